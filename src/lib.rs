@@ -1,10 +1,22 @@
 //! Roundelay: a distributed hash table whose nodes are actix actors in a doubly linked ring.
+//!
+//! This page is the map. The modules stand in reading order, and each uses only those above it, so
+//! a stage of the lesson is simply the top of the page down to a certain line. A node *thinks*: a
+//! plain struct without clock, socket or chance decides everything. An actor *carries*: it brings
+//! messages in and effects out.
+//!
+//! ```text
+//!          ┌──── next ───>┐
+//!        <10> ── <22> ── <37> ── <51> ──┐         the key "Hi" is the number 30 on the circle:
+//!          │                            │         it belongs to <37>, the first node at or after
+//!          └────────────────────────────┘         it; each node knows its next and its prev
+//! ```
 
-/// A process ring: actors with a Next and a Prev pass a message round.
+/// How do many small processes form one circle and pass a message round it?
 pub mod ring;
 
-/// A circle of 2^160 identifiers.
+/// What is a place on the circle, and how far is it to another?
 pub mod keyspace;
 
-/// Which hosts hold a key.
+/// Which hosts hold a key, and which keys move when the hosts change?
 pub mod placement;
