@@ -1,0 +1,183 @@
+//! The ordered tokens once more, laid flat for fast answers.
+//!
+//! A tree answers "first token at or after this id" in some seventeen steps among 100,000, each to
+//! another place in memory. Hashed ids are spread evenly, so their first bits nearly tell the answer:
+//! this index keeps the tokens in one array and, for each value of the first bits, where they begin.
+//!
+//! ```text
+//!   first 2 bits     00   01   10   11  end
+//!   begin             0    2    2    3    5          6c… begins 01: look from place 2
+//!                     |     \  /    |
+//!   tokens           13… 2f…   8e…  c0… f4…          2 is 8e…, at or after 6c…: the owner
+//! ```
+//!
+//! Tokens set by hand may share their first bits; then a bucket is long and is searched by halves.
+
+use crate::keyspace::Id;
+
+use super::{HostId, Token};
+
+/// Tokens in a bucket up to which looking at each in turn is faster than halving.
+const SHORT: usize = 8;
+
+/// The tokens in one array, with an index of their first bits.
+#[derive(Clone, Debug)]
+pub(super) struct Index {
+    /// All tokens, in order.
+    tokens: Vec<Token>,
+    /// For each token, the number of its host in `zones`.
+    hosts: Vec<u32>,
+    /// For each host, the number of its zone. Hosts without a named zone have numbers of their own.
+    zones: Vec<u32>,
+    /// How many zones there are.
+    zone_count: usize,
+    /// For each value of the first bits, where its tokens begin, and the end.
+    begin: Vec<u32>,
+    /// How far to shift an id's first 64 bits so that only the indexed ones are left.
+    shift: u32,
+}
+
+impl Index {
+    /// Lays out tokens that are in order. `slots` are their hosts' places in `zones`.
+    pub(super) fn new(tokens: Vec<Token>, slots: Vec<u32>, zones: Vec<u32>) -> Index {
+        let zone_count = zones
+            .iter()
+            .collect::<std::collections::BTreeSet<_>>()
+            .len();
+        // Two to four buckets a token: most hold none or one. At least one bit, as a shift of 64 is none.
+        let bits = (tokens.len() * 2)
+            .next_power_of_two()
+            .trailing_zeros()
+            .clamp(1, 24);
+        let shift = 64 - bits;
+        let mut begin = Vec::with_capacity((1 << bits) + 1);
+        for (place, token) in (0u32..).zip(&tokens) {
+            let bucket = bucket(token.id, shift);
+            while begin.len() <= bucket {
+                begin.push(place);
+            }
+        }
+        let end = u32::try_from(tokens.len())
+            .expect("tokens are counted in 32 bits: 2^32 would need 160 GB");
+        begin.resize((1 << bits) + 1, end);
+        Index {
+            tokens,
+            hosts: slots,
+            zones,
+            zone_count,
+            begin,
+            shift,
+        }
+    }
+
+    /// All tokens, in order.
+    pub(super) fn tokens(&self) -> &[Token] {
+        &self.tokens
+    }
+
+    /// The place of the first token at or after `id`, passing zero if need be. `None` when there is none.
+    pub(super) fn at_or_after(&self, id: Id) -> Option<usize> {
+        if self.tokens.is_empty() {
+            return None;
+        }
+        let bucket = bucket(id, self.shift);
+        let (first, end) = (self.begin[bucket] as usize, self.begin[bucket + 1] as usize);
+        let bucket = &self.tokens[first..end];
+        let before = |token: &Token| token.id < id;
+        let skipped = if bucket.len() <= SHORT {
+            bucket.iter().take_while(|token| before(token)).count()
+        } else {
+            bucket.partition_point(before)
+        };
+        // Past the bucket's last token the next one is the first of a later bucket; past them all, zero.
+        let place = first + skipped;
+        Some(if place == self.tokens.len() { 0 } else { place })
+    }
+
+    /// Tokens going clockwise once round, from the first at or after `id`, with their hosts' numbers.
+    fn clockwise(&self, id: Id) -> impl Iterator<Item = (HostId, u32)> {
+        let start = self.at_or_after(id).unwrap_or(0);
+        let pair = |place: usize| (self.tokens[place].host, self.hosts[place]);
+        (start..self.tokens.len()).chain(0..start).map(pair)
+    }
+
+    /// The first `count` distinct hosts clockwise, whatever their zones.
+    pub(super) fn successors(&self, id: Id, count: usize) -> Vec<HostId> {
+        let wanted = count.min(self.zones.len());
+        let mut found = Vec::with_capacity(wanted);
+        let mut seen = Seen::default();
+        let mut around = self.clockwise(id);
+        while found.len() < wanted {
+            let Some((host, number)) = around.next() else {
+                break;
+            };
+            if seen.first_time(number) {
+                found.push(host);
+            }
+        }
+        found
+    }
+
+    /// The first `count` distinct hosts clockwise, those of zones not met before coming first.
+    pub(super) fn replicas(&self, id: Id, count: usize) -> Vec<HostId> {
+        if self.zone_count == self.zones.len() {
+            return self.successors(id, count);
+        }
+        let wanted = count.min(self.zones.len());
+        let wanted_zones = wanted.min(self.zone_count);
+        let (mut found, mut skipped) = (Vec::with_capacity(wanted), Vec::new());
+        let (mut hosts, mut zones) = (Seen::default(), Seen::default());
+        for (host, number) in self.clockwise(id) {
+            if found.len() == wanted_zones && found.len() + skipped.len() >= wanted {
+                break;
+            }
+            if !hosts.first_time(number) {
+                continue;
+            }
+            if found.len() < wanted_zones && zones.first_time(self.zones[number as usize]) {
+                found.push(host);
+            } else if skipped.len() < wanted {
+                skipped.push(host);
+            }
+        }
+        found.extend(skipped.into_iter().take(wanted - wanted_zones));
+        found
+    }
+}
+
+/// The bucket of an id: its first bits as a number.
+fn bucket(id: Id, shift: u32) -> usize {
+    usize::try_from(id.top() >> shift).expect("at most 24 bits are left after the shift")
+}
+
+/// Numbers met so far: a list while they are few, then a table of marks.
+#[derive(Default)]
+struct Seen {
+    few: Vec<u32>,
+    marks: Vec<bool>,
+}
+
+impl Seen {
+    /// Whether `number` was not met before; it is now.
+    fn first_time(&mut self, number: u32) -> bool {
+        if self.marks.is_empty() && self.few.len() < 32 {
+            let new = !self.few.contains(&number);
+            if new {
+                self.few.push(number);
+            }
+            return new;
+        }
+        for old in std::mem::take(&mut self.few) {
+            self.mark(old);
+        }
+        self.mark(number)
+    }
+
+    fn mark(&mut self, number: u32) -> bool {
+        let place = number as usize;
+        if self.marks.len() <= place {
+            self.marks.resize(place + 1, false);
+        }
+        !std::mem::replace(&mut self.marks[place], true)
+    }
+}
