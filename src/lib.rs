@@ -20,3 +20,15 @@ pub mod keyspace;
 
 /// Which hosts hold a key, and which keys move when the hosts change?
 pub mod placement;
+
+/// What is stored under a key, and which of two writes is the newer one?
+pub mod record;
+
+/// Where does a host keep its records?
+pub mod store;
+
+/// Who is in, and therefore who holds what?
+pub mod roster;
+
+/// Who says what to whom?
+pub mod message;

@@ -42,6 +42,15 @@ impl Id {
         Id::from_bytes(Sha1::digest(bytes).into())
     }
 
+    /// The SHA-1 of all these pieces, one after the other.
+    pub fn of_pieces<P: AsRef<[u8]>>(pieces: &[P]) -> Id {
+        let mut hash = Sha1::new();
+        for piece in pieces {
+            hash.update(piece);
+        }
+        Id::from_bytes(hash.finalize().into())
+    }
+
     /// Reads 20 big-endian bytes.
     pub fn from_bytes(bytes: [u8; 20]) -> Id {
         let word = |at: usize| u64::from_be_bytes(std::array::from_fn(|i| bytes[at + i]));

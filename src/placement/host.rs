@@ -8,7 +8,7 @@ use crate::keyspace::Id;
 /// A host: a process with a store and an identity. A host that lost its store is a new host.
 ///
 /// Written `h` and the number in hex, without padding: `h1`, `ha`, `h1f`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct HostId(pub u64);
 
 impl fmt::Display for HostId {

@@ -1,0 +1,231 @@
+//! What a client may ask of any host, and what it is told.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::Peer;
+use crate::keyspace::Id;
+use crate::placement::{HostId, Member};
+use crate::record::{Body, Key, Version, WallMs};
+use crate::ring::Direction;
+use crate::roster::{Change, RosterVersion};
+
+use super::MoveProgress;
+
+/// Names a client's request to one host; drawn by whoever drives the host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// How many replicas must agree before a request is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Consistency {
+    /// One replica, in a single round. Promises nothing.
+    One,
+    /// A majority: get, put and delete are linearizable per key.
+    #[default]
+    Quorum,
+    /// Every replica, alive or not.
+    All,
+}
+
+/// How a request is to be carried out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// How many replicas must agree; `None`: what the ring is set to.
+    pub consistency: Option<Consistency>,
+    /// Only the first so many replicas take part. With fewer than the ring's R nothing is promised; the
+    /// others are brought up by repair. `None`: all R.
+    pub replicas: Option<u8>,
+    /// After this long the request fails. `None`: what the host is set to.
+    pub deadline: Option<Duration>,
+}
+
+/// Until when a value shall live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// So long from now, by the coordinator's wall clock.
+    In(Duration),
+    /// Until this wall time.
+    At(WallMs),
+    /// For ever.
+    Never,
+}
+
+/// One request about one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyOp {
+    /// Store a value, with a time to live or for ever.
+    Put(Body, Option<Expiry>),
+    /// Fetch the value.
+    Get,
+    /// Delete the key.
+    Delete,
+    /// The version, or none.
+    Has,
+    /// Change the time to live of the present value.
+    Expire(Expiry),
+}
+
+/// A request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// One thing about one key.
+    One(Key, KeyOp),
+    /// Many keys at once, each with its own result, in this order.
+    Many(Vec<(Key, KeyOp)>),
+    /// Store a value under the SHA-1 of itself.
+    PutContent(Body),
+    /// Who holds this key, by the roster (or the links, if there is none)?
+    WhereIs(Key),
+    /// Who owns this id? Asked round the ring, hop by hop, by the routes this host has.
+    Lookup(Id),
+    /// Carry out a batch of changes in one move; answered when it has settled.
+    Change(Vec<Change>),
+    /// Let this host join the ring of which that host is a member; answered when it has settled.
+    Join {
+        /// Any member of the ring.
+        via: HostId,
+        /// What this host brings; without tokens, the ring chooses even ones: so many.
+        member: Member,
+        /// How many tokens to choose if `member` has none.
+        tokens: u16,
+    },
+    /// Take this host out of the ring; answered when it may stop.
+    Leave,
+    /// What this host knows of the ring and of itself.
+    Status,
+}
+
+/// A value read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The version that was read.
+    pub version: Version,
+    /// The value.
+    pub body: Body,
+    /// From when on it will be absent.
+    pub deadline: Option<WallMs>,
+}
+
+/// One relay of a traced lookup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// Who relayed.
+    pub at: Peer,
+    /// How often the message had been relayed when it came there.
+    pub relays: u32,
+}
+
+/// Who owns an id, and how that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The owner.
+    pub owner: Peer,
+    /// Which way round the lookup went.
+    pub direction: Direction,
+    /// Every node that handled it, the asker first, the owner last.
+    pub path: Vec<Peer>,
+}
+
+/// What a host knows of the ring and of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// The roster it has adopted.
+    pub version: RosterVersion,
+    /// Whether spans are moving.
+    pub moving: bool,
+    /// The hosts in Old or New.
+    pub hosts: Vec<HostId>,
+    /// Its own part in the move.
+    pub progress: MoveProgress,
+    /// Hints it keeps for others.
+    pub hints: u64,
+    /// Requests it is coordinating.
+    pub open: u64,
+}
+
+/// A request that succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A put, delete or expiry was stored at this version.
+    Stored(Version),
+    /// A value under its content key was stored.
+    StoredContent(Key, Version),
+    /// A get: the value, or none.
+    Value(Option<Found>),
+    /// Has: the version, or none. Also to an expiry of an absent key: none.
+    Version(Option<Version>),
+    /// Many keys: each with its own result.
+    Many(Vec<Result<Outcome, Failure>>),
+    /// Where is: the hosts, the owner's first.
+    Hosts(Vec<HostId>),
+    /// A lookup.
+    Route(Route),
+    /// A change, join or leave has settled at this version.
+    Settled(RosterVersion),
+    /// The status.
+    Status(Status),
+}
+
+/// A request that failed, and what that means for what is stored.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// Too few replicas answered in time, and nothing was stored.
+    #[error(
+        "{answered} of {needed} replicas answered in time (silent: {}); nothing was stored: try again",
+        list(silent)
+    )]
+    NoQuorum {
+        /// How many answered.
+        answered: usize,
+        /// How many were needed.
+        needed: usize,
+        /// Those that did not.
+        silent: Vec<HostId>,
+    },
+    /// The write was sent but not confirmed: it may be stored, at this version and no other.
+    #[error(
+        "the outcome is unknown: version {version} is on {}; read the key to learn which write won",
+        list(taken)
+    )]
+    Unknown {
+        /// The version it was stamped with.
+        version: Version,
+        /// The hosts that confirmed it.
+        taken: Vec<HostId>,
+    },
+    /// A lookup found nobody before its deadline.
+    #[error("nobody answered for that id in time: {0}")]
+    NotFound(String),
+    /// A change cannot be, or was given up; in words.
+    #[error("{0}")]
+    Change(String),
+    /// A limit was reached: nothing was stored.
+    #[error("{0}")]
+    Limit(String),
+    /// This host is in no ring.
+    #[error("this host is in no ring yet: join one, or found one")]
+    NoRing,
+}
+
+fn list(hosts: &[HostId]) -> String {
+    if hosts.is_empty() {
+        return "none".into();
+    }
+    hosts
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// The answer to a request.
+pub type Reply = Result<Outcome, Failure>;
+
+/// A value as a client gives it.
+impl From<Bytes> for KeyOp {
+    fn from(value: Bytes) -> KeyOp {
+        KeyOp::Put(Body::new(value), None)
+    }
+}

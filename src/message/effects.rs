@@ -1,0 +1,23 @@
+//! What a host may do to the world: four verbs.
+
+use super::{Envelope, Event, Reply, Ticket};
+use crate::store::Op;
+
+/// The driver's side of a host: it carries out what the host decides.
+///
+/// A host calls these while it handles something, and never waits: answers come back as calls of the
+/// host (`receive`, `stored`).
+pub trait Effects<Then> {
+    /// Send a message. It may be lost, late, doubled or overtaken; the host asks again.
+    fn send(&mut self, envelope: Envelope);
+
+    /// Carry out a store operation and hand the result back with `then`. In order; a write is reported
+    /// done only when the sync policy is met.
+    fn store(&mut self, op: Op, then: Then);
+
+    /// Answer a client's request. Each ticket is answered once.
+    fn answer(&mut self, ticket: Ticket, reply: Reply);
+
+    /// Something worth a line in a trace happened.
+    fn note(&mut self, event: Event);
+}

@@ -1,0 +1,93 @@
+//! What a trace tells: one line for each thing a host decided.
+
+use std::fmt;
+
+use crate::placement::HostId;
+use crate::record::{Key, Version};
+use crate::roster::RosterVersion;
+
+/// Something a host did that a reader of a trace wants to see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A roster was durably adopted.
+    Adopted {
+        /// Which.
+        version: RosterVersion,
+        /// Whether it moves spans.
+        moving: bool,
+    },
+    /// Its part of a move is complete.
+    Complete {
+        /// The Moving roster.
+        version: RosterVersion,
+        /// Records merged.
+        records: u64,
+    },
+    /// A move waits for a host that does not answer.
+    Waiting {
+        /// The Moving roster.
+        version: RosterVersion,
+        /// The silent host.
+        host: HostId,
+    },
+    /// It proposes to give a move up.
+    GivingUp {
+        /// The Moving roster.
+        version: RosterVersion,
+    },
+    /// A replica missed a write; it is kept for it.
+    Hinted {
+        /// For whom.
+        host: HostId,
+        /// Which key.
+        key: Key,
+    },
+    /// A hint was delivered.
+    HintDelivered {
+        /// To whom.
+        host: HostId,
+        /// Which key.
+        key: Key,
+    },
+    /// A read found replicas behind and wrote the newest version back.
+    WroteBack {
+        /// Which key.
+        key: Key,
+        /// Which version.
+        version: Version,
+    },
+    /// Repair brought a key up, here or at another replica.
+    Repaired {
+        /// Which key.
+        key: Key,
+        /// At which host.
+        host: HostId,
+    },
+    /// Something happened to its links; in words.
+    Links(String),
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::Adopted {
+                version,
+                moving: true,
+            } => write!(f, "adopts {version}, moving"),
+            Event::Adopted {
+                version,
+                moving: false,
+            } => write!(f, "adopts {version}, settled"),
+            Event::Complete { version, records } => {
+                write!(f, "is complete in {version}: {records} records merged")
+            }
+            Event::Waiting { version, host } => write!(f, "waits for {host} in {version}"),
+            Event::GivingUp { version } => write!(f, "proposes to give {version} up"),
+            Event::Hinted { host, key } => write!(f, "keeps a hint for {host}: {key}"),
+            Event::HintDelivered { host, key } => write!(f, "delivered a hint to {host}: {key}"),
+            Event::WroteBack { key, version } => write!(f, "writes {key} back at {version}"),
+            Event::Repaired { key, host } => write!(f, "repaired {key} at {host}"),
+            Event::Links(text) => write!(f, "{text}"),
+        }
+    }
+}

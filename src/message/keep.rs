@@ -1,0 +1,307 @@
+//! What hosts say to keep data: requests, agreement, moves, repair.
+//!
+//! ```text
+//! coordinator            replica
+//!   Ask(versions)  -->                    a put asks first …
+//!                  <--  Answer(version 6)
+//!   Write(7)       -->                    … then stamps once, above all it heard, and writes
+//!                  <--  Wrote(held: 7)
+//! ```
+//!
+//! Every request carries the roster version it was made under. A replica serves only its own version:
+//! if it is behind it says so, is sent the roster, adopts it durably and is asked again; if it is ahead
+//! it returns its roster and the coordinator starts again. Every message may be lost or arrive twice:
+//! each question is asked again until its deadline, and each is harmless when repeated.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::keyspace::Span;
+use crate::placement::HostId;
+use crate::record::{Cells, Key, Record, Summary, Version, WallMs};
+use crate::roster::{Change, Roster, RosterVersion};
+use crate::store::Digest;
+
+/// Names one question of one life of a host: its start number above, a counter below.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReqId(pub u64);
+
+/// A Paxos ballot: the greater round wins, then the host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ballot {
+    /// Which try.
+    pub round: u32,
+    /// Whose.
+    pub host: HostId,
+}
+
+/// What an [`KeepMessage::Ask`] wants to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// The versions only: a put or delete asks so before it stamps.
+    Versions,
+    /// The cells; a value of more than one piece comes bare.
+    Value,
+}
+
+/// What a replica answers to [`KeepMessage::Ask`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// To [`Want::Versions`].
+    Versions(Summary),
+    /// To [`Want::Value`].
+    Cells(Cells),
+}
+
+/// By which road a write comes. The rules for refusing differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Road {
+    /// A client's put, delete or expiry.
+    Request,
+    /// A read found replicas behind and brings them up before it answers.
+    WriteBack,
+    /// A write missed earlier, kept for this replica meanwhile.
+    Hint,
+    /// Replicas compared their spans.
+    Repair,
+}
+
+/// Why a replica does not do as asked. Nothing was stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Its roster is older: send it yours and ask again.
+    Behind(RosterVersion),
+    /// Its roster is newer: here it is; start again under it.
+    Ahead(Arc<Roster>),
+    /// It does not hold that id (any longer): look it up again.
+    NotMine,
+    /// Its store refused; the reason in words.
+    Store(String),
+}
+
+/// How far a host is with its part of a move.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MoveProgress {
+    /// Pieces of spans it has to merge.
+    pub pieces: u32,
+    /// Those that are complete.
+    pub complete: u32,
+    /// Records received so far.
+    pub records: u64,
+    /// Bytes of values received so far.
+    pub bytes: u64,
+    /// A host whose answer it waits for and that does not answer.
+    pub waiting_for: Option<HostId>,
+}
+
+/// One message between two hosts about data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeepMessage {
+    /// Coordinator to replica: what do you hold? Answer: [`KeepMessage::Answer`]. Harmless when repeated.
+    Ask {
+        /// The question.
+        req: ReqId,
+        /// Under which roster.
+        at: RosterVersion,
+        /// Of which key.
+        key: Key,
+        /// Versions, or the value too.
+        want: Want,
+    },
+    /// Replica to coordinator. A late or second one is ignored.
+    Answer {
+        /// The question.
+        req: ReqId,
+        /// Under which roster it was answered.
+        at: RosterVersion,
+        /// The answer.
+        result: Result<Answered, Refusal>,
+    },
+    /// Coordinator, reader, hint keeper or repairer to replica: keep the greater of this and yours.
+    /// A bare value is pulled from the sender first. Harmless when repeated.
+    Write {
+        /// The question.
+        req: ReqId,
+        /// Under which roster.
+        at: RosterVersion,
+        /// The key and what to keep under it.
+        record: Record,
+        /// By which road it comes.
+        road: Road,
+    },
+    /// Replica to sender: this is what I durably hold now.
+    Wrote {
+        /// The question.
+        req: ReqId,
+        /// Under which roster it was stored.
+        at: RosterVersion,
+        /// What it holds, or why it refused.
+        result: Result<Summary, Refusal>,
+    },
+    /// Whoever got a bare value, to whom it came from: give me that piece. Asked again until its deadline.
+    AskPiece {
+        /// The question.
+        req: ReqId,
+        /// The key.
+        key: Key,
+        /// Of which version.
+        version: Version,
+        /// Which piece, from 0.
+        index: u32,
+    },
+    /// The piece, or none if that version is not here (any more).
+    PieceIs {
+        /// The question.
+        req: ReqId,
+        /// Which piece.
+        index: u32,
+        /// Its bytes.
+        bytes: Option<Bytes>,
+    },
+
+    /// To a neighbour or a random host, every gossip period: this is the roster I have, and my wall clock.
+    /// Who has a newer one sends it; who has an older one asks with [`KeepMessage::RosterAsk`].
+    Gossip {
+        /// The version it has adopted.
+        version: RosterVersion,
+        /// Its wall clock now.
+        wall: WallMs,
+    },
+    /// Send me your roster if it is newer than mine.
+    RosterAsk {
+        /// What the asker has.
+        have: RosterVersion,
+    },
+    /// A chosen roster. Whoever it concerns adopts it durably, then says [`KeepMessage::RosterHave`].
+    RosterIs(Arc<Roster>),
+    /// I have durably adopted this version.
+    RosterHave {
+        /// Which.
+        version: RosterVersion,
+    },
+
+    /// Paxos phase 1, proposer to every host of the present roster (Old while moving).
+    Prepare {
+        /// The version to be chosen.
+        version: RosterVersion,
+        /// The ballot.
+        ballot: Ballot,
+    },
+    /// Acceptor: I accept nothing below that ballot; this I accepted before. Synced before it is sent.
+    Promise {
+        /// The version to be chosen.
+        version: RosterVersion,
+        /// The ballot promised.
+        ballot: Ballot,
+        /// What it has accepted for that version, and at which ballot.
+        accepted: Option<(Ballot, Arc<Roster>)>,
+    },
+    /// Paxos phase 2: accept this roster at this ballot.
+    Propose {
+        /// The ballot.
+        ballot: Ballot,
+        /// The roster; its version is the one to be chosen.
+        roster: Arc<Roster>,
+    },
+    /// Acceptor: accepted. Synced before it is sent.
+    Accepted {
+        /// The version.
+        version: RosterVersion,
+        /// The ballot.
+        ballot: Ballot,
+    },
+    /// Acceptor: I have promised a greater ballot. The proposer backs off with jitter and tries above it.
+    Rejected {
+        /// The version.
+        version: RosterVersion,
+        /// The ballot promised.
+        promised: Ballot,
+    },
+    /// Anyone to a host of the ring: carry out these changes in one move. Answer: [`KeepMessage::ChangeIs`].
+    /// Repeated: the host answers with how the first went on.
+    ChangeAsk {
+        /// The question.
+        req: ReqId,
+        /// The batch.
+        changes: Vec<Change>,
+    },
+    /// The version at which the batch began to move, or why it cannot be (in words).
+    ChangeIs {
+        /// The question.
+        req: ReqId,
+        /// The outcome.
+        result: Result<RosterVersion, String>,
+    },
+
+    /// A replica-to-be (staying ones too) to a replica of Old: the next records of that span. The source
+    /// answers only under that same Moving roster, durably adopted: so what it says is sealed.
+    Pull {
+        /// The question.
+        req: ReqId,
+        /// The Moving roster ([`RosterVersion::NONE`] when links alone hand a span over).
+        at: RosterVersion,
+        /// Which span.
+        span: Span,
+        /// Only records after this key.
+        after: Option<Key>,
+    },
+    /// A chunk of records (large values bare), and whether more follow.
+    Chunk {
+        /// The question.
+        req: ReqId,
+        /// Under which roster.
+        at: RosterVersion,
+        /// The records and whether more follow, or why not.
+        result: Result<(Vec<Record>, bool), Refusal>,
+    },
+    /// Whoever drives a move to a host with work in it: how far are you?
+    MoveAsk {
+        /// The Moving roster.
+        at: RosterVersion,
+    },
+    /// The host's progress with that move.
+    MoveIs {
+        /// The roster it speaks of.
+        at: RosterVersion,
+        /// How far it is.
+        progress: MoveProgress,
+    },
+
+    /// Replica to replica: the digests of equal parts of a span, to find what differs.
+    DigestAsk {
+        /// The question.
+        req: ReqId,
+        /// Under which roster.
+        at: RosterVersion,
+        /// Which span.
+        span: Span,
+        /// Into how many parts.
+        parts: u16,
+    },
+    /// The digests, in clockwise order.
+    DigestsAre {
+        /// The question.
+        req: ReqId,
+        /// The digests, or why not.
+        result: Result<Vec<Digest>, Refusal>,
+    },
+    /// Replica to replica: every key and version in a (now small) span.
+    ListAsk {
+        /// The question.
+        req: ReqId,
+        /// Under which roster.
+        at: RosterVersion,
+        /// Which span.
+        span: Span,
+        /// Only keys after this one.
+        after: Option<Key>,
+    },
+    /// Keys and versions in order, and whether more follow.
+    ListIs {
+        /// The question.
+        req: ReqId,
+        /// The list, or why not.
+        result: Result<(Vec<(Key, Summary)>, bool), Refusal>,
+    },
+}

@@ -1,0 +1,72 @@
+//! Who says what to whom: the protocol's handbook.
+//!
+//! ```text
+//! client --Request--> host ==Find==> node ==Find==> node      finding: from node to node round the ring
+//!                     host ==Keep==> host                     keeping: from host to host
+//! client <--Reply---- host
+//! ```
+//!
+//! [`FindMessage`]s go from node to node, [`KeepMessage`]s from host to host, each in an [`Envelope`].
+//! A message is data: no address in it is an actor's.
+
+mod client;
+mod effects;
+mod event;
+mod find;
+mod keep;
+
+use std::fmt;
+
+use crate::keyspace::Id;
+use crate::placement::HostId;
+
+pub use client::{
+    Consistency, Expiry, Failure, Found, Hop, KeyOp, Options, Outcome, Reply, Request, Route,
+    Status, Ticket,
+};
+pub use effects::Effects;
+pub use event::Event;
+pub use find::*;
+pub use keep::{Answered, Ballot, KeepMessage, MoveProgress, Refusal, ReqId, Road, Want};
+
+/// A node as others see it: a place on the ring, and the host it lives in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Peer {
+    /// The node's token.
+    pub id: Id,
+    /// The host that runs it.
+    pub host: HostId,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.id.short(), self.host)
+    }
+}
+
+/// A message on its way from one host to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// Who sent it.
+    pub from: HostId,
+    /// For whom it is.
+    pub to: HostId,
+    /// What it says.
+    pub body: Message,
+}
+
+/// What a message says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// From a node to a node.
+    Find {
+        /// The sending node.
+        from: Id,
+        /// The node it is for.
+        to: Id,
+        /// What it says.
+        message: FindMessage,
+    },
+    /// From a host to a host.
+    Keep(KeepMessage),
+}

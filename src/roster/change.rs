@@ -1,0 +1,170 @@
+//! Which rosters may follow this one?
+//!
+//! A settled roster is followed by a Moving one that carries out a batch of [`Change`]s; a Moving one is
+//! followed by Settled(New), or by Settled(Old) when the move is given up. There is nothing else.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{MAX_REPLICAS, Membership, Phase, Roster};
+use crate::keyspace::Id;
+use crate::placement::{HostId, Member, Placement, PlacementError};
+
+/// One wish about who is in. A batch of them is carried out in one move.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Let a host in, with these tokens. Already in with the same: no change.
+    Join(HostId, Member),
+    /// Take a host out, with its consent or without. Not in: no change.
+    Remove(HostId),
+    /// Give a host these tokens instead of its present ones: how load is balanced.
+    Tokens(HostId, Vec<Id>),
+    /// Keep this many copies of every key.
+    Replicas(u8),
+}
+
+/// Why a change cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// Another move is under way; wait for it or give it up.
+    #[error("a move is under way: wait until it has settled, then try again")]
+    Moving,
+    /// The roster is settled; there is nothing to settle or to give up.
+    #[error("the roster is settled: there is no move to end")]
+    Settled,
+    /// Nothing would change.
+    #[error("nothing would change")]
+    Nothing,
+    /// The last host cannot go.
+    #[error("the ring would be empty: the last host cannot be removed")]
+    Empty,
+    /// A host that is not in.
+    #[error("host {0} is not in the roster")]
+    Unknown(HostId),
+    /// It is in with other tokens.
+    #[error(
+        "host {0} is in the roster already, with other tokens: remove it first, or move its tokens"
+    )]
+    Present(HostId),
+    /// R out of range.
+    #[error("{0} copies are not possible: 1 to {MAX_REPLICAS}")]
+    Replicas(u8),
+    /// A host without a token would hold nothing.
+    #[error("host {0} has no tokens: give it at least one")]
+    Tokenless(HostId),
+    /// Tokens clash.
+    #[error(transparent)]
+    Placement(#[from] PlacementError),
+}
+
+/// R must be 1 to [`MAX_REPLICAS`].
+pub(super) fn check_replicas(replicas: u8) -> Result<(), ChangeError> {
+    if (1..=MAX_REPLICAS).contains(&replicas) {
+        Ok(())
+    } else {
+        Err(ChangeError::Replicas(replicas))
+    }
+}
+
+/// Every host stands somewhere.
+pub(super) fn check_tokens(members: &BTreeMap<HostId, Member>) -> Result<(), ChangeError> {
+    let tokenless = members.iter().find(|(_, member)| member.tokens.is_empty());
+    tokenless.map_or(Ok(()), |(host, _)| Err(ChangeError::Tokenless(*host)))
+}
+
+impl Roster {
+    /// The Moving roster that carries out a batch of changes.
+    ///
+    /// # Errors
+    /// [`ChangeError`]; nothing is changed by asking.
+    pub fn moved(&self, by: HostId, changes: &[Change]) -> Result<Roster, ChangeError> {
+        let Phase::Settled(old) = &self.phase else {
+            return Err(ChangeError::Moving);
+        };
+        let mut replicas = old.replicas;
+        let mut members = old.placement.members().clone();
+        for change in changes {
+            apply(&mut members, &mut replicas, change)?;
+        }
+        if members.is_empty() {
+            return Err(ChangeError::Empty);
+        }
+        if replicas == old.replicas && members == *old.placement.members() {
+            return Err(ChangeError::Nothing);
+        }
+        check_tokens(&members)?;
+        let placement = Placement::from_members(members)?;
+        let new = Arc::new(Membership {
+            replicas,
+            placement,
+        });
+        let phase = Phase::Moving {
+            old: Arc::clone(old),
+            new,
+        };
+        Ok(Roster {
+            ring: self.ring,
+            version: self.version.next(),
+            by,
+            phase,
+        })
+    }
+
+    /// The settled roster after this move has succeeded.
+    ///
+    /// # Errors
+    /// [`ChangeError::Settled`] if none is under way.
+    pub fn finished(&self, by: HostId) -> Result<Roster, ChangeError> {
+        self.ended(by, true)
+    }
+
+    /// The settled roster after this move is given up.
+    ///
+    /// # Errors
+    /// [`ChangeError::Settled`] if none is under way.
+    pub fn given_up(&self, by: HostId) -> Result<Roster, ChangeError> {
+        self.ended(by, false)
+    }
+
+    fn ended(&self, by: HostId, succeeded: bool) -> Result<Roster, ChangeError> {
+        let Phase::Moving { old, new } = &self.phase else {
+            return Err(ChangeError::Settled);
+        };
+        let phase = Phase::Settled(Arc::clone(if succeeded { new } else { old }));
+        Ok(Roster {
+            ring: self.ring,
+            version: self.version.next(),
+            by,
+            phase,
+        })
+    }
+}
+
+fn apply(
+    members: &mut BTreeMap<HostId, Member>,
+    replicas: &mut u8,
+    change: &Change,
+) -> Result<(), ChangeError> {
+    match change {
+        Change::Join(host, member) => match members.get(host) {
+            Some(present) if present == member => {}
+            Some(_) => return Err(ChangeError::Present(*host)),
+            None => {
+                members.insert(*host, member.clone());
+            }
+        },
+        Change::Remove(host) => {
+            members.remove(host);
+        }
+        Change::Tokens(host, tokens) => {
+            let member = members.get_mut(host).ok_or(ChangeError::Unknown(*host))?;
+            member.tokens.clone_from(tokens);
+            member.tokens.sort_unstable();
+        }
+        Change::Replicas(wanted) => {
+            check_replicas(*wanted)?;
+            *replicas = *wanted;
+        }
+    }
+    Ok(())
+}

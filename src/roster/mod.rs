@@ -1,0 +1,286 @@
+//! Who is in, and therefore who holds what?
+//!
+//! Pointers under false suspicion cannot say which hosts form a quorum. So the hosts agree on one value,
+//! the *roster*: who is in, with which tokens, and how many copies (R) a key has. Everything about
+//! placement is a pure function of it. Each change is a new version, agreed on by Paxos among the hosts
+//! of the version before (see `keep::agree`), and goes through two steps:
+//!
+//! ```text
+//! v7 Settled(h1 h2 h3)
+//! v8 Moving(h1 h2 h3 -> h1 h2 h3 h4)     requests need a quorum in Old *and* in New; spans move
+//! v9 Settled(h1 h2 h3 h4)                a quorum of New is complete for every span
+//!    or Settled(h1 h2 h3), giving up
+//! ```
+//!
+//! *Hold these true*: one roster per version; a version follows only its predecessor; who holds a key
+//! is computed from the roster alone, never from links, routes or a failure detector.
+
+mod change;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::keyspace::{Id, Span};
+use crate::placement::{HostId, Member, Piece, Placement, pieces};
+
+pub use change::{Change, ChangeError};
+
+/// The greatest number of copies a ring may keep.
+pub const MAX_REPLICAS: u8 = 16;
+
+/// Which ring this is: drawn once, when it is founded, so that two rings never mix.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RingId(pub u64);
+
+/// The number of a roster. 0 means *no roster*: links alone, one copy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RosterVersion(pub u64);
+
+impl RosterVersion {
+    /// No roster: the ring lives by its links alone.
+    pub const NONE: RosterVersion = RosterVersion(0);
+
+    /// The version after this one.
+    #[must_use]
+    pub const fn next(self) -> RosterVersion {
+        RosterVersion(self.0 + 1)
+    }
+}
+
+impl fmt::Display for RosterVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "v{}", self.0)
+    }
+}
+
+/// A set of hosts that hold all keys among them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// How many copies a key has, where there are so many hosts.
+    pub replicas: u8,
+    /// Where everyone stands.
+    pub placement: Placement,
+}
+
+impl Membership {
+    /// How many replicas a key really has: R, or all hosts where they are fewer.
+    #[must_use]
+    pub fn r(&self) -> usize {
+        usize::from(self.replicas).min(self.placement.len())
+    }
+
+    /// A majority of the replicas.
+    #[must_use]
+    pub fn quorum(&self) -> usize {
+        self.r() / 2 + 1
+    }
+
+    /// The hosts that hold an id, the owner's first.
+    #[must_use]
+    pub fn holders(&self, id: Id) -> Vec<HostId> {
+        self.placement.replicas(id, self.r())
+    }
+
+    /// A majority of the hosts.
+    #[must_use]
+    pub fn majority(&self) -> usize {
+        self.placement.len() / 2 + 1
+    }
+
+    /// Whether this host is in.
+    #[must_use]
+    pub fn has(&self, host: HostId) -> bool {
+        self.placement.member(host).is_some()
+    }
+}
+
+/// Settled, or on the way from one membership to the next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Everyone is where they belong.
+    Settled(Arc<Membership>),
+    /// Spans are moving. Requests need a quorum in both.
+    Moving {
+        /// Who held the keys so far.
+        old: Arc<Membership>,
+        /// Who is to hold them.
+        new: Arc<Membership>,
+    },
+}
+
+/// The agreed value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Roster {
+    /// Which ring.
+    pub ring: RingId,
+    /// Which version of its roster.
+    pub version: RosterVersion,
+    /// The host that proposed it; it drives a move to its end unless it dies.
+    pub by: HostId,
+    /// Settled or Moving.
+    pub phase: Phase,
+}
+
+/// The replicas a request must reach: one group, or two while moving; a quorum is needed in each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Groups {
+    /// Hosts, the owner's first; while moving the Old group, then the New.
+    pub groups: Vec<Vec<HostId>>,
+}
+
+impl Groups {
+    /// Every host in any group, once, in order of first mention.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<HostId> {
+        let mut all = Vec::with_capacity(8);
+        for host in self.groups.iter().flatten() {
+            if !all.contains(host) {
+                all.push(*host);
+            }
+        }
+        all
+    }
+
+    /// Whether `said` holds in enough members of every group: `need` of a group of so many.
+    pub fn reached(&self, need: impl Fn(usize) -> usize, said: impl Fn(HostId) -> bool) -> bool {
+        self.groups
+            .iter()
+            .all(|group| group.iter().filter(|host| said(**host)).count() >= need(group.len()))
+    }
+}
+
+impl Roster {
+    /// The first roster of a new ring: one host, alone.
+    ///
+    /// # Errors
+    /// If the tokens are not valid or `replicas` is not 1 to [`MAX_REPLICAS`].
+    pub fn found(
+        ring: RingId,
+        host: HostId,
+        member: Member,
+        replicas: u8,
+    ) -> Result<Roster, ChangeError> {
+        Roster::settled(ring, BTreeMap::from([(host, member)]), replicas)
+    }
+
+    /// A settled first roster of several hosts at once: how large rings start in the laboratory.
+    ///
+    /// # Errors
+    /// If there is no host, two hosts share a token, or `replicas` is not 1 to [`MAX_REPLICAS`].
+    pub fn settled(
+        ring: RingId,
+        members: BTreeMap<HostId, Member>,
+        replicas: u8,
+    ) -> Result<Roster, ChangeError> {
+        change::check_replicas(replicas)?;
+        let by = *members.keys().next().ok_or(ChangeError::Empty)?;
+        change::check_tokens(&members)?;
+        let placement = Placement::from_members(members)?;
+        let phase = Phase::Settled(Arc::new(Membership {
+            replicas,
+            placement,
+        }));
+        Ok(Roster {
+            ring,
+            version: RosterVersion(1),
+            by,
+            phase,
+        })
+    }
+
+    /// The membership requests were served by so far: Old while moving.
+    #[must_use]
+    pub fn old(&self) -> &Arc<Membership> {
+        match &self.phase {
+            Phase::Settled(membership) => membership,
+            Phase::Moving { old, .. } => old,
+        }
+    }
+
+    /// The membership to come: the same one when settled.
+    #[must_use]
+    pub fn new(&self) -> &Arc<Membership> {
+        match &self.phase {
+            Phase::Settled(membership) => membership,
+            Phase::Moving { new, .. } => new,
+        }
+    }
+
+    /// Whether spans are moving.
+    #[must_use]
+    pub const fn is_moving(&self) -> bool {
+        matches!(self.phase, Phase::Moving { .. })
+    }
+
+    /// Every host in Old or New, in order.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<HostId> {
+        let mut all: Vec<HostId> = self
+            .old()
+            .placement
+            .hosts()
+            .chain(self.new().placement.hosts())
+            .collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Whether a host is in Old or New.
+    #[must_use]
+    pub fn has(&self, host: HostId) -> bool {
+        self.old().has(host) || self.new().has(host)
+    }
+
+    /// The replicas of an id, by group.
+    #[must_use]
+    pub fn groups(&self, id: Id) -> Groups {
+        let groups = match &self.phase {
+            Phase::Settled(membership) => vec![membership.holders(id)],
+            Phase::Moving { old, new } => vec![old.holders(id), new.holders(id)],
+        };
+        Groups { groups }
+    }
+
+    /// Whether a host is a replica of an id, in either group.
+    #[must_use]
+    pub fn holds(&self, host: HostId, id: Id) -> bool {
+        match &self.phase {
+            Phase::Settled(membership) => membership.holders(id).contains(&host),
+            Phase::Moving { old, new } => {
+                old.holders(id).contains(&host) || new.holders(id).contains(&host)
+            }
+        }
+    }
+
+    /// The spans whose holders differ between Old and New, with both lists. None when settled.
+    #[must_use]
+    pub fn moves(&self) -> Vec<Piece> {
+        let Phase::Moving { old, new } = &self.phase else {
+            return Vec::new();
+        };
+        let mut all = pieces(&old.placement, old.r(), &new.placement, new.r());
+        all.retain(|piece| !same_hosts(&piece.old, &piece.new));
+        all
+    }
+
+    /// The spans a host is a replica of, by New.
+    #[must_use]
+    pub fn spans_of(&self, host: HostId) -> Vec<Span> {
+        let new = self.new();
+        let mut spans = Vec::new();
+        for token in new.placement.tokens() {
+            if new.holders(token.id).contains(&host) {
+                spans.extend(new.placement.span_of(token.id));
+            }
+        }
+        spans
+    }
+}
+
+/// Whether two lists name the same hosts, in whatever order: then a quorum of one is a quorum of the
+/// other, and nothing has to move.
+fn same_hosts(a: &[HostId], b: &[HostId]) -> bool {
+    a.len() == b.len() && a.iter().all(|host| b.contains(host))
+}

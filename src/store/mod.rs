@@ -1,0 +1,141 @@
+//! Where a host keeps its records.
+//!
+//! A store is asked by [`Op`]s and answers with [`Done`]s. For a node this is an *effect*: it hands an
+//! operation out and is told later, so a slow disk never blocks a node, and the simulation can lose
+//! what was not synced. The same [`Store`] trait serves memory here and a disk in stage three.
+//!
+//! ```text
+//! node --Op::Merge(record)--> driver --apply--> Store
+//! node <--Done::Held(summary)-- driver            (when the sync policy is met)
+//! ```
+//!
+//! *Hold these true*: a store applies operations in the order they were given and completes writes in
+//! that order; what a completed write stored, a later read sees; [`Op::Merge`] only ever makes a
+//! record newer; small settings ([`Setting`]) are synced before they are reported done, always.
+
+use bytes::Bytes;
+
+use crate::keyspace::Span;
+use crate::record::{Cells, Key, Record, Summary};
+
+/// The names of the small durable values a host keeps beside its records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Setting {
+    /// The host's start number and the stamp its clock has reserved.
+    Life,
+    /// The roster it has adopted.
+    Roster,
+    /// What it has promised and accepted as a Paxos acceptor.
+    Acceptor,
+    /// Which spans of the current move are complete.
+    Move,
+}
+
+/// A bounded stretch of records to read: by id, then key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Only records whose id lies in this span, in clockwise order from its beginning.
+    pub span: Span,
+    /// Only those after this key (in that order); `None` begins at the span's beginning.
+    pub after: Option<Key>,
+    /// At most so many records.
+    pub max_records: usize,
+    /// Stop once so many bytes of values are collected (at least one record is returned).
+    pub max_bytes: u64,
+}
+
+/// The digest of all records in a span: equal sets have equal digests, and different ones do not, but
+/// for a chance of 2^-64.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Digest {
+    /// How many records.
+    pub records: u64,
+    /// The exclusive or of a hash of each record's key and [`Summary`].
+    pub hash: u64,
+}
+
+/// One thing asked of a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// The cells under a key.
+    Get(Key),
+    /// Only their versions.
+    Versions(Key),
+    /// Keep the greater of each cell. The record's value must be whole.
+    Merge(Record),
+    /// A page of whole records. A record's pieces beyond the first stay away: it comes bare.
+    Scan(Page),
+    /// A page of versions only.
+    List(Page),
+    /// The digests of `parts` equal parts of a span, in clockwise order.
+    Digests {
+        /// The span that is cut up.
+        span: Span,
+        /// Into how many parts: 1 to 256.
+        parts: u16,
+    },
+    /// Drop every record in these spans.
+    Discard(Vec<Span>),
+    /// Keep a small value durably; always synced.
+    Set(Setting, Bytes),
+}
+
+/// What a store answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// To [`Op::Get`].
+    Cells(Option<Cells>),
+    /// To [`Op::Versions`]; default where there is nothing.
+    Versions(Summary),
+    /// To [`Op::Merge`]: what is held now.
+    Held(Summary),
+    /// To [`Op::Scan`]: records in order, and whether more follow.
+    Page(Vec<Record>, bool),
+    /// To [`Op::List`]: keys and versions in order, and whether more follow.
+    List(Vec<(Key, Summary)>, bool),
+    /// To [`Op::Digests`].
+    Digests(Vec<Digest>),
+    /// To [`Op::Discard`]: how many records went.
+    Discarded(u64),
+    /// To [`Op::Set`].
+    Set,
+    /// The operation was not carried out, and nothing changed.
+    Failed(StoreError),
+}
+
+/// Why a store refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The store's limit of bytes is reached: reads and deletes go on.
+    #[error("the store is full: {used} of {limit} bytes; delete something or add a host")]
+    Full {
+        /// Bytes in use.
+        used: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The device failed.
+    #[error("the store failed: {0}")]
+    Device(String),
+}
+
+/// What a store is in use for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Records, tombstones included.
+    pub records: u64,
+    /// Bytes of keys and values.
+    pub bytes: u64,
+}
+
+/// A place to keep records and settings.
+pub trait Store {
+    /// Carries out one operation.
+    fn apply(&mut self, op: Op) -> Done;
+
+    /// A durable value, if it was ever set: read once, when a host starts.
+    fn setting(&self, name: Setting) -> Option<Bytes>;
+
+    /// How much is kept.
+    fn usage(&self) -> Usage;
+}
