@@ -58,6 +58,11 @@ impl Key {
         }
     }
 
+    /// A key whose id is known already, read back from where it was kept: hashing it again would be waste.
+    pub(crate) const fn known(id: Id, bytes: Bytes) -> Key {
+        Key { id, bytes }
+    }
+
     /// Where the key lies on the circle.
     #[must_use]
     pub const fn id(&self) -> Id {

@@ -13,10 +13,20 @@
 //! that order; what a completed write stored, a later read sees; [`Op::Merge`] only ever makes a
 //! record newer; small settings ([`Setting`]) are synced before they are reported done, always.
 
+mod digest;
+mod memory;
+#[cfg(test)]
+mod model;
+mod slot;
+mod table;
+
 use bytes::Bytes;
 
 use crate::keyspace::Span;
 use crate::record::{Cells, Key, Record, Summary};
+
+pub use digest::cut;
+pub use memory::MemoryStore;
 
 /// The names of the small durable values a host keeps beside its records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,7 +50,7 @@ pub struct Page {
     pub after: Option<Key>,
     /// At most so many records.
     pub max_records: usize,
-    /// Stop once so many bytes of values are collected (at least one record is returned).
+    /// Stop once so many bytes of keys and values are collected (at least one record is returned).
     pub max_bytes: u64,
 }
 
@@ -61,7 +71,7 @@ pub enum Op {
     Get(Key),
     /// Only their versions.
     Versions(Key),
-    /// Keep the greater of each cell. The record's value must be whole.
+    /// Keep the greater of each cell. The record's value must be whole ([`StoreError::Bare`]).
     Merge(Record),
     /// A page of whole records. A record's pieces beyond the first stay away: it comes bare.
     Scan(Page),
@@ -113,6 +123,14 @@ pub enum StoreError {
         used: u64,
         /// The limit.
         limit: u64,
+    },
+    /// A value without all its pieces: whoever sent it must be asked for the rest first.
+    #[error("only {have} of the {len} bytes of this value are here: pull its other pieces first")]
+    Bare {
+        /// Bytes that are here.
+        have: u64,
+        /// Bytes the whole value has.
+        len: u64,
     },
     /// The device failed.
     #[error("the store failed: {0}")]

@@ -1,0 +1,240 @@
+//! The memory engine: everything a host keeps, until its process ends.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::slot::Slot;
+use super::table::Table;
+use super::{Done, Op, Page, Setting, Store, StoreError, Usage, cut};
+use crate::keyspace::{Id, Span};
+use crate::record::{Body, Cells, Key, PIECE_BYTES, Record, Summary};
+
+/// A store in memory.
+///
+/// A record of ordinary size costs some 100 bytes beyond its key and value. It may be given a limit of
+/// bytes (keys and values): at the limit new values are refused, while reads, deletes and expiries go on.
+///
+/// ```
+/// use roundelay::record::{Body, Cells, Key, Record, Stamp, ValueCell, Version};
+/// use roundelay::placement::HostId;
+/// use roundelay::store::{Done, MemoryStore, Op, Store};
+///
+/// let mut store = MemoryStore::new();
+/// let key = Key::new("cat")?;
+/// let version = Version { stamp: Stamp(7), delete: false, host: HostId(1), start: 1 };
+/// let value = Some(ValueCell { version, body: Some(Body::new("meow")) });
+/// store.apply(Op::Merge(Record { key: key.clone(), cells: Cells { value, expiry: None } }));
+/// let Done::Cells(Some(cells)) = store.apply(Op::Get(key)) else { panic!("it was stored") };
+/// assert_eq!(cells.value.unwrap().body.unwrap().to_bytes(), "meow");
+/// # Ok::<(), roundelay::record::KeyError>(())
+/// ```
+pub struct MemoryStore {
+    table: Table,
+    settings: BTreeMap<Setting, Bytes>,
+    usage: Usage,
+    /// Bytes of keys and values that may be kept.
+    limit: u64,
+}
+
+impl Default for MemoryStore {
+    fn default() -> MemoryStore {
+        MemoryStore::new()
+    }
+}
+
+impl MemoryStore {
+    /// An empty store without a limit.
+    #[must_use]
+    pub fn new() -> MemoryStore {
+        MemoryStore::with_limit(u64::MAX)
+    }
+
+    /// An empty store that takes new values only up to so many bytes of keys and values.
+    #[must_use]
+    pub fn with_limit(limit: u64) -> MemoryStore {
+        MemoryStore {
+            table: Table::new(),
+            settings: BTreeMap::new(),
+            usage: Usage::default(),
+            limit,
+        }
+    }
+
+    /// Every record it holds, in the order of ids: for checks, dumps and drawings.
+    pub fn records(&self) -> impl Iterator<Item = Record> {
+        let whole = Span::whole(Id::MAX);
+        self.table.walk(whole, None).map(|entry| Record {
+            key: entry.slot.key(entry.id),
+            cells: entry.slot.cells(),
+        })
+    }
+
+    fn versions(&self, key: &Key) -> Summary {
+        self.table
+            .get(key)
+            .map_or_else(Summary::default, Slot::summary)
+    }
+
+    fn merge(&mut self, record: Record) -> Result<Summary, StoreError> {
+        check_whole(&record)?;
+        let old = self.table.get(&record.key);
+        let before = old.map_or_else(Summary::default, Slot::summary);
+        let theirs = record.cells.summary();
+        if before.covers(&theirs) {
+            return Ok(before);
+        }
+        let old_bytes = old.map_or(0, Slot::bytes);
+        let mut cells = match old {
+            // The old value is only unpacked if it stays.
+            Some(old) if before.value >= theirs.value => old.cells(),
+            Some(_) | None => Cells {
+                value: None,
+                expiry: before.expiry,
+            },
+        };
+        let Record { key, cells: new } = record;
+        let grows =
+            theirs.value > before.value && !theirs.value.is_some_and(|version| version.delete);
+        cells.merge(new);
+        let held = cells.summary();
+        let bytes = key.bytes().len() as u64 + cells.value_bytes();
+        let used = self.usage.bytes - old_bytes + bytes;
+        if grows && used > self.limit && used > self.usage.bytes {
+            return Err(StoreError::Full {
+                used: self.usage.bytes,
+                limit: self.limit,
+            });
+        }
+        self.usage.records += u64::from(old_bytes == 0);
+        self.usage.bytes = used;
+        self.table
+            .put(&key.clone(), Slot::new(Record { key, cells }));
+        Ok(held)
+    }
+
+    fn scan(&self, page: &Page) -> Done {
+        let mut records = Vec::new();
+        let mut room = Room::of(page);
+        let mut entries = self.table.walk(page.span, page.after.as_ref()).peekable();
+        while room.is_left()
+            && let Some(entry) = entries.next()
+        {
+            let record = Record {
+                key: entry.slot.key(entry.id),
+                cells: entry.slot.cells().for_travel(),
+            };
+            room.use_up(record.key.bytes().len() as u64 + record.cells.value_bytes());
+            records.push(record);
+        }
+        Done::Page(records, entries.peek().is_some())
+    }
+
+    fn list(&self, page: &Page) -> Done {
+        let mut keys = Vec::new();
+        let mut room = Room::of(page);
+        let mut entries = self.table.walk(page.span, page.after.as_ref()).peekable();
+        while room.is_left()
+            && let Some(entry) = entries.next()
+        {
+            let key = entry.slot.key(entry.id);
+            room.use_up(key.bytes().len() as u64);
+            keys.push((key, entry.slot.summary()));
+        }
+        Done::List(keys, entries.peek().is_some())
+    }
+
+    fn discard(&mut self, spans: &[Span]) -> u64 {
+        let mut gone = 0;
+        for span in spans {
+            let (records, bytes) = self.table.discard(*span);
+            gone += records;
+            self.usage.records -= records;
+            self.usage.bytes -= bytes;
+        }
+        gone
+    }
+}
+
+impl Store for MemoryStore {
+    fn apply(&mut self, op: Op) -> Done {
+        match op {
+            Op::Get(key) => Done::Cells(self.table.get(&key).map(Slot::cells)),
+            Op::Versions(key) => Done::Versions(self.versions(&key)),
+            Op::Merge(record) => self.merge(record).map_or_else(Done::Failed, Done::Held),
+            Op::Scan(page) => self.scan(&page),
+            Op::List(page) => self.list(&page),
+            Op::Digests { span, parts } => Done::Digests(
+                cut(span, parts)
+                    .into_iter()
+                    .map(|part| self.table.digest(part))
+                    .collect(),
+            ),
+            Op::Discard(spans) => Done::Discarded(self.discard(&spans)),
+            Op::Set(name, value) => {
+                self.settings.insert(name, value);
+                Done::Set
+            }
+        }
+    }
+
+    fn setting(&self, name: Setting) -> Option<Bytes> {
+        self.settings.get(&name).cloned()
+    }
+
+    fn usage(&self) -> Usage {
+        self.usage
+    }
+}
+
+/// What may still be put on a page.
+struct Room {
+    records: usize,
+    bytes: u64,
+}
+
+impl Room {
+    /// A page holds at least one record, or its reader would never get on.
+    fn of(page: &Page) -> Room {
+        Room {
+            records: page.max_records.max(1),
+            bytes: page.max_bytes.max(1),
+        }
+    }
+
+    const fn is_left(&self) -> bool {
+        self.records > 0 && self.bytes > 0
+    }
+
+    fn use_up(&mut self, bytes: u64) {
+        self.records -= 1;
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+}
+
+/// A value is stored with all its pieces or not at all.
+fn check_whole(record: &Record) -> Result<(), StoreError> {
+    let body = record
+        .cells
+        .value
+        .as_ref()
+        .and_then(|cell| cell.body.as_ref());
+    match body {
+        Some(body) if !is_whole(body) => Err(StoreError::Bare {
+            have: record.cells.value_bytes(),
+            len: body.len,
+        }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Whether the pieces are all here and each as long as it must be.
+fn is_whole(body: &Body) -> bool {
+    let sum: u64 = body.pieces.iter().map(|piece| piece.len() as u64).sum();
+    let all_but_last = body.pieces.len().saturating_sub(1);
+    body.is_whole()
+        && sum == body.len
+        && body.pieces[..all_but_last]
+            .iter()
+            .all(|piece| piece.len() == PIECE_BYTES)
+}

@@ -1,0 +1,234 @@
+//! Records in the order of their ids, with digests of whole stretches kept ready.
+//!
+//! An ordered map of *runs*: each run is a short sorted array of records and the digest of them all. To
+//! digest a span among a million records only the two runs at its ends are looked through; those
+//! between are added up unread.
+//!
+//! ```text
+//! runs    00… [96 records, 3f2a…]   04… [71, 91c0…]   09… [120, 77e1…]   0d… [88, d40b…] …
+//! span          (------------------------------------------------]
+//!               looked through      added up          looked through
+//! ```
+//!
+//! *Hold these true*: a run's records have ids from its own name up to, not including, the next run's;
+//! its digest is that of its records; no run but the first is empty.
+
+use std::collections::BTreeMap;
+
+use super::Digest;
+use super::slot::Slot;
+use crate::keyspace::{Id, Span};
+use crate::record::Key;
+
+/// A run is split when it would hold more records than this.
+const RUN_RECORDS: usize = 128;
+
+/// A run's array grows by so many records at a time: less spare room than doubling would leave.
+const RUN_STEP: usize = 16;
+
+/// A record, with what is asked of it most often close at hand.
+pub(super) struct Entry {
+    pub(super) id: Id,
+    hash: u64,
+    pub(super) slot: Slot,
+}
+
+impl Entry {
+    fn new(id: Id, slot: Slot) -> Entry {
+        Entry {
+            id,
+            hash: Digest::of(id, &slot.summary()).hash,
+            slot,
+        }
+    }
+
+    fn digest(&self) -> Digest {
+        Digest {
+            records: 1,
+            hash: self.hash,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Run {
+    entries: Vec<Entry>,
+    digest: Digest,
+}
+
+impl Run {
+    fn of(entries: Vec<Entry>) -> Run {
+        let mut digest = Digest::default();
+        entries.iter().for_each(|entry| digest.add(entry.digest()));
+        Run { entries, digest }
+    }
+
+    /// Where a key is, or where it belongs. Two keys with one id are told apart by their bytes.
+    fn position(&self, id: Id, key: &[u8]) -> Result<usize, usize> {
+        self.entries.binary_search_by(|entry| {
+            entry
+                .id
+                .cmp(&id)
+                .then_with(|| entry.slot.key_bytes().cmp(key))
+        })
+    }
+
+    /// The records with ids from `first` to `last`.
+    fn between(&self, first: Id, last: Id) -> &[Entry] {
+        let begin = self.entries.partition_point(|entry| entry.id < first);
+        let end = self.entries.partition_point(|entry| entry.id <= last);
+        &self.entries[begin..end]
+    }
+
+    /// Cuts off the upper half, if that does not part two keys of one id.
+    fn split(&mut self) -> Option<(Id, Run)> {
+        let half = self.entries.len() / 2;
+        let at = self.entries[half].id;
+        let cut = self.entries.partition_point(|entry| entry.id < at);
+        if cut == 0 {
+            return None;
+        }
+        let upper = Run::of(self.entries.split_off(cut));
+        self.digest.take(upper.digest);
+        self.entries.shrink_to(cut + RUN_STEP);
+        Some((at, upper))
+    }
+}
+
+/// All records of a store.
+pub(super) struct Table {
+    runs: BTreeMap<Id, Run>,
+}
+
+impl Table {
+    pub(super) fn new() -> Table {
+        Table {
+            runs: BTreeMap::from([(Id::ZERO, Run::default())]),
+        }
+    }
+
+    pub(super) fn get(&self, key: &Key) -> Option<&Slot> {
+        let (_, run) = self.runs.range(..=key.id()).next_back()?;
+        let at = run.position(key.id(), key.bytes()).ok()?;
+        Some(&run.entries[at].slot)
+    }
+
+    /// Stores a record under its key, instead of what was there.
+    pub(super) fn put(&mut self, key: &Key, slot: Slot) {
+        let entry = Entry::new(key.id(), slot);
+        let (_, run) = self
+            .runs
+            .range_mut(..=key.id())
+            .next_back()
+            .expect("the first run begins at zero and stays");
+        run.digest.add(entry.digest());
+        match run.position(key.id(), key.bytes()) {
+            Ok(at) => {
+                let old = std::mem::replace(&mut run.entries[at], entry);
+                run.digest.take(old.digest());
+            }
+            Err(at) => {
+                if run.entries.len() == run.entries.capacity() {
+                    run.entries.reserve_exact(RUN_STEP);
+                }
+                run.entries.insert(at, entry);
+                if run.entries.len() > RUN_RECORDS
+                    && let Some((name, upper)) = run.split()
+                {
+                    self.runs.insert(name, upper);
+                }
+            }
+        }
+    }
+
+    /// The records of a span in clockwise order from its beginning; with `after`, only those behind it.
+    pub(super) fn walk<'a>(
+        &'a self,
+        span: Span,
+        after: Option<&'a Key>,
+    ) -> impl Iterator<Item = &'a Entry> {
+        let (twins, rest) = match after {
+            None => (None, Some(span)),
+            // Whatever lies outside the span lies behind all of it.
+            Some(key) if !span.contains(key.id()) => (None, None),
+            Some(key) => (
+                Some(key),
+                (key.id() != span.to).then(|| Span::new(key.id(), span.to)),
+            ),
+        };
+        // Keys with the very id of `after` come first, if there are any.
+        let twins = twins.into_iter().flat_map(move |key| {
+            let same = self.between(key.id(), key.id());
+            same.filter(move |entry| entry.slot.key_bytes() > &key.bytes()[..])
+        });
+        let rest = rest.into_iter().flat_map(stretches).flatten();
+        twins.chain(rest.flat_map(move |(first, last)| self.between(first, last)))
+    }
+
+    fn between(&self, first: Id, last: Id) -> impl Iterator<Item = &Entry> {
+        let runs = self.runs.range(self.run_of(first)..=last);
+        runs.flat_map(move |(_, run)| run.between(first, last))
+    }
+
+    /// The digest of a span.
+    pub(super) fn digest(&self, span: Span) -> Digest {
+        let mut sum = Digest::default();
+        for (first, last) in stretches(span).into_iter().flatten() {
+            for (_, run) in self.runs.range(self.run_of(first)..=last) {
+                let ends = run.entries.first().zip(run.entries.last());
+                if ends.is_some_and(|(low, high)| first <= low.id && high.id <= last) {
+                    sum.add(run.digest);
+                } else {
+                    run.between(first, last)
+                        .iter()
+                        .for_each(|entry| sum.add(entry.digest()));
+                }
+            }
+        }
+        sum
+    }
+
+    /// Drops every record of a span and says how many went, and how many bytes of keys and values.
+    pub(super) fn discard(&mut self, span: Span) -> (u64, u64) {
+        let (mut records, mut bytes) = (0, 0);
+        for (first, last) in stretches(span).into_iter().flatten() {
+            for (_, run) in self.runs.range_mut(self.run_of(first)..=last) {
+                let digest = &mut run.digest;
+                run.entries.retain(|entry| {
+                    let goes = first <= entry.id && entry.id <= last;
+                    if goes {
+                        records += 1;
+                        bytes += entry.slot.bytes();
+                        digest.take(entry.digest());
+                    }
+                    !goes
+                });
+                run.entries.shrink_to_fit();
+            }
+        }
+        self.runs
+            .retain(|name, run| *name == Id::ZERO || !run.entries.is_empty());
+        (records, bytes)
+    }
+
+    /// The name of the run in which an id lies.
+    fn run_of(&self, id: Id) -> Id {
+        self.runs
+            .range(..=id)
+            .next_back()
+            .map_or(Id::ZERO, |(name, _)| *name)
+    }
+}
+
+/// A span as one or two stretches of the number line, both ends inclusive.
+fn stretches(span: Span) -> [Option<(Id, Id)>; 2] {
+    let after = span.from.wrapping_add(Id::from_u64(1));
+    if span.from < span.to {
+        return [Some((after, span.to)), None];
+    }
+    // Past zero, or whole. From the greatest id on, the part before zero is empty.
+    [
+        (after != Id::ZERO).then_some((after, Id::MAX)),
+        Some((Id::ZERO, span.to)),
+    ]
+}
