@@ -92,6 +92,11 @@ impl Id {
         }
     }
 
+    /// The distance that covers so many 2^64ths of the circle; whole turns count for nothing.
+    pub(crate) fn from_parts_of_circle(parts: u128) -> Id {
+        Id::from_parts(parts << 64, 0)
+    }
+
     /// The 64 most significant bits. Read as a distance: how many 2^64ths of the circle, rounded down.
     pub const fn top(self) -> u64 {
         self.high

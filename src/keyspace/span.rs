@@ -52,10 +52,12 @@ impl Span {
         self.width().map_or(1.0, Id::fraction)
     }
 
-    /// The width in 2^64ths of the circle, rounded down: exact sums of loads need no floating point.
+    /// The width in 2^64ths of the circle, counted between the first 64 bits of both ends. Off by less
+    /// than one, but additive: the parts of a span cut in two, or of a whole ring of spans, add up exactly.
     pub fn parts(&self) -> u128 {
-        self.width()
-            .map_or(1 << 64, |width| u128::from(width.top()))
+        let (from, to) = (u128::from(self.from.top()), u128::from(self.to.top()));
+        let over_zero = if self.from < self.to { 0 } else { 1 << 64 };
+        over_zero + to - from
     }
 
     /// The id halfway through the span, rounded towards its start: for the whole circle, the far side.
@@ -166,6 +168,7 @@ mod tests {
                     prop_assert!(!(left.contains(x) && right.contains(x)));
                     let sum = left.width().and_then(|l| Some(l.wrapping_add(right.width()?)));
                     prop_assert_eq!(sum, Some(s.width().unwrap_or(Id::ZERO)));
+                    prop_assert_eq!(s.parts(), left.parts() + right.parts());
                 }
             }
         }

@@ -13,7 +13,7 @@
 //!
 //! Tokens set by hand may share their first bits; then a bucket is long and is searched by halves.
 
-use crate::keyspace::Id;
+use crate::keyspace::{Id, Span};
 
 use super::{HostId, Token};
 
@@ -29,7 +29,9 @@ pub(super) struct Index {
     hosts: Vec<u32>,
     /// For each host, the number of its zone. Hosts without a named zone have numbers of their own.
     zones: Vec<u32>,
-    /// How many zones there are.
+    /// How many hosts have tokens.
+    host_count: usize,
+    /// In how many zones they are.
     zone_count: usize,
     /// For each value of the first bits, where its tokens begin, and the end.
     begin: Vec<u32>,
@@ -40,10 +42,8 @@ pub(super) struct Index {
 impl Index {
     /// Lays out tokens that are in order. `slots` are their hosts' places in `zones`.
     pub(super) fn new(tokens: Vec<Token>, slots: Vec<u32>, zones: Vec<u32>) -> Index {
-        let zone_count = zones
-            .iter()
-            .collect::<std::collections::BTreeSet<_>>()
-            .len();
+        let host_count = distinct(slots.iter().copied());
+        let zone_count = distinct(slots.iter().map(|slot| zones[*slot as usize]));
         // Two to four buckets a token: most hold none or one. At least one bit, as a shift of 64 is none.
         let bits = (tokens.len() * 2)
             .next_power_of_two()
@@ -64,6 +64,7 @@ impl Index {
             tokens,
             hosts: slots,
             zones,
+            host_count,
             zone_count,
             begin,
             shift,
@@ -94,6 +95,17 @@ impl Index {
         Some(if place == self.tokens.len() { 0 } else { place })
     }
 
+    /// What each of `hosts` hosts owns, by their numbers, in 2^64ths of the circle.
+    pub(super) fn loads(&self, hosts: usize) -> Vec<u128> {
+        let mut loads = vec![0; hosts];
+        let mut from = self.tokens.last().map_or(Id::ZERO, |token| token.id);
+        for (token, host) in self.tokens.iter().zip(&self.hosts) {
+            loads[*host as usize] += Span::new(from, token.id).parts();
+            from = token.id;
+        }
+        loads
+    }
+
     /// Tokens going clockwise once round, from the first at or after `id`, with their hosts' numbers.
     fn clockwise(&self, id: Id) -> impl Iterator<Item = (HostId, u32)> {
         let start = self.at_or_after(id).unwrap_or(0);
@@ -103,7 +115,7 @@ impl Index {
 
     /// The first `count` distinct hosts clockwise, whatever their zones.
     pub(super) fn successors(&self, id: Id, count: usize) -> Vec<HostId> {
-        let wanted = count.min(self.zones.len());
+        let wanted = count.min(self.host_count);
         let mut found = Vec::with_capacity(wanted);
         let mut seen = Seen::default();
         let mut around = self.clockwise(id);
@@ -120,10 +132,10 @@ impl Index {
 
     /// The first `count` distinct hosts clockwise, those of zones not met before coming first.
     pub(super) fn replicas(&self, id: Id, count: usize) -> Vec<HostId> {
-        if self.zone_count == self.zones.len() {
+        if self.zone_count == self.host_count {
             return self.successors(id, count);
         }
-        let wanted = count.min(self.zones.len());
+        let wanted = count.min(self.host_count);
         let wanted_zones = wanted.min(self.zone_count);
         let (mut found, mut skipped) = (Vec::with_capacity(wanted), Vec::new());
         let (mut hosts, mut zones) = (Seen::default(), Seen::default());
@@ -148,6 +160,12 @@ impl Index {
 /// The bucket of an id: its first bits as a number.
 fn bucket(id: Id, shift: u32) -> usize {
     usize::try_from(id.top() >> shift).expect("at most 24 bits are left after the shift")
+}
+
+/// How many distinct numbers there are.
+fn distinct(numbers: impl Iterator<Item = u32>) -> usize {
+    let mut seen = Seen::default();
+    numbers.filter(|number| seen.first_time(*number)).count()
 }
 
 /// Numbers met so far: a list while they are few, then a table of marks.

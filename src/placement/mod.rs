@@ -33,9 +33,14 @@
 
 mod host;
 mod index;
+mod load;
 mod moved;
+mod rebalance;
 mod table;
+mod tokens;
 
 pub use host::{HostId, Member, ParseHostError, Token, Zone, ZoneError};
 pub use moved::{Moved, Piece, moved, pieces};
+pub use rebalance::{GOAL, Rebalanced, rebalance};
 pub use table::{EmptyRing, Placement, PlacementError};
+pub use tokens::{by_name, even, random};

@@ -162,6 +162,20 @@ impl Placement {
         tokens.iter().filter_map(|token| self.span_of(*token))
     }
 
+    /// Every span with its owner, in order of their tokens.
+    pub fn owned_spans(&self) -> impl Iterator<Item = (Span, HostId)> {
+        let mut before = self.tokens.last_key_value().map_or(Id::ZERO, |(id, _)| *id);
+        self.tokens().map(move |token| {
+            let from = std::mem::replace(&mut before, token.id);
+            (Span::new(from, token.id), token.host)
+        })
+    }
+
+    /// What each host owns, in 2^64ths of the circle and in the order of [`Placement::hosts`].
+    pub(super) fn loads(&self) -> Vec<u128> {
+        self.index().loads(self.members.len())
+    }
+
     /// All tokens in order, beginning with the first at or after zero.
     pub fn tokens(&self) -> impl DoubleEndedIterator<Item = Token> + ExactSizeIterator {
         self.tokens.iter().map(|(id, host)| Token {
@@ -201,12 +215,8 @@ impl Placement {
     }
 
     fn lay_flat(&self) -> Index {
-        let placed = self
-            .members
-            .iter()
-            .filter(|(_, member)| !member.tokens.is_empty());
         let (mut slots, mut zones, mut named) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
-        for ((&host, member), slot) in placed.zip(0u32..) {
+        for ((&host, member), slot) in self.members.iter().zip(0u32..) {
             // A zone goes by the slot of its first host; a host without one is a zone of its own.
             let zone = member
                 .zone
