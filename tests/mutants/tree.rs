@@ -1,0 +1,134 @@
+//! A copy of the source tree in which things may be broken.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    time::Duration,
+};
+
+/// How long the test of a mutant may run, its building apart; beyond, it counts as endless.
+const SECONDS_PER_TEST: u64 = 120;
+
+/// What the test of a mutant did.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// As it should.
+    Failed,
+    /// It was stopped after [`SECONDS_PER_TEST`]; that is noticed, too.
+    Endless,
+    /// The mutant lives.
+    Passed,
+    /// The patch makes no program, so it proves nothing.
+    NotBuilt(String),
+}
+
+/// All files of the project, from its root, without what is built or hidden.
+pub(crate) fn files(root: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+            if name.starts_with('.') || name == "target" {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.push(path.strip_prefix(root).unwrap().to_owned());
+            }
+        }
+    }
+    found
+}
+
+/// Makes `copy` like `root`, writing only what differs, so that little is built again.
+pub(crate) fn mirror(root: &Path, copy: &Path) {
+    fs::create_dir_all(copy).unwrap();
+    let wanted = files(root);
+    for file in files(copy) {
+        if !wanted.contains(&file) {
+            fs::remove_file(copy.join(file)).unwrap();
+        }
+    }
+    for file in wanted {
+        let (from, to) = (root.join(&file), copy.join(&file));
+        let text = fs::read(from).unwrap();
+        if fs::read(&to).ok().as_ref() != Some(&text) {
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            fs::write(to, text).unwrap();
+        }
+    }
+}
+
+/// Applies a patch, or only tries whether it could be; by git or, without it, by patch.
+pub(crate) fn apply(folder: &Path, patch: &Path, only_try: bool) -> Result<(), String> {
+    let mut git = Command::new("git");
+    git.arg("apply")
+        .args(only_try.then_some("--check"))
+        .arg(patch);
+    // A copy below the real tree is not a part of its repository.
+    git.env("GIT_CEILING_DIRECTORIES", folder.parent().unwrap_or(folder));
+    let mut by_patch = Command::new("patch");
+    by_patch
+        .args(["-p1", "-s", "-f", "-F0", "-r-"])
+        .args(only_try.then_some("--dry-run"));
+    by_patch.arg("-i").arg(patch);
+    let result = [git, by_patch]
+        .iter_mut()
+        .find_map(|command| command.current_dir(folder).output().ok());
+    match result {
+        Some(output) if output.status.success() => Ok(()),
+        Some(output) => Err(format!("does not apply: {}", said(&output))),
+        None => Err("neither `git` nor `patch` can be started".into()),
+    }
+}
+
+/// Builds the tests that `arguments` name, then runs them.
+pub(crate) fn test(folder: &Path, arguments: &[String]) -> Outcome {
+    let cargo = |extra: &str| {
+        let mut command = Command::new(env!("CARGO"));
+        command
+            .args(["test", "--offline", "-q"])
+            .args(arguments)
+            .args(Some(extra).filter(|e| !e.is_empty()));
+        command
+            .env("CARGO_TARGET_DIR", folder.with_file_name("target"))
+            .current_dir(folder);
+        command
+    };
+    let built = cargo("--no-run").output().unwrap();
+    if !built.status.success() {
+        return Outcome::NotBuilt(said(&built));
+    }
+    let mut run = cargo("")
+        .process_group(0)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    for _ in 0..SECONDS_PER_TEST * 10 {
+        match run.try_wait().unwrap() {
+            Some(status) if status.success() => return Outcome::Passed,
+            Some(_) => return Outcome::Failed,
+            None => std::thread::sleep(Duration::from_millis(100)),
+        }
+    }
+    // The whole group: cargo alone would leave its test running.
+    let group = format!("-{}", run.id());
+    Command::new("kill")
+        .args(["-KILL", "--", &group])
+        .status()
+        .unwrap();
+    run.wait().unwrap();
+    Outcome::Endless
+}
+
+fn said(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    text + &String::from_utf8_lossy(&output.stdout)
+}
