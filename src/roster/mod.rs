@@ -16,6 +16,7 @@
 //! is computed from the roster alone, never from links, routes or a failure detector.
 
 mod change;
+mod codec;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,6 +26,7 @@ use crate::keyspace::{Id, Span};
 use crate::placement::{HostId, Member, Piece, Placement, pieces};
 
 pub use change::{Change, ChangeError};
+pub use codec::{MAX_HOSTS, MAX_ROSTER_BYTES, MAX_TOKENS, RosterCodecError};
 
 /// The greatest number of copies a ring may keep.
 pub const MAX_REPLICAS: u8 = 16;
