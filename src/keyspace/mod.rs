@@ -7,15 +7,18 @@
 //! after the greatest, `ffff…ffff`, comes zero. We always look clockwise, the way numbers grow.
 //!
 //! ```text
-//!   grace fd1cf5e2     0
-//!                 *----+----.
-//!               /             \  carol 28b92b56
-//!              |               *
-//!  dave        *               |             dave -> alice, clockwise:  925d3383, past zero
-//!   bfcdf3e6   |               |             alice -> dave, clockwise:  6da2cc7c
-//!               \             /               the two together:          the whole circle
-//!                 '---*----+-* alice 522b276a
-//!             frank 86a8c2da
+//!                         0
+//!      grace fd1cf5e2 . .*. . .
+//!                   .           .
+//!                 .               * carol 28b92b56
+//!                .                 .
+//!               .                   .        dave to alice, clockwise:  925d3383…, past zero
+//! dave bfcdf3e6 *                   .        alice to dave, clockwise:  6da2cc7c…
+//!               .                   .        the two together:          the whole circle
+//!                .                 * alice 522b276a
+//!                 .               .
+//!                   .           .
+//!      frank 86a8c2da . * . . .
 //! ```
 //!
 //! ```

@@ -31,6 +31,7 @@
 //!
 //! Left out: hosts that are down. A placement says who *should* hold a key; who answers is another matter.
 
+pub mod draw;
 mod host;
 mod index;
 mod load;
