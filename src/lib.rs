@@ -32,3 +32,6 @@ pub mod roster;
 
 /// Who says what to whom?
 pub mod message;
+
+/// How does a node find its neighbours, and the owner of an id, with nobody in charge?
+pub mod find;
