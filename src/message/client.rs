@@ -148,13 +148,15 @@ pub struct Status {
 /// A request that succeeded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// A put, delete or expiry was stored at this version.
+    /// A put was stored at this version.
     Stored(Version),
+    /// A delete was stored at this version; whether the key was there before.
+    Deleted(Version, bool),
     /// A value under its content key was stored.
     StoredContent(Key, Version),
     /// A get: the value, or none.
     Value(Option<Found>),
-    /// Has: the version, or none. Also to an expiry of an absent key: none.
+    /// Has: the version, or none. To an expiry: the version of its cell, or none if the key is absent.
     Version(Option<Version>),
     /// Many keys: each with its own result.
     Many(Vec<Result<Outcome, Failure>>),

@@ -29,7 +29,7 @@ impl Stamp {
     /// The first stamp of a millisecond.
     #[must_use]
     pub const fn at(wall: WallMs) -> Stamp {
-        Stamp(wall.0 << COUNT_BITS)
+        Stamp(wall.0.saturating_mul(1 << COUNT_BITS))
     }
 
     /// The millisecond this stamp lies in.
@@ -41,7 +41,7 @@ impl Stamp {
     /// The next greater stamp.
     #[must_use]
     pub const fn next(self) -> Stamp {
-        Stamp(self.0 + 1)
+        Stamp(self.0.saturating_add(1))
     }
 }
 

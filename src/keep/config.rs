@@ -1,0 +1,83 @@
+//! What the keeping side is told. Every limit has a name, a unit and an outcome.
+
+use std::time::Duration;
+
+use crate::message::Consistency;
+
+/// The settings of keeping.
+#[derive(Clone, Debug)]
+pub struct KeepConfig {
+    /// What a request gets that names no consistency.
+    pub consistency: Consistency,
+    /// A request that is not done after this long fails and says what that means.
+    pub deadline: Duration,
+    /// A question without an answer is asked again after this long, doubling up to eight times as long.
+    pub retry: Duration,
+    /// A replica that has not confirmed a write this long after the others gets a hint instead.
+    pub hint_after: Duration,
+    /// How often hints are tried again.
+    pub hint_retry: Duration,
+    /// How often a host tells another one which roster it has. Zero: never.
+    pub gossip: Duration,
+    /// How often a host compares one of its spans with another replica's. Zero: never.
+    pub repair: Duration,
+    /// How often whoever drives a move asks how far it is.
+    pub drive: Duration,
+    /// A source silent for this long is passed over for another one while a span moves.
+    pub source_patience: Duration,
+    /// If too many of a move's receivers are silent for this long, giving up is proposed.
+    pub give_up: Duration,
+    /// The clock reserves stamps this far ahead, so that the disk is not asked at each write.
+    pub clock_ahead: Duration,
+    /// At most so many requests are coordinated at once; one more is refused.
+    pub max_open: usize,
+    /// At most so many hints are kept; one more is dropped and left to repair.
+    pub max_hints: usize,
+    /// At most so many bytes of values in hints; more are dropped and left to repair.
+    pub max_hint_bytes: u64,
+    /// At most so many hints are being delivered to one host at once; the rest waits.
+    pub hint_window: usize,
+    /// At most so many keys in one request; a longer one is refused.
+    pub max_many: usize,
+    /// The longest value, in bytes; a longer one is refused.
+    pub max_value_bytes: u64,
+    /// At most so many large values are being pulled at once; one more is refused for now.
+    pub max_pulls: usize,
+    /// At most so many messages wait while a roster is being adopted; one more is dropped, and asked again.
+    pub max_parked: usize,
+    /// How many pulls of a move are under way at once.
+    pub move_window: usize,
+    /// At most so many records in one chunk of a move.
+    pub chunk_records: usize,
+    /// A chunk ends once it holds so many bytes of values.
+    pub chunk_bytes: u64,
+}
+
+impl Default for KeepConfig {
+    fn default() -> KeepConfig {
+        KeepConfig {
+            consistency: Consistency::Quorum,
+            deadline: Duration::from_secs(5),
+            retry: Duration::from_millis(200),
+            hint_after: Duration::from_secs(1),
+            hint_retry: Duration::from_secs(5),
+            gossip: Duration::from_secs(1),
+            repair: Duration::from_secs(10),
+            drive: Duration::from_millis(500),
+            source_patience: Duration::from_secs(3),
+            give_up: Duration::from_secs(30),
+            clock_ahead: Duration::from_secs(10),
+            max_open: 10_000,
+            max_hints: 10_000,
+            max_hint_bytes: 64 * 1024 * 1024,
+            hint_window: 32,
+            max_many: 10_000,
+            max_value_bytes: 512 * 1024 * 1024,
+            max_pulls: 64,
+            max_parked: 1_000,
+            move_window: 16,
+            chunk_records: 512,
+            chunk_bytes: 512 * 1024,
+        }
+    }
+}

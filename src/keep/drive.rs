@@ -1,0 +1,215 @@
+//! Somebody sees to it that a move ends.
+//!
+//! The host that proposed a move drives it: it asks every receiver how far it is, and proposes to settle
+//! once a quorum of New is complete for every span and whoever else still answers is complete too. If
+//! the driver dies, any other host takes over after a while. If too many receivers of a span stay
+//! silent, giving up is proposed.
+//!
+//! Afterwards each host drops the spans it no longer holds, but only when every new holder of them has
+//! said that it is complete: no copy goes before its replacement is known to be there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::RngExt;
+
+use crate::message::{KeepMessage, MoveProgress, Outcome, Ticket};
+use crate::placement::{HostId, Piece};
+use crate::record::Time;
+use crate::roster::{Roster, RosterVersion};
+use crate::store::Op;
+
+use super::agree::Goal;
+use super::then::Next;
+use super::timers::Wake;
+use super::{Context, Keeper};
+
+/// How far the present move is, as far as this host knows, and who still has to hear of the roster.
+#[derive(Debug, Default)]
+pub(super) struct Drive {
+    since: Time,
+    /// When this host takes over if the move has not ended.
+    takeover: Time,
+    pieces: Vec<Piece>,
+    workers: BTreeSet<HostId>,
+    reports: BTreeMap<HostId, (Time, MoveProgress)>,
+    /// The version this host tells everybody of.
+    spreading: Option<RosterVersion>,
+    /// Those who have not confirmed it.
+    unaware: BTreeSet<HostId>,
+    /// A client that waits until this host may stop.
+    leaving: Option<(Ticket, RosterVersion)>,
+    /// Whether spans that are no longer ours are still stored.
+    sweep: bool,
+}
+
+impl Keeper {
+    /// We proposed that version and it was chosen: everybody concerned is told until they confirm.
+    pub(super) fn spread(&mut self, version: RosterVersion) {
+        self.drive.spreading = Some(version);
+    }
+
+    /// This host is out: it may stop once a majority of those who are in know it.
+    pub(super) fn leave_when_known(&mut self, ticket: Ticket, version: RosterVersion) {
+        self.drive.leaving = Some((ticket, version));
+        self.spread(version);
+    }
+
+    /// A move that ended may leave spans here that are no longer ours.
+    pub(super) fn sweep_later(&mut self, before: Option<&Roster>) {
+        self.drive.sweep |= before.is_some_and(Roster::is_moving);
+    }
+
+    /// A roster was adopted.
+    pub(super) fn begin_drive(&mut self, cx: &mut Context<'_>, roster: &Arc<Roster>) {
+        let patience = self.config.source_patience * 3;
+        let jitter = Duration::from_millis(self.rng.random_range(0..5_000));
+        self.drive.since = cx.now.at;
+        self.drive.takeover = cx.now.at + if roster.by == self.me { Duration::ZERO } else { patience + jitter };
+        self.drive.reports.clear();
+        self.drive.pieces = roster.moves();
+        self.drive.workers = self.drive.pieces.iter().flat_map(|piece| piece.new.iter().copied()).collect();
+        self.drive.unaware.clear();
+        if self.drive.spreading == Some(roster.version) {
+            self.drive.unaware = roster.hosts().into_iter().filter(|host| *host != self.me).collect();
+        }
+        self.tell_unaware(cx, roster);
+        self.arm_drive(cx, roster);
+    }
+
+    fn arm_drive(&mut self, cx: &mut Context<'_>, roster: &Roster) {
+        let busy = roster.is_moving() || self.drive.sweep || !self.drive.unaware.is_empty() || self.drive.leaving.is_some();
+        if busy {
+            self.timers.set(Wake::Drive, cx.now.at + self.config.drive);
+        }
+    }
+
+    fn tell_unaware(&mut self, cx: &mut Context<'_>, roster: &Arc<Roster>) {
+        let hosts: Vec<HostId> = self.drive.unaware.iter().copied().collect();
+        for host in hosts {
+            self.send(cx, host, KeepMessage::RosterIs(Arc::clone(roster)));
+        }
+    }
+
+    /// A host has durably adopted a version.
+    pub(super) fn roster_had(&mut self, cx: &mut Context<'_>, from: HostId, version: RosterVersion) {
+        if version > self.version() {
+            let have = self.version();
+            return self.send(cx, from, KeepMessage::RosterAsk { have });
+        }
+        if version == self.version() {
+            self.drive.unaware.remove(&from);
+            self.ask_again(cx, from);
+            self.maybe_left(cx);
+        }
+    }
+
+    /// Tells a client that this host may stop, once a majority of those who are in know the roster
+    /// without it.
+    fn maybe_left(&mut self, cx: &mut Context<'_>) {
+        let Some((ticket, version)) = self.drive.leaving else { return };
+        let Some(roster) = &self.roster else { return };
+        let new = roster.new();
+        let aware = new.placement.hosts().filter(|host| !self.drive.unaware.contains(host)).count();
+        if aware >= new.majority() {
+            self.drive.leaving = None;
+            self.answer(cx, ticket, Ok(Outcome::Settled(version)));
+        }
+    }
+
+    pub(super) fn drive_due(&mut self, cx: &mut Context<'_>) {
+        let Some(roster) = self.roster.clone() else { return };
+        self.tell_unaware(cx, &roster);
+        if roster.is_moving() {
+            if cx.now.at >= self.drive.takeover {
+                let workers: Vec<HostId> = self.drive.workers.iter().copied().collect();
+                self.ask_progress(cx, &workers);
+                self.judge(cx);
+            }
+        } else if self.drive.sweep {
+            self.sweep(cx, &roster);
+        }
+        self.maybe_left(cx);
+        self.arm_drive(cx, &roster);
+    }
+
+    fn ask_progress(&mut self, cx: &mut Context<'_>, hosts: &[HostId]) {
+        let at = self.version();
+        for host in hosts {
+            self.send(cx, *host, KeepMessage::MoveAsk { at });
+        }
+    }
+
+    pub(super) fn move_asked(&mut self, cx: &mut Context<'_>, from: HostId, at: RosterVersion) {
+        let mine = self.version();
+        if at > mine {
+            self.send(cx, from, KeepMessage::RosterAsk { have: mine });
+        } else if at < mine {
+            self.offer_roster(cx, from, at);
+        } else {
+            let progress = self.mover.progress();
+            self.send(cx, from, KeepMessage::MoveIs { at, progress });
+        }
+    }
+
+    pub(super) fn move_is(&mut self, cx: &mut Context<'_>, from: HostId, at: RosterVersion, progress: MoveProgress) {
+        if at != self.version() {
+            return;
+        }
+        self.drive.reports.insert(from, (cx.now.at, progress));
+        let Some(roster) = self.roster.clone() else { return };
+        if roster.is_moving() {
+            self.judge(cx);
+        }
+    }
+
+    /// Can the move be settled, must it be given up?
+    fn judge(&mut self, cx: &mut Context<'_>) {
+        let drive = &self.drive;
+        let complete = |host: &HostId| drive.reports.get(host).is_some_and(|(_, progress)| progress.is_complete());
+        let silence = |host: &HostId| {
+            let heard = drive.reports.get(host).map_or(drive.since.max(drive.takeover), |(at, _)| *at);
+            cx.now.at.since(heard)
+        };
+        let quorum = |piece: &Piece| piece.new.len() / 2 + 1;
+        let held = drive.pieces.iter().all(|piece| piece.new.iter().filter(|host| complete(host)).count() >= quorum(piece));
+        let patient = drive.workers.iter().all(|host| complete(host) || silence(host) > self.config.source_patience);
+        let hopeless = drive.pieces.iter().any(|piece| {
+            let possible = piece.new.iter().filter(|host| complete(host) || silence(host) <= self.config.give_up);
+            possible.count() < quorum(piece)
+        });
+        if held && patient {
+            self.end_move(cx, Goal::Finish);
+        } else if hopeless {
+            self.give_move_up(cx);
+        }
+    }
+
+    /// Drops spans that are no longer ours, if all who hold them now are complete.
+    fn sweep(&mut self, cx: &mut Context<'_>, roster: &Roster) {
+        if !roster.has(self.me) {
+            self.drive.sweep = false;
+            return;
+        }
+        let spans = self.strange_spans(roster);
+        let holders: BTreeSet<HostId> = spans.iter().flat_map(|span| roster.new().holders(span.to)).collect();
+        let known = |host: &HostId| self.drive.reports.get(host).is_some_and(|(_, progress)| progress.is_complete());
+        let unknown: Vec<HostId> = holders.iter().filter(|host| !known(host)).copied().collect();
+        if !unknown.is_empty() {
+            return self.ask_progress(cx, &unknown);
+        }
+        self.drive.sweep = false;
+        if !spans.is_empty() {
+            self.store(cx, Op::Discard(spans), Next::Nothing);
+        }
+    }
+}
+
+impl MoveProgress {
+    /// Whether nothing is left to merge.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        self.complete >= self.pieces
+    }
+}

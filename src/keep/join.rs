@@ -1,0 +1,100 @@
+//! How a host comes into a ring that has a roster.
+//!
+//! It asks any member for the roster, chooses tokens that take an even share from the most loaded hosts
+//! (unless it brings its own), and asks to be let in; again and again, until it finds itself in a settled
+//! roster.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::message::{Failure, KeepMessage, Outcome, ReqId, Ticket};
+use crate::placement::{HostId, Member, even};
+use crate::roster::{Change, Roster, RosterVersion};
+
+use super::timers::Wake;
+use super::{Context, Keeper};
+
+/// How often a joiner asks again.
+const JOIN_RETRY: Duration = Duration::from_secs(1);
+
+/// A host on its way into a ring.
+#[derive(Debug)]
+pub(super) struct Joining {
+    ticket: Ticket,
+    via: HostId,
+    member: Member,
+    tokens: u16,
+    /// The question under way: one per roster we learned of.
+    req: Option<ReqId>,
+    learned: RosterVersion,
+}
+
+impl Keeper {
+    /// Joins the ring of which `via` is a member.
+    pub fn join(&mut self, cx: &mut Context<'_>, ticket: Ticket, via: HostId, member: Member, tokens: u16) {
+        if let Some(roster) = &self.roster {
+            let why = format!("this host is in a ring already (roster {})", roster.version);
+            return self.answer(cx, ticket, Err(Failure::Change(why)));
+        }
+        let learned = RosterVersion::NONE;
+        self.joining = Some(Joining { ticket, via, member, tokens, req: None, learned });
+        self.join_due(cx);
+    }
+
+    pub(super) fn join_due(&mut self, cx: &mut Context<'_>) {
+        let Some(joining) = &self.joining else { return };
+        let via = joining.via;
+        self.timers.set(Wake::Join, cx.now.at + JOIN_RETRY);
+        self.send(cx, via, KeepMessage::RosterAsk { have: RosterVersion::NONE });
+    }
+
+    /// A roster without us in it: what a joiner goes by.
+    pub(super) fn learn(&mut self, cx: &mut Context<'_>, roster: Arc<Roster>) {
+        let Some(joining) = self.joining.as_mut() else { return };
+        if roster.is_moving() {
+            return; // Somebody else is joining: wait for it to settle.
+        }
+        let req = match joining.req {
+            Some(req) if joining.learned == roster.version => req,
+            _ => ReqId(0),
+        };
+        let mut member = joining.member.clone();
+        if member.tokens.is_empty() {
+            member.tokens = even(&roster.new().placement, member.weight, usize::from(joining.tokens));
+        }
+        let via = joining.via;
+        joining.learned = roster.version;
+        let req = if req == ReqId(0) { self.draw_req() } else { req };
+        if let Some(joining) = self.joining.as_mut() {
+            joining.req = Some(req);
+        }
+        self.send(cx, via, KeepMessage::ChangeAsk { req, changes: vec![Change::Join(self.me, member)] });
+    }
+
+    /// The member we asked has let us in, or says why not. A clash of tokens is mended by asking again.
+    pub(super) fn change_is(&mut self, cx: &mut Context<'_>, req: ReqId, result: Result<RosterVersion, String>) {
+        let Some(joining) = self.joining.as_ref().filter(|joining| joining.req == Some(req)) else { return };
+        let Err(why) = result else { return };
+        if joining.member.tokens.is_empty() {
+            if let Some(joining) = self.joining.as_mut() {
+                joining.req = None;
+            }
+            return;
+        }
+        let ticket = joining.ticket;
+        self.joining = None;
+        self.timers.clear(Wake::Join);
+        self.answer(cx, ticket, Err(Failure::Change(why)));
+    }
+
+    /// A roster was adopted: is the joiner in?
+    pub(super) fn join_after(&mut self, cx: &mut Context<'_>, roster: &Arc<Roster>) {
+        if roster.is_moving() || !roster.has(self.me) {
+            return;
+        }
+        if let Some(joining) = self.joining.take() {
+            self.timers.clear(Wake::Join);
+            self.answer(cx, joining.ticket, Ok(Outcome::Settled(roster.version)));
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! How is a key kept: on which hosts, in which version, whatever fails?
+//!
+//! Finding asks the ring; keeping asks the roster. The roster says who holds a key, and everything here
+//! follows from it:
+//!
+//! ```text
+//! coordinate   a request becomes questions to the replicas; a quorum answers it
+//! replicate    what a replica does when it is asked
+//! pieces       large values are pulled by whoever receives them
+//! agree        the next roster is chosen by Paxos among the hosts of this one
+//! adopt        a chosen roster is made durable, then lived by
+//! moving       spans are merged from a quorum of Old by their new replicas
+//! drive        somebody sees to it that a move ends
+//! join         a host comes in
+//! hints        a write that a replica missed waits for it
+//! repair       replicas compare their spans by digests and heal what differs
+//! ```
+//!
+//! A put by h1 on a ring whose replicas for the key are h2, h3 and h4:
+//!
+//! ```text
+//! h1 -> h2 h3 h4   Ask versions            the greatest of a quorum's answers is 6
+//! h1               stamps 7, once
+//! h1 -> h2 h3 h4   Write 7                 two confirm: the put is acknowledged
+//! h1               keeps a hint for h4     which did not answer
+//! ```
+//!
+//! *Hold these true*: an acknowledged write is on a quorum of stores of one roster version (of Old and
+//! of New while moving); a version is stamped once and never again for the same request; a replica
+//! serves only the roster version it has durably adopted; no copy goes before its replacement is known
+//! to be there.
+//!
+//! This part knows nothing of hops, links or sockets.
+
+mod adopt;
+mod agree;
+mod config;
+mod coordinate;
+mod drive;
+mod hints;
+mod join;
+mod moving;
+mod open;
+mod outcome;
+mod pieces;
+mod repair;
+mod replicate;
+mod then;
+mod timers;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use crate::message::{Effects, Envelope, Event, KeepMessage, Message, Reply, ReqId, Ticket};
+use crate::placement::HostId;
+use crate::record::{Clock, Now, Stamp, Time};
+use crate::roster::{Roster, RosterVersion};
+use crate::store::{Done, Op, Setting};
+
+use adopt::Adopting;
+use agree::Agree;
+use drive::Drive;
+use hints::Hints;
+use join::Joining;
+use moving::Mover;
+use open::Open;
+use pieces::Pulls;
+use repair::Repair;
+use then::Next;
+use timers::{Timers, Wake};
+
+pub use config::KeepConfig;
+pub use then::Then;
+
+/// The driver's effects, and the time of the call they belong to.
+pub struct Context<'a> {
+    /// Both clocks, as the driver has them.
+    pub now: Now,
+    /// The world.
+    pub fx: &'a mut dyn Effects<Then>,
+}
+
+/// The keeping side of one host.
+pub struct Keeper {
+    me: HostId,
+    config: KeepConfig,
+    rng: ChaCha8Rng,
+    timers: Timers,
+    /// How often this host was started; 0 until that is on disk.
+    start: u32,
+    /// The start number that is on its way to the disk.
+    starting: u32,
+    clock: Clock,
+    /// The stamp whose reservation is on its way to the disk.
+    reserving: Option<Stamp>,
+    next_req: u32,
+    /// The roster it lives by.
+    roster: Option<Arc<Roster>>,
+    adopting: Option<Adopting>,
+    joining: Option<Joining>,
+    agree: Agree,
+    drive: Drive,
+    mover: Mover,
+    open: BTreeMap<ReqId, Open>,
+    many: BTreeMap<Ticket, outcome::Many>,
+    /// Requests that wait until the host has a life, or a stamp is reserved.
+    stalled: VecDeque<ReqId>,
+    /// Requests by links alone whose owner has moved: to be looked up again.
+    relocate: Vec<ReqId>,
+    pulls: Pulls,
+    hints: Hints,
+    repair: Repair,
+    /// Hosts reported down.
+    down: BTreeSet<HostId>,
+    /// Messages to ourselves: handled before the call returns.
+    loopback: VecDeque<KeepMessage>,
+    /// Messages that came while a roster was being adopted.
+    parked: Vec<(HostId, KeepMessage)>,
+}
+
+/// What a host's disk holds of its earlier lives.
+#[derive(Clone, Debug, Default)]
+struct Life {
+    start: u32,
+    reserved: Stamp,
+}
+
+impl Life {
+    fn encode(&self) -> Bytes {
+        let mut bytes = self.start.to_be_bytes().to_vec();
+        bytes.extend_from_slice(&self.reserved.0.to_be_bytes());
+        bytes.into()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Life> {
+        let (start, reserved) = bytes.split_first_chunk::<4>()?;
+        let reserved = <[u8; 8]>::try_from(reserved).ok()?;
+        Some(Life { start: u32::from_be_bytes(*start), reserved: Stamp(u64::from_be_bytes(reserved)) })
+    }
+}
+
+impl Keeper {
+    /// The keeper of a host, with what its store held when it was opened.
+    pub fn new(me: HostId, config: KeepConfig, seed: u64, settings: &dyn Fn(Setting) -> Option<Bytes>) -> Keeper {
+        let life = settings(Setting::Life).and_then(|bytes| Life::decode(&bytes)).unwrap_or_default();
+        let roster = settings(Setting::Roster).and_then(|bytes| Roster::decode(&bytes).ok()).map(Arc::new);
+        let agree = Agree::new(settings(Setting::Acceptor).as_deref());
+        Keeper {
+            me,
+            config,
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            timers: Timers::default(),
+            start: 0,
+            starting: life.start + 1,
+            clock: Clock::new(life.reserved),
+            reserving: None,
+            next_req: 0,
+            roster,
+            adopting: None,
+            joining: None,
+            agree,
+            drive: Drive::default(),
+            mover: Mover::default(),
+            open: BTreeMap::new(),
+            many: BTreeMap::new(),
+            stalled: VecDeque::new(),
+            relocate: Vec::new(),
+            pulls: Pulls::default(),
+            hints: Hints::default(),
+            repair: Repair::default(),
+            down: BTreeSet::new(),
+            loopback: VecDeque::new(),
+            parked: Vec::new(),
+        }
+    }
+
+    /// Begins a new life: its number, and stamps ahead of use, go to disk before anything is stamped.
+    pub fn start(&mut self, cx: &mut Context<'_>) {
+        self.reserve(cx, None);
+        self.begin_periods(cx.now.at);
+        if let Some(roster) = self.roster.clone() {
+            self.live_by(cx, &roster);
+        }
+        self.settle_loopback(cx);
+    }
+
+    /// A message from another host.
+    pub fn receive(&mut self, cx: &mut Context<'_>, from: HostId, message: KeepMessage) {
+        if !self.down.is_empty() && self.down.remove(&from) {
+            self.timers.set(Wake::Hints, cx.now.at);
+        }
+        self.handle(cx, from, message);
+        self.settle_loopback(cx);
+    }
+
+    /// The result of a store operation.
+    pub fn stored(&mut self, cx: &mut Context<'_>, done: Done, then: Then) {
+        self.stored_next(cx, done, then.0);
+        self.settle_loopback(cx);
+    }
+
+    /// Time has come to what was waiting for it.
+    pub fn wake(&mut self, cx: &mut Context<'_>) {
+        while let Some(wake) = self.timers.due(cx.now.at) {
+            self.woken(cx, wake);
+        }
+        self.settle_loopback(cx);
+    }
+
+    /// When it wants to be woken.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<Time> {
+        self.timers.next()
+    }
+
+    /// The layer below, or a detector, says that a host is down. Only the order in which hosts are asked
+    /// depends on it, never who holds what.
+    pub fn host_down(&mut self, cx: &mut Context<'_>, host: HostId) {
+        self.down.insert(host);
+        self.mover_host_down(cx, host);
+        self.settle_loopback(cx);
+    }
+
+    /// That host is there again.
+    pub fn host_up(&mut self, cx: &mut Context<'_>, host: HostId) {
+        if self.down.remove(&host) {
+            self.timers.set(Wake::Hints, cx.now.at);
+        }
+    }
+
+    /// The roster it lives by.
+    #[must_use]
+    pub const fn roster(&self) -> Option<&Arc<Roster>> {
+        self.roster.as_ref()
+    }
+
+    /// The version of that roster; [`RosterVersion::NONE`] without one.
+    #[must_use]
+    pub fn version(&self) -> RosterVersion {
+        self.roster.as_ref().map_or(RosterVersion::NONE, |roster| roster.version)
+    }
+
+    /// Requests by links alone that must be looked up again: their owner has moved.
+    pub fn take_relocations(&mut self) -> Vec<ReqId> {
+        std::mem::take(&mut self.relocate)
+    }
+
+    /// How many hints it keeps.
+    #[must_use]
+    pub fn hint_count(&self) -> usize {
+        self.hints.len()
+    }
+
+    fn settle_loopback(&mut self, cx: &mut Context<'_>) {
+        while let Some(message) = self.loopback.pop_front() {
+            self.handle(cx, self.me, message);
+        }
+    }
+
+    fn woken(&mut self, cx: &mut Context<'_>, wake: Wake) {
+        match wake {
+            Wake::Open(req) => self.open_due(cx, req),
+            Wake::Pull(req) => self.pull_due(cx, req),
+            Wake::Gossip => self.gossip_due(cx),
+            Wake::Agree => self.agree_due(cx),
+            Wake::Drive => self.drive_due(cx),
+            Wake::Mover => self.mover_due(cx),
+            Wake::Join => self.join_due(cx),
+            Wake::Hints => self.hints_due(cx),
+            Wake::Repair => self.repair_due(cx),
+        }
+    }
+
+    fn handle(&mut self, cx: &mut Context<'_>, from: HostId, message: KeepMessage) {
+        match message {
+            message @ (KeepMessage::Ask { .. }
+            | KeepMessage::Write { .. }
+            | KeepMessage::Pull { .. }
+            | KeepMessage::DigestAsk { .. }
+            | KeepMessage::ListAsk { .. }) => self.asked(cx, from, message),
+            KeepMessage::Answer { req, at, result } => self.answered(cx, from, req, at, result),
+            KeepMessage::Wrote { req, at, result } => self.wrote(cx, from, req, at, result),
+            KeepMessage::AskPiece { req, key, version, index } => {
+                self.piece_asked(cx, from, (req, index), &key, version);
+            }
+            KeepMessage::PieceIs { req, index, bytes } => self.piece_is(cx, req, index, bytes),
+            KeepMessage::Gossip { version, wall: _ } => self.gossiped(cx, from, version),
+            KeepMessage::RosterAsk { have } => self.roster_asked(cx, from, have),
+            KeepMessage::RosterIs(roster) => self.roster_is(cx, Some(from), roster),
+            KeepMessage::RosterHave { version } => self.roster_had(cx, from, version),
+            KeepMessage::Prepare { version, ballot } => self.prepare(cx, from, version, ballot),
+            KeepMessage::Promise { version, ballot, accepted } => {
+                self.promised(cx, from, version, ballot, accepted);
+            }
+            KeepMessage::Propose { ballot, roster } => self.accept(cx, from, ballot, roster),
+            KeepMessage::Accepted { version, ballot } => self.accepted(cx, from, version, ballot),
+            KeepMessage::Rejected { version, promised } => self.rejected(cx, version, promised),
+            KeepMessage::ChangeAsk { req, changes } => self.change_asked(cx, from, req, changes),
+            KeepMessage::ChangeIs { req, result } => self.change_is(cx, req, result),
+            KeepMessage::Chunk { req, at, result } => self.chunk(cx, from, req, at, result),
+            KeepMessage::MoveAsk { at } => self.move_asked(cx, from, at),
+            KeepMessage::MoveIs { at, progress } => self.move_is(cx, from, at, progress),
+            KeepMessage::DigestsAre { req, result } => self.digests_are(cx, req, result),
+            KeepMessage::ListIs { req, result } => self.list_is(cx, req, result),
+        }
+    }
+
+    fn stored_next(&mut self, cx: &mut Context<'_>, done: Done, next: Next) {
+        match next {
+            Next::Nothing => {}
+            Next::Answer { to, req, at } => self.stored_answer(cx, done, (to, req, at)),
+            Next::Wrote { to, req, at } => self.stored_wrote(cx, done, (to, req, at)),
+            Next::Piece { to, req, version, index } => self.stored_piece(cx, done, (to, req), version, index),
+            Next::Chunk { to, req, at } => self.stored_chunk(cx, done, (to, req, at)),
+            Next::Digests { to, req } => self.stored_digests(cx, done, (to, req)),
+            Next::List { to, req } => self.stored_list(cx, done, (to, req)),
+            Next::Life => self.life_is_durable(cx),
+            Next::Adopted(version) => self.adopted(cx, version),
+            Next::Promised { to, version, ballot } => self.promise_is_durable(cx, to, version, ballot),
+            Next::Accepted { to, version, ballot } => {
+                self.send(cx, to, KeepMessage::Accepted { version, ballot });
+            }
+            Next::Moved { at, task, from } => self.moved_record(cx, &done, at, task, from),
+            Next::OwnDigests(req) => self.own_digests(cx, done, req),
+            Next::OwnList(req) => self.own_list(cx, done, req),
+            Next::Send { to, req, key } => self.send_own(cx, done, (to, req), key),
+        }
+    }
+
+    fn send(&mut self, cx: &mut Context<'_>, to: HostId, message: KeepMessage) {
+        if to == self.me {
+            self.loopback.push_back(message);
+        } else {
+            cx.fx.send(Envelope { from: self.me, to, body: Message::Keep(message) });
+        }
+    }
+
+    fn store(&mut self, cx: &mut Context<'_>, op: Op, next: Next) {
+        cx.fx.store(op, Then(next));
+    }
+
+    fn note(&mut self, cx: &mut Context<'_>, event: Event) {
+        cx.fx.note(event);
+    }
+
+    fn answer(&mut self, cx: &mut Context<'_>, ticket: Ticket, reply: Reply) {
+        cx.fx.answer(ticket, reply);
+    }
+
+    /// A question of this life that was never asked before.
+    fn draw_req(&mut self) -> ReqId {
+        self.next_req = self.next_req.wrapping_add(1);
+        ReqId(u64::from(self.starting) << 32 | u64::from(self.next_req))
+    }
+
+    /// Puts the start number and stamps ahead of use on disk.
+    fn reserve(&mut self, cx: &mut Context<'_>, above: Option<Stamp>) {
+        if self.reserving.is_some() {
+            return;
+        }
+        let ahead = u64::try_from(self.config.clock_ahead.as_millis()).unwrap_or(u64::MAX);
+        let next = self.clock.peek(cx.now.wall, above);
+        let reserved = Stamp(next.0.saturating_add(ahead << 16));
+        self.reserving = Some(reserved);
+        let life = Life { start: self.starting, reserved };
+        self.store(cx, Op::Set(Setting::Life, life.encode()), Next::Life);
+    }
+
+    fn life_is_durable(&mut self, cx: &mut Context<'_>) {
+        if let Some(reserved) = self.reserving.take() {
+            self.clock.reserve(reserved);
+        }
+        self.start = self.starting;
+        for req in std::mem::take(&mut self.stalled) {
+            self.proceed(cx, req);
+        }
+    }
+}

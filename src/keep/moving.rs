@@ -1,0 +1,310 @@
+//! How a span comes to its new replicas.
+//!
+//! ```text
+//! Old h1 h2 h3   New h2 h3 h4        h4 has to merge from two of h1 h2 h3;
+//!                                    h2 and h3 each from one other than itself
+//! h4 -> h2 h3   Pull (from, to]      each adopts the Moving roster durably before it answers
+//! h4 <- h2 h3   Chunk … Chunk        merged as they come; then h4 is complete
+//! ```
+//!
+//! Every acknowledged write is on a quorum of Old, so a merge from any quorum of Old meets it. A source
+//! that stays silent is passed over for another. When the move has settled on a quorum, a replica that
+//! was late finishes from those who now hold the span.
+//!
+//! *Hold this true*: complete belongs to one Moving version; it is lost when that move is given up.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::message::{Event, KeepMessage, MoveProgress, Refusal, ReqId};
+use crate::placement::{HostId, Piece};
+use crate::record::{Key, Record, Time};
+use crate::roster::{Roster, RosterVersion};
+use crate::store::Done;
+
+use super::then::Next;
+use super::timers::Wake;
+use super::{Context, Keeper};
+
+/// One source of one piece.
+#[derive(Debug)]
+struct Source {
+    req: ReqId,
+    after: Option<Key>,
+    asked: Time,
+    since: Time,
+    /// Records of the last chunk that are not merged yet.
+    merging: usize,
+    /// Whether more follows the last chunk; `None` while it is awaited.
+    more: Option<bool>,
+    /// A record could not be merged: the chunk is asked for again.
+    failed: bool,
+}
+
+/// One piece of the circle that this host has to merge.
+#[derive(Debug)]
+struct Task {
+    piece: Piece,
+    done: Vec<HostId>,
+    active: BTreeMap<HostId, Source>,
+    /// Sources passed over because they were silent; tried again when no other is left.
+    silent: Vec<HostId>,
+    complete: bool,
+}
+
+/// This host's part of a move.
+#[derive(Debug, Default)]
+pub(super) struct Mover {
+    at: RosterVersion,
+    tasks: Vec<Task>,
+    reqs: BTreeMap<ReqId, (usize, HostId)>,
+    records: u64,
+    bytes: u64,
+    said: bool,
+    waiting_for: Option<HostId>,
+}
+
+impl Task {
+    fn new(piece: Piece) -> Task {
+        Task { piece, done: Vec::new(), active: BTreeMap::new(), silent: Vec::new(), complete: false }
+    }
+
+    /// How many other hosts this one must merge from: a quorum of Old, itself counted if it is in Old.
+    fn needed(&self, me: HostId) -> usize {
+        let quorum = if self.piece.old.is_empty() { 0 } else { self.piece.old.len() / 2 + 1 };
+        quorum - usize::from(quorum > 0 && self.piece.old.contains(&me))
+    }
+
+    /// The next source to ask: one that has not been silent, if there is one.
+    fn next_source(&self, me: HostId, down: impl Fn(HostId) -> bool) -> Option<HostId> {
+        let free = |host: &&HostId| **host != me && !self.done.contains(host) && !self.active.contains_key(host);
+        let fresh = |host: &&HostId| !self.silent.contains(host) && !down(**host);
+        let mut sources = self.piece.old.iter().filter(free);
+        sources.clone().find(fresh).or_else(|| sources.next()).copied()
+    }
+}
+
+impl Mover {
+    /// How far this host is.
+    pub(super) fn progress(&self) -> MoveProgress {
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        MoveProgress {
+            pieces: count(self.tasks.len()),
+            complete: count(self.tasks.iter().filter(|task| task.complete).count()),
+            records: self.records,
+            bytes: self.bytes,
+            waiting_for: self.waiting_for,
+        }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.tasks.iter().all(|task| task.complete)
+    }
+}
+
+impl Keeper {
+    /// A roster was adopted: begin its move, finish the last one, or forget it.
+    pub(super) fn begin_move(&mut self, cx: &mut Context<'_>, roster: &Arc<Roster>) {
+        let before = std::mem::take(&mut self.mover);
+        let went_on = before.at.next() == roster.version
+            && before.tasks.iter().all(|task| roster.new().holders(task.piece.span.to) == task.piece.new);
+        let tasks: Vec<Task> = if roster.is_moving() {
+            roster.moves().into_iter().filter(|piece| piece.new.contains(&self.me)).map(Task::new).collect()
+        } else if went_on {
+            before.tasks.into_iter().filter(|task| !task.complete).map(|task| Task::new(later(task.piece))).collect()
+        } else {
+            Vec::new()
+        };
+        self.mover = Mover { at: roster.version, tasks, ..Mover::default() };
+        self.pump(cx);
+    }
+
+    /// Keeps the window of pulls full and marks what is complete.
+    fn pump(&mut self, cx: &mut Context<'_>) {
+        let mut room = self.config.move_window.saturating_sub(self.mover.reqs.len());
+        let mut waiting = None;
+        for index in 0..self.mover.tasks.len() {
+            let Some(task) = self.mover.tasks.get_mut(index).filter(|task| !task.complete) else { continue };
+            let needed = task.needed(self.me);
+            if task.done.len() >= needed {
+                task.complete = true;
+                task.active.clear();
+                self.mover.reqs.retain(|_, (other, _)| *other != index);
+                continue;
+            }
+            while room > 0 {
+                let Some(task) = self.mover.tasks.get(index).filter(|task| task.done.len() + task.active.len() < needed) else { break };
+                let Some(host) = task.next_source(self.me, |host| self.down.contains(&host)) else { break };
+                self.pull_from(cx, index, host);
+                room -= 1;
+            }
+            let Some(task) = self.mover.tasks.get(index) else { continue };
+            waiting = waiting.or_else(|| task.active.keys().find(|host| task.silent.contains(host)).copied());
+        }
+        self.say_waiting(cx, waiting);
+        self.say_complete(cx);
+    }
+
+    fn say_waiting(&mut self, cx: &mut Context<'_>, waiting: Option<HostId>) {
+        if waiting != self.mover.waiting_for
+            && let Some(host) = waiting
+        {
+            let version = self.mover.at;
+            self.note(cx, Event::Waiting { version, host });
+        }
+        self.mover.waiting_for = waiting;
+    }
+
+    fn say_complete(&mut self, cx: &mut Context<'_>) {
+        if self.mover.tasks.is_empty() || self.mover.said {
+            return;
+        }
+        if self.mover.is_complete() {
+            self.mover.said = true;
+            self.timers.clear(Wake::Mover);
+            let (version, records) = (self.mover.at, self.mover.records);
+            self.note(cx, Event::Complete { version, records });
+        } else {
+            self.timers.set(Wake::Mover, cx.now.at + self.config.retry * 2);
+        }
+    }
+
+    fn pull_from(&mut self, cx: &mut Context<'_>, index: usize, host: HostId) {
+        let req = self.draw_req();
+        let source =
+            Source { req, after: None, asked: cx.now.at, since: cx.now.at, merging: 0, more: None, failed: false };
+        if let Some(task) = self.mover.tasks.get_mut(index) {
+            task.active.insert(host, source);
+        }
+        self.mover.reqs.insert(req, (index, host));
+        self.ask_chunk(cx, index, host);
+    }
+
+    fn ask_chunk(&mut self, cx: &mut Context<'_>, index: usize, host: HostId) {
+        let at = self.mover.at;
+        let Some(task) = self.mover.tasks.get_mut(index) else { return };
+        let span = task.piece.span;
+        let Some(source) = task.active.get_mut(&host) else { return };
+        source.asked = cx.now.at;
+        let (req, after) = (source.req, source.after.clone());
+        self.send(cx, host, KeepMessage::Pull { req, at, span, after });
+    }
+
+    /// A chunk has come: merge it, then ask for the next one.
+    pub(super) fn chunk(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: HostId,
+        req: ReqId,
+        at: RosterVersion,
+        result: Result<(Vec<Record>, bool), Refusal>,
+    ) {
+        let Some((index, host)) = self.mover.reqs.get(&req).copied().filter(|(_, host)| *host == from) else { return };
+        match result {
+            Err(Refusal::Behind(theirs)) => self.offer_roster(cx, from, theirs),
+            Err(Refusal::Ahead(roster)) => self.roster_is(cx, Some(from), roster),
+            Err(Refusal::NotMine | Refusal::Store(_)) => self.pass_over(cx, index, host),
+            Ok((records, more)) if at == self.mover.at => self.merge_chunk(cx, (index, host), req, records, more),
+            Ok(_) => {}
+        }
+    }
+
+    fn merge_chunk(&mut self, cx: &mut Context<'_>, (index, host): (usize, HostId), req: ReqId, records: Vec<Record>, more: bool) {
+        let at = self.mover.at;
+        let Some(source) = self.mover.tasks.get_mut(index).and_then(|task| task.active.get_mut(&host)) else { return };
+        if source.more.is_some() {
+            return; // This chunk came twice.
+        }
+        source.since = cx.now.at;
+        source.more = Some(more);
+        source.merging = records.len();
+        if let Some(last) = records.last() {
+            source.after = Some(last.key.clone());
+        }
+        self.mover.records += records.len() as u64;
+        self.mover.bytes += records.iter().map(|record| record.cells.value_len()).sum::<u64>();
+        for record in records {
+            self.keep(cx, host, req, record, Next::Moved { at, task: index, from: host });
+        }
+        self.chunk_merged(cx, index, host);
+    }
+
+    /// One record of a chunk is in our store.
+    pub(super) fn moved_record(&mut self, cx: &mut Context<'_>, done: &Done, at: RosterVersion, index: usize, host: HostId) {
+        if at != self.mover.at {
+            return;
+        }
+        let failed = matches!(done, Done::Failed(_));
+        let Some(source) = self.mover.tasks.get_mut(index).and_then(|task| task.active.get_mut(&host)) else { return };
+        source.merging = source.merging.saturating_sub(1);
+        source.failed |= failed;
+        source.since = cx.now.at;
+        self.chunk_merged(cx, index, host);
+    }
+
+    /// A large value of a chunk could not be pulled.
+    pub(super) fn moved_failed(&mut self, cx: &mut Context<'_>, at: RosterVersion, index: usize, host: HostId) {
+        let failed = Done::Failed(crate::store::StoreError::Device("a value did not arrive".into()));
+        self.moved_record(cx, &failed, at, index, host);
+    }
+
+    fn chunk_merged(&mut self, cx: &mut Context<'_>, index: usize, host: HostId) {
+        let Some(task) = self.mover.tasks.get_mut(index) else { return };
+        let Some(source) = task.active.get_mut(&host).filter(|source| source.merging == 0) else { return };
+        let (Some(more), failed) = (source.more, source.failed) else { return };
+        if failed {
+            return self.pass_over(cx, index, host);
+        }
+        if more {
+            source.more = None;
+            return self.ask_chunk(cx, index, host);
+        }
+        if let Some(source) = task.active.remove(&host) {
+            self.mover.reqs.remove(&source.req);
+        }
+        task.done.push(host);
+        self.pump(cx);
+    }
+
+    /// This source does not answer: another one, if there is one.
+    fn pass_over(&mut self, cx: &mut Context<'_>, index: usize, host: HostId) {
+        let Some(task) = self.mover.tasks.get_mut(index) else { return };
+        if let Some(source) = task.active.remove(&host) {
+            self.mover.reqs.remove(&source.req);
+        }
+        task.silent.retain(|other| *other != host);
+        task.silent.push(host);
+        self.timers.set(Wake::Mover, cx.now.at + self.config.retry * 2);
+    }
+
+    /// Sources that are late are asked again, and passed over when their time is up.
+    pub(super) fn mover_due(&mut self, cx: &mut Context<'_>) {
+        let mut late = Vec::new();
+        for (index, task) in self.mover.tasks.iter().enumerate() {
+            let awaited = task.active.iter().filter(|(_, source)| source.more.is_none());
+            late.extend(awaited.map(|(host, source)| (index, *host, source.asked, source.since)));
+        }
+        for (index, host, asked, since) in late {
+            if cx.now.at.since(since) >= self.config.source_patience {
+                self.pass_over(cx, index, host);
+            } else if cx.now.at.since(asked) >= self.config.retry * 2 {
+                self.ask_chunk(cx, index, host);
+            }
+        }
+        self.pump(cx);
+    }
+
+    /// A source is reported down: no need to wait for its time to run out.
+    pub(super) fn mover_host_down(&mut self, cx: &mut Context<'_>, host: HostId) {
+        let tasks = self.mover.tasks.iter().enumerate();
+        let waiting: Vec<usize> = tasks.filter(|(_, task)| task.active.contains_key(&host)).map(|(index, _)| index).collect();
+        for index in waiting {
+            self.pass_over(cx, index, host);
+        }
+    }
+}
+
+/// Once settled, what is unfinished is merged from those who hold it now.
+fn later(piece: Piece) -> Piece {
+    Piece { span: piece.span, old: piece.new.clone(), new: piece.new }
+}

@@ -1,0 +1,145 @@
+//! A request that is being coordinated: what it wants, whom it asked, what they said.
+
+use bytes::Bytes;
+
+use crate::message::{Consistency, KeyOp, Ticket};
+use crate::placement::HostId;
+use crate::record::{Cells, Key, Record, Summary, Time};
+use crate::roster::{Groups, RosterVersion};
+
+/// Who is told the result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// A client's request for one key.
+    Ticket(Ticket),
+    /// A client's request for a value under its content key.
+    Content(Ticket),
+    /// One of many keys: its place in the list.
+    Many(Ticket, usize),
+    /// Nobody any more: the client has its answer, and only slow replicas are waited for.
+    Answered,
+}
+
+/// Where a request stands.
+#[derive(Clone, Debug)]
+pub(super) enum Phase {
+    /// Asking what the replicas hold: the first half of a put, all of most gets.
+    Ask {
+        /// What each said.
+        said: Vec<(HostId, Summary)>,
+        /// The greatest cells received so far.
+        cells: Cells,
+    },
+    /// A get found a large value: its pieces are fetched from one of those that hold it.
+    Fetch {
+        /// What each said.
+        said: Vec<(HostId, Summary)>,
+        /// The newest cells, with the pieces fetched so far.
+        cells: Cells,
+        /// How many sources have failed us.
+        passed: usize,
+    },
+    /// Writing: a put, a delete, an expiry, or what a read writes back before it answers.
+    Write {
+        /// What is written, whole.
+        record: Record,
+        /// Whether a read writes back.
+        back: bool,
+        /// Who confirmed it.
+        acked: Vec<HostId>,
+        /// Whose store refused, and why.
+        refused: Vec<(HostId, String)>,
+    },
+}
+
+impl Phase {
+    /// The beginning.
+    pub(super) fn ask() -> Phase {
+        Phase::Ask { said: Vec::new(), cells: Cells::default() }
+    }
+}
+
+/// A request under way.
+#[derive(Clone, Debug)]
+pub(super) struct Open {
+    pub(super) owner: Owner,
+    pub(super) key: Key,
+    pub(super) op: KeyOp,
+    pub(super) consistency: Consistency,
+    /// Only the first so many replicas of each group take part.
+    pub(super) copies: Option<u8>,
+    /// Without a roster: the host whose node owns the key, by the links.
+    pub(super) linked: Option<HostId>,
+    /// Under which roster it is asked now.
+    pub(super) at: RosterVersion,
+    /// Whom it concerns.
+    pub(super) groups: Groups,
+    pub(super) deadline: Time,
+    /// How often it was asked again.
+    pub(super) tries: u32,
+    pub(super) phase: Phase,
+    /// Whether the key was there before: what a delete reports.
+    pub(super) existed: bool,
+}
+
+impl Open {
+    /// How many of a group of so many must agree.
+    pub(super) const fn need(&self, group: usize) -> usize {
+        match self.consistency {
+            Consistency::One => 1,
+            Consistency::Quorum => group / 2 + 1,
+            Consistency::All => group,
+        }
+    }
+
+    /// Whether enough members of every group are in `hosts`.
+    pub(super) fn enough(&self, said: impl Fn(HostId) -> bool) -> bool {
+        self.groups.reached(|group| self.need(group), said)
+    }
+
+    /// Whether a read wants the value itself from some replica.
+    pub(super) const fn reads(&self) -> bool {
+        matches!(self.op, KeyOp::Get | KeyOp::Has | KeyOp::Expire(_))
+    }
+
+    /// The replicas that have not answered the present question.
+    pub(super) fn silent(&self) -> Vec<HostId> {
+        let mut hosts = self.groups.hosts();
+        match &self.phase {
+            Phase::Ask { said, .. } => hosts.retain(|host| !said.iter().any(|(other, _)| other == host)),
+            Phase::Fetch { .. } => hosts.clear(),
+            Phase::Write { acked, refused, .. } => hosts
+                .retain(|host| !acked.contains(host) && !refused.iter().any(|(other, _)| other == host)),
+        }
+        hosts
+    }
+
+    /// How many hosts answered the present question, and how many are needed in the largest group.
+    pub(super) fn tally(&self) -> (usize, usize) {
+        let needed = self.groups.groups.iter().map(|group| self.need(group.len())).max().unwrap_or(0);
+        let answered = match &self.phase {
+            Phase::Ask { said, .. } | Phase::Fetch { said, .. } => said.len(),
+            Phase::Write { acked, .. } => acked.len(),
+        };
+        (answered, needed)
+    }
+}
+
+/// The greatest cell of everything that was said.
+pub(super) fn greatest(said: &[(HostId, Summary)]) -> Summary {
+    let mut all = Summary::default();
+    for (_, summary) in said {
+        all.merge(*summary);
+    }
+    all
+}
+
+/// Adds a piece to a body that is being fetched; whether it fitted in its place.
+pub(super) fn add_piece(cells: &mut Cells, index: u32, bytes: Bytes) -> bool {
+    let Some(body) = cells.value.as_mut().and_then(|cell| cell.body.as_mut()) else { return false };
+    let fits = body.pieces.len() as u64 == u64::from(index) && bytes.len() as u64 == body.piece_len(u64::from(index));
+    if fits {
+        body.pieces.push(bytes);
+    }
+    fits
+}

@@ -1,0 +1,169 @@
+//! What a replica does when it is asked.
+//!
+//! It answers under its own roster version only. Behind: it says so, and is sent the roster. Ahead: it
+//! returns its roster. While it adopts one, questions wait: what was written under the old version is
+//! on disk before the new one is, so whoever reads after adoption sees it (*sealed*).
+
+use std::sync::Arc;
+
+use crate::keyspace::{Id, Span};
+use crate::message::{Answered, KeepMessage, Refusal, ReqId, Road, Want};
+use crate::placement::HostId;
+use crate::record::{Key, Record};
+use crate::roster::{Phase, Roster, RosterVersion};
+use crate::store::{Done, Op, Page, StoreError};
+
+use super::then::Next;
+use super::{Context, Keeper};
+
+/// Who asked, which question, under which roster.
+type Asker = (HostId, ReqId, RosterVersion);
+
+impl Keeper {
+    /// A question about data: refused, parked, or passed to the store.
+    pub(super) fn asked(&mut self, cx: &mut Context<'_>, from: HostId, message: KeepMessage) {
+        if self.adopting.is_some() || self.start == 0 {
+            if self.parked.len() < self.config.max_parked {
+                self.parked.push((from, message));
+            }
+            return;
+        }
+        match message {
+            KeepMessage::Ask { req, at, key, want } => self.ask(cx, (from, req, at), key, want),
+            KeepMessage::Write { req, at, record, road } => self.write(cx, (from, req, at), record, road),
+            KeepMessage::Pull { req, at, span, after } => self.pull(cx, (from, req, at), span, after),
+            KeepMessage::DigestAsk { req, at, span, parts } => {
+                let next = Next::Digests { to: from, req };
+                match self.admit(at, None) {
+                    Ok(()) => self.store(cx, Op::Digests { span, parts }, next),
+                    Err(refusal) => self.send(cx, from, KeepMessage::DigestsAre { req, result: Err(refusal) }),
+                }
+            }
+            KeepMessage::ListAsk { req, at, span, after } => match self.admit(at, None) {
+                Ok(()) => {
+                    let page = self.page(span, after);
+                    self.store(cx, Op::List(page), Next::List { to: from, req });
+                }
+                Err(refusal) => self.send(cx, from, KeepMessage::ListIs { req, result: Err(refusal) }),
+            },
+            other => self.handle(cx, from, other),
+        }
+    }
+
+    /// Whether a question under roster `at`, about `id` if it is about one, is ours to answer.
+    fn admit(&self, at: RosterVersion, id: Option<Id>) -> Result<(), Refusal> {
+        let Some(roster) = &self.roster else {
+            // By links alone, the host has made sure that a node of it holds the id.
+            return if at == RosterVersion::NONE { Ok(()) } else { Err(Refusal::Behind(RosterVersion::NONE)) };
+        };
+        if at > roster.version {
+            return Err(Refusal::Behind(roster.version));
+        }
+        if at < roster.version {
+            return Err(Refusal::Ahead(Arc::clone(roster)));
+        }
+        match id {
+            Some(id) if !roster.holds(self.me, id) => Err(Refusal::NotMine),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn ask(&mut self, cx: &mut Context<'_>, (from, req, at): Asker, key: Key, want: Want) {
+        if let Err(refusal) = self.admit(at, Some(key.id())) {
+            return self.send(cx, from, KeepMessage::Answer { req, at, result: Err(refusal) });
+        }
+        let op = match want {
+            Want::Versions => Op::Versions(key),
+            Want::Value => Op::Get(key),
+        };
+        self.store(cx, op, Next::Answer { to: from, req, at });
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>, (from, req, at): Asker, record: Record, road: Road) {
+        if let Err(refusal) = self.admit(at, Some(record.key.id())) {
+            return self.send(cx, from, KeepMessage::Wrote { req, at, result: Err(refusal) });
+        }
+        log::trace!("{} writes {} for {from} by {road:?}", self.me, record.key);
+        self.keep(cx, from, req, record, Next::Wrote { to: from, req, at });
+    }
+
+    /// The next chunk of a span for a replica-to-be. Only a holder of Old (or, once settled, a holder) is
+    /// a source, and only under the very roster it has durably adopted.
+    fn pull(&mut self, cx: &mut Context<'_>, (from, req, at): Asker, span: Span, after: Option<Key>) {
+        let result = match self.admit(at, None) {
+            Ok(()) if self.roster.as_ref().is_some_and(|roster| !is_source(roster, self.me, span)) => {
+                Err(Refusal::NotMine)
+            }
+            admitted => admitted,
+        };
+        if let Err(refusal) = result {
+            return self.send(cx, from, KeepMessage::Chunk { req, at, result: Err(refusal) });
+        }
+        let page = self.page(span, after);
+        self.store(cx, Op::Scan(page), Next::Chunk { to: from, req, at });
+    }
+
+    /// One chunk's worth of a span.
+    pub(super) fn page(&self, span: Span, after: Option<Key>) -> Page {
+        Page { span, after, max_records: self.config.chunk_records, max_bytes: self.config.chunk_bytes }
+    }
+
+    pub(super) fn stored_answer(&mut self, cx: &mut Context<'_>, done: Done, (to, req, at): Asker) {
+        let result = match done {
+            Done::Versions(summary) => Ok(Answered::Versions(summary)),
+            Done::Cells(cells) => Ok(Answered::Cells(cells.unwrap_or_default().for_travel())),
+            other => Err(refusal(other)),
+        };
+        self.send(cx, to, KeepMessage::Answer { req, at, result });
+    }
+
+    pub(super) fn stored_wrote(&mut self, cx: &mut Context<'_>, done: Done, (to, req, at): Asker) {
+        let result = match done {
+            Done::Held(summary) => Ok(summary),
+            other => Err(refusal(other)),
+        };
+        self.send(cx, to, KeepMessage::Wrote { req, at, result });
+    }
+
+    pub(super) fn stored_chunk(&mut self, cx: &mut Context<'_>, done: Done, (to, req, at): Asker) {
+        let result = match done {
+            Done::Page(records, more) => Ok((records, more)),
+            other => Err(refusal(other)),
+        };
+        self.send(cx, to, KeepMessage::Chunk { req, at, result });
+    }
+
+    pub(super) fn stored_digests(&mut self, cx: &mut Context<'_>, done: Done, (to, req): (HostId, ReqId)) {
+        let result = match done {
+            Done::Digests(digests) => Ok(digests),
+            other => Err(refusal(other)),
+        };
+        self.send(cx, to, KeepMessage::DigestsAre { req, result });
+    }
+
+    pub(super) fn stored_list(&mut self, cx: &mut Context<'_>, done: Done, (to, req): (HostId, ReqId)) {
+        let result = match done {
+            Done::List(list, more) => Ok((list, more)),
+            other => Err(refusal(other)),
+        };
+        self.send(cx, to, KeepMessage::ListIs { req, result });
+    }
+}
+
+/// What a store's failure means for whoever asked.
+fn refusal(done: Done) -> Refusal {
+    let why = match done {
+        Done::Failed(error) => error,
+        unexpected => StoreError::Device(format!("the store answered something else: {unexpected:?}")),
+    };
+    Refusal::Store(why.to_string())
+}
+
+/// Whether a host holds a span, seen from those who are to receive it: by Old while moving, afterwards
+/// by what settled.
+fn is_source(roster: &Roster, host: HostId, span: Span) -> bool {
+    match &roster.phase {
+        Phase::Settled(membership) => membership.holders(span.to).contains(&host),
+        Phase::Moving { old, .. } => old.holders(span.to).contains(&host),
+    }
+}
