@@ -35,3 +35,6 @@ pub mod message;
 
 /// How does a node find its neighbours, and the owner of an id, with nobody in charge?
 pub mod find;
+
+/// How is a key kept: on which hosts, in which version, whatever fails?
+pub mod keep;

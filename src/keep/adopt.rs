@@ -35,36 +35,65 @@ impl Keeper {
     }
 
     /// A chosen roster arrived: from a peer, or because our own proposal was chosen.
-    pub(super) fn roster_is(&mut self, cx: &mut Context<'_>, from: Option<HostId>, roster: Arc<Roster>) {
-        if self.roster.as_ref().is_some_and(|mine| mine.ring != roster.ring) {
-            log::warn!("{}: ignored a roster of another ring: two full rings never merge", self.me);
+    pub(super) fn roster_is(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: Option<HostId>,
+        roster: Arc<Roster>,
+    ) {
+        if self
+            .roster
+            .as_ref()
+            .is_some_and(|mine| mine.ring != roster.ring)
+        {
+            log::warn!(
+                "{}: ignored a roster of another ring: two full rings never merge",
+                self.me
+            );
             return;
         }
         if roster.version <= self.version() {
             let version = self.version();
-            return from.into_iter().for_each(|from| self.send(cx, from, KeepMessage::RosterHave { version }));
+            return from
+                .into_iter()
+                .for_each(|from| self.send(cx, from, KeepMessage::RosterHave { version }));
         }
         if self.roster.is_none() && !roster.has(self.me) {
             return self.learn(cx, roster);
         }
         let mut tell = match &mut self.adopting {
-            Some(adopting) if adopting.roster.version >= roster.version => return adopting.tell.extend(from),
+            Some(adopting) if adopting.roster.version >= roster.version => {
+                return adopting.tell.extend(from);
+            }
             Some(adopting) => std::mem::take(&mut adopting.tell),
             None => Vec::new(),
         };
         tell.extend(from);
         let version = roster.version;
-        self.store(cx, Op::Set(Setting::Roster, roster.encode()), Next::Adopted(version));
+        self.store(
+            cx,
+            Op::Set(Setting::Roster, roster.encode()),
+            Next::Adopted(version),
+        );
         self.adopting = Some(Adopting { roster, tell });
     }
 
     /// The roster is on disk: from here on this host lives by it.
     pub(super) fn adopted(&mut self, cx: &mut Context<'_>, version: RosterVersion) {
-        let Some(Adopting { roster, tell }) = self.adopting.take_if(|adopting| adopting.roster.version == version) else {
+        let Some(Adopting { roster, tell }) = self
+            .adopting
+            .take_if(|adopting| adopting.roster.version == version)
+        else {
             return;
         };
         let before = self.roster.replace(Arc::clone(&roster));
-        self.note(cx, Event::Adopted { version, moving: roster.is_moving() });
+        self.note(
+            cx,
+            Event::Adopted {
+                version,
+                moving: roster.is_moving(),
+            },
+        );
         for host in tell {
             self.send(cx, host, KeepMessage::RosterHave { version });
         }
@@ -87,7 +116,11 @@ impl Keeper {
 
     /// Sends our roster to somebody whose version is older.
     pub(super) fn offer_roster(&mut self, cx: &mut Context<'_>, to: HostId, theirs: RosterVersion) {
-        if let Some(roster) = self.roster.as_ref().filter(|roster| roster.version > theirs) {
+        if let Some(roster) = self
+            .roster
+            .as_ref()
+            .filter(|roster| roster.version > theirs)
+        {
             let message = KeepMessage::RosterIs(Arc::clone(roster));
             self.send(cx, to, message);
         }
@@ -109,7 +142,10 @@ impl Keeper {
 
     /// Begins what is done again and again, each host at its own moment.
     pub(super) fn begin_periods(&mut self, now: Time) {
-        for (wake, period) in [(Wake::Gossip, self.config.gossip), (Wake::Repair, self.config.repair)] {
+        for (wake, period) in [
+            (Wake::Gossip, self.config.gossip),
+            (Wake::Repair, self.config.repair),
+        ] {
             if !period.is_zero() {
                 let first = period.mul_f64(self.rng.random_range(0.0..1.0));
                 self.timers.set(wake, now + whole_ms(first));
@@ -119,18 +155,30 @@ impl Keeper {
 
     /// Tells a host drawn at random, by where a random id falls, which roster we have.
     pub(super) fn gossip_due(&mut self, cx: &mut Context<'_>) {
-        self.timers.set(Wake::Gossip, cx.now.at + self.config.gossip);
+        self.timers
+            .set(Wake::Gossip, cx.now.at + self.config.gossip);
         let Some(roster) = &self.roster else { return };
         let version = roster.version;
         let placement = &roster.new().placement;
         let id = Id::from_top(self.rng.random());
-        let Ok(mut token) = placement.owner(id) else { return };
+        let Ok(mut token) = placement.owner(id) else {
+            return;
+        };
         if token.host == self.me {
-            let Ok(next) = placement.next(token.id) else { return };
+            let Ok(next) = placement.next(token.id) else {
+                return;
+            };
             token = next;
         }
         if token.host != self.me {
-            self.send(cx, token.host, KeepMessage::Gossip { version, wall: cx.now.wall });
+            self.send(
+                cx,
+                token.host,
+                KeepMessage::Gossip {
+                    version,
+                    wall: cx.now.wall,
+                },
+            );
         }
     }
 
@@ -138,8 +186,13 @@ impl Keeper {
     pub(super) fn strange_spans(&self, roster: &Roster) -> Vec<Span> {
         let membership = roster.new();
         let strange = |id: Id| !membership.holders(id).contains(&self.me);
-        let tokens = membership.placement.tokens().filter(|token| strange(token.id));
-        tokens.filter_map(|token| membership.placement.span_of(token.id)).collect()
+        let tokens = membership
+            .placement
+            .tokens()
+            .filter(|token| strange(token.id));
+        tokens
+            .filter_map(|token| membership.placement.span_of(token.id))
+            .collect()
     }
 }
 

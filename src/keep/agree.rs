@@ -97,7 +97,14 @@ impl Agree {
     pub(super) fn new(setting: Option<&[u8]>) -> Agree {
         let acceptor = setting.and_then(Acceptor::decode).unwrap_or_default();
         let round = acceptor.promised.round;
-        Agree { acceptor, round, proposal: None, wishes: VecDeque::new(), ending: None, settling: Vec::new() }
+        Agree {
+            acceptor,
+            round,
+            proposal: None,
+            wishes: VecDeque::new(),
+            ending: None,
+            settling: Vec::new(),
+        }
     }
 }
 
@@ -120,7 +127,11 @@ impl Acceptor {
             Some((ballot, roster)) => Some((ballot, Arc::new(Roster::decode(roster).ok()?))),
             None => None,
         };
-        Some(Acceptor { version: RosterVersion(u64::from_be_bytes(*version)), promised, accepted })
+        Some(Acceptor {
+            version: RosterVersion(u64::from_be_bytes(*version)),
+            promised,
+            accepted,
+        })
     }
 }
 
@@ -132,50 +143,115 @@ fn put_ballot(bytes: &mut Vec<u8>, ballot: Ballot) {
 fn take_ballot(bytes: &[u8]) -> Option<(Ballot, &[u8])> {
     let (round, rest) = bytes.split_first_chunk::<4>()?;
     let (host, rest) = rest.split_first_chunk::<8>()?;
-    Some((Ballot { round: u32::from_be_bytes(*round), host: HostId(u64::from_be_bytes(*host)) }, rest))
+    Some((
+        Ballot {
+            round: u32::from_be_bytes(*round),
+            host: HostId(u64::from_be_bytes(*host)),
+        },
+        rest,
+    ))
 }
 
 /// The acceptor's half.
 impl Keeper {
     /// A proposer asks for a promise.
-    pub(super) fn prepare(&mut self, cx: &mut Context<'_>, from: HostId, version: RosterVersion, ballot: Ballot) {
+    pub(super) fn prepare(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: HostId,
+        version: RosterVersion,
+        ballot: Ballot,
+    ) {
         if self.votes_on(cx, from, version, ballot) {
             self.agree.acceptor.promised = ballot;
             let state = self.agree.acceptor.encode();
-            self.store(cx, Op::Set(Setting::Acceptor, state), Next::Promised { to: from, version, ballot });
+            self.store(
+                cx,
+                Op::Set(Setting::Acceptor, state),
+                Next::Promised {
+                    to: from,
+                    version,
+                    ballot,
+                },
+            );
         }
     }
 
     /// The promise is on disk; if a greater one was made meanwhile, this one is not given.
-    pub(super) fn promise_is_durable(&mut self, cx: &mut Context<'_>, to: HostId, version: RosterVersion, ballot: Ballot) {
+    pub(super) fn promise_is_durable(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: HostId,
+        version: RosterVersion,
+        ballot: Ballot,
+    ) {
         let acceptor = &self.agree.acceptor;
         if acceptor.version == version && acceptor.promised == ballot {
             let accepted = acceptor.accepted.clone();
-            self.send(cx, to, KeepMessage::Promise { version, ballot, accepted });
+            self.send(
+                cx,
+                to,
+                KeepMessage::Promise {
+                    version,
+                    ballot,
+                    accepted,
+                },
+            );
         }
     }
 
     /// A proposer asks us to accept a roster.
-    pub(super) fn accept(&mut self, cx: &mut Context<'_>, from: HostId, ballot: Ballot, roster: Arc<Roster>) {
+    pub(super) fn accept(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: HostId,
+        ballot: Ballot,
+        roster: Arc<Roster>,
+    ) {
         let version = roster.version;
-        let same_ring = self.roster.as_ref().is_some_and(|mine| mine.ring == roster.ring);
+        let same_ring = self
+            .roster
+            .as_ref()
+            .is_some_and(|mine| mine.ring == roster.ring);
         if same_ring && self.votes_on(cx, from, version, ballot) {
             self.agree.acceptor.promised = ballot;
             self.agree.acceptor.accepted = Some((ballot, roster));
             let state = self.agree.acceptor.encode();
-            self.store(cx, Op::Set(Setting::Acceptor, state), Next::Accepted { to: from, version, ballot });
+            self.store(
+                cx,
+                Op::Set(Setting::Acceptor, state),
+                Next::Accepted {
+                    to: from,
+                    version,
+                    ballot,
+                },
+            );
         }
     }
 
     /// Whether we vote on that version at that ballot; whoever is behind is helped on.
-    fn votes_on(&mut self, cx: &mut Context<'_>, from: HostId, version: RosterVersion, ballot: Ballot) -> bool {
-        let Some(roster) = self.roster.clone() else { return false };
+    fn votes_on(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: HostId,
+        version: RosterVersion,
+        ballot: Ballot,
+    ) -> bool {
+        let Some(roster) = self.roster.clone() else {
+            return false;
+        };
         if version <= roster.version {
             self.offer_roster(cx, from, RosterVersion::NONE);
             return false;
         }
         if version > roster.version.next() {
-            self.send(cx, from, KeepMessage::RosterAsk { have: roster.version });
+            self.send(
+                cx,
+                from,
+                KeepMessage::RosterAsk {
+                    have: roster.version,
+                },
+            );
             return false;
         }
         if self.adopting.is_some() || !roster.old().has(self.me) {
@@ -184,7 +260,10 @@ impl Keeper {
         self.agree.round = self.agree.round.max(ballot.round);
         let acceptor = &mut self.agree.acceptor;
         if acceptor.version != version {
-            *acceptor = Acceptor { version, ..Acceptor::default() };
+            *acceptor = Acceptor {
+                version,
+                ..Acceptor::default()
+            };
         }
         if ballot < acceptor.promised {
             let promised = acceptor.promised;
@@ -199,14 +278,24 @@ impl Keeper {
 impl Keeper {
     /// A client of this host wants a batch of changes.
     pub fn change(&mut self, cx: &mut Context<'_>, ticket: Ticket, changes: Vec<Change>) {
-        self.wish(cx, Wish { changes, asker: Asker::Local(ticket) });
+        self.wish(
+            cx,
+            Wish {
+                changes,
+                asker: Asker::Local(ticket),
+            },
+        );
         self.settle_loopback(cx);
     }
 
     /// A client wants the present move given up.
     pub fn cancel_move(&mut self, cx: &mut Context<'_>, ticket: Ticket) {
         let Some(roster) = self.roster.clone().filter(|roster| roster.is_moving()) else {
-            return self.answer(cx, ticket, Err(Failure::Change(ChangeError::Settled.to_string())));
+            return self.answer(
+                cx,
+                ticket,
+                Err(Failure::Change(ChangeError::Settled.to_string())),
+            );
         };
         self.agree.settling.push((ticket, Arc::clone(roster.old())));
         self.end_move(cx, Goal::GiveUp);
@@ -214,7 +303,13 @@ impl Keeper {
     }
 
     /// Another host wants a batch of changes; asked twice, it waits once.
-    pub(super) fn change_asked(&mut self, cx: &mut Context<'_>, from: HostId, req: ReqId, changes: Vec<Change>) {
+    pub(super) fn change_asked(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: HostId,
+        req: ReqId,
+        changes: Vec<Change>,
+    ) {
         let asker = Asker::Remote(from, req);
         if !self.agree.wishes.iter().any(|wish| wish.asker == asker) {
             self.wish(cx, Wish { changes, asker });
@@ -226,7 +321,11 @@ impl Keeper {
             return self.refuse(cx, &wish.asker, &Failure::NoRing.to_string());
         }
         if self.agree.wishes.len() >= MAX_WISHES {
-            return self.refuse(cx, &wish.asker, "too many changes are waiting at this host: try again");
+            return self.refuse(
+                cx,
+                &wish.asker,
+                "too many changes are waiting at this host: try again",
+            );
         }
         self.agree.wishes.push_back(wish);
         self.try_propose(cx);
@@ -242,7 +341,9 @@ impl Keeper {
 
     /// Begins a proposal if there is something to propose and none is under way.
     pub(super) fn try_propose(&mut self, cx: &mut Context<'_>) {
-        let Some(roster) = self.roster.clone() else { return };
+        let Some(roster) = self.roster.clone() else {
+            return;
+        };
         if self.agree.proposal.is_some() || self.adopting.is_some() || !roster.has(self.me) {
             return;
         }
@@ -259,9 +360,17 @@ impl Keeper {
 
     fn new_round(&mut self, cx: &mut Context<'_>, roster: &Roster, goal: Goal) {
         self.agree.round = self.agree.round.saturating_add(1);
-        let ballot = Ballot { round: self.agree.round, host: self.me };
+        let ballot = Ballot {
+            round: self.agree.round,
+            host: self.me,
+        };
         let version = roster.version.next();
-        self.agree.proposal = Some(Proposal { goal, version, ballot, stage: Stage::Preparing(Vec::new()) });
+        self.agree.proposal = Some(Proposal {
+            goal,
+            version,
+            ballot,
+            stage: Stage::Preparing(Vec::new()),
+        });
         for host in roster.old().placement.hosts() {
             self.send(cx, host, KeepMessage::Prepare { version, ballot });
         }
@@ -271,7 +380,8 @@ impl Keeper {
     /// Tries again after `ms`, give or take half of it.
     fn retry_proposal(&mut self, cx: &mut Context<'_>, ms: u64) {
         let jitter = self.rng.random_range(ms / 2..=ms + ms / 2);
-        self.timers.set(Wake::Agree, cx.now.at + Duration::from_millis(jitter));
+        self.timers
+            .set(Wake::Agree, cx.now.at + Duration::from_millis(jitter));
     }
 
     pub(super) fn agree_due(&mut self, cx: &mut Context<'_>) {
@@ -289,12 +399,18 @@ impl Keeper {
         ballot: Ballot,
         accepted: Option<(Ballot, Arc<Roster>)>,
     ) {
-        let Some(roster) = self.roster.clone() else { return };
-        let Some(proposal) = self.agree.proposal.as_mut() else { return };
+        let Some(roster) = self.roster.clone() else {
+            return;
+        };
+        let Some(proposal) = self.agree.proposal.as_mut() else {
+            return;
+        };
         if proposal.version != version || proposal.ballot != ballot || !roster.old().has(from) {
             return;
         }
-        let Stage::Preparing(promises) = &mut proposal.stage else { return };
+        let Stage::Preparing(promises) = &mut proposal.stage else {
+            return;
+        };
         if promises.iter().any(|(host, _)| *host == from) {
             return;
         }
@@ -303,8 +419,13 @@ impl Keeper {
             return;
         }
         let goal = proposal.goal;
-        let bound = promises.iter().filter_map(|(_, accepted)| accepted.as_ref()).max_by_key(|(ballot, _)| *ballot);
-        let value = bound.map(|(_, roster)| Arc::clone(roster)).or_else(|| self.own_value(&roster, goal));
+        let bound = promises
+            .iter()
+            .filter_map(|(_, accepted)| accepted.as_ref())
+            .max_by_key(|(ballot, _)| *ballot);
+        let value = bound
+            .map(|(_, roster)| Arc::clone(roster))
+            .or_else(|| self.own_value(&roster, goal));
         match value {
             Some(value) => self.propose(cx, &roster, ballot, value),
             None => self.agree.proposal = None,
@@ -320,22 +441,51 @@ impl Keeper {
         next.ok().map(Arc::new)
     }
 
-    fn propose(&mut self, cx: &mut Context<'_>, roster: &Roster, ballot: Ballot, value: Arc<Roster>) {
+    fn propose(
+        &mut self,
+        cx: &mut Context<'_>,
+        roster: &Roster,
+        ballot: Ballot,
+        value: Arc<Roster>,
+    ) {
         if let Some(proposal) = self.agree.proposal.as_mut() {
             proposal.stage = Stage::Proposing(Arc::clone(&value), Vec::new());
         }
         for host in roster.old().placement.hosts() {
-            self.send(cx, host, KeepMessage::Propose { ballot, roster: Arc::clone(&value) });
+            self.send(
+                cx,
+                host,
+                KeepMessage::Propose {
+                    ballot,
+                    roster: Arc::clone(&value),
+                },
+            );
         }
         self.retry_proposal(cx, 1000);
     }
 
     /// An acceptance: with a majority of them the roster is chosen, for ever.
-    pub(super) fn accepted(&mut self, cx: &mut Context<'_>, from: HostId, version: RosterVersion, ballot: Ballot) {
-        let Some(roster) = self.roster.clone() else { return };
-        let Some(proposal) = self.agree.proposal.as_mut() else { return };
-        let Stage::Proposing(value, accepted) = &mut proposal.stage else { return };
-        if proposal.version != version || proposal.ballot != ballot || !roster.old().has(from) || accepted.contains(&from) {
+    pub(super) fn accepted(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: HostId,
+        version: RosterVersion,
+        ballot: Ballot,
+    ) {
+        let Some(roster) = self.roster.clone() else {
+            return;
+        };
+        let Some(proposal) = self.agree.proposal.as_mut() else {
+            return;
+        };
+        let Stage::Proposing(value, accepted) = &mut proposal.stage else {
+            return;
+        };
+        if proposal.version != version
+            || proposal.ballot != ballot
+            || !roster.old().has(from)
+            || accepted.contains(&from)
+        {
             return;
         }
         accepted.push(from);
@@ -349,16 +499,31 @@ impl Keeper {
     }
 
     /// Somebody has promised a greater ballot: wait a little, then try above it.
-    pub(super) fn rejected(&mut self, cx: &mut Context<'_>, version: RosterVersion, promised: Ballot) {
+    pub(super) fn rejected(
+        &mut self,
+        cx: &mut Context<'_>,
+        version: RosterVersion,
+        promised: Ballot,
+    ) {
         self.agree.round = self.agree.round.max(promised.round);
-        if self.agree.proposal.as_ref().is_some_and(|proposal| proposal.version == version && proposal.ballot < promised) {
+        if self
+            .agree
+            .proposal
+            .as_ref()
+            .is_some_and(|proposal| proposal.version == version && proposal.ballot < promised)
+        {
             self.retry_proposal(cx, 400);
         }
     }
 
     /// A roster was adopted: proposals for it or for earlier ones are over, and those who waited are told.
     pub(super) fn wishes_after(&mut self, cx: &mut Context<'_>, roster: &Arc<Roster>) {
-        if self.agree.proposal.as_ref().is_some_and(|proposal| proposal.version <= roster.version) {
+        if self
+            .agree
+            .proposal
+            .as_ref()
+            .is_some_and(|proposal| proposal.version <= roster.version)
+        {
             self.agree.proposal = None;
             self.timers.clear(Wake::Agree);
         }
@@ -366,12 +531,25 @@ impl Keeper {
         if !roster.is_moving() {
             return self.tell_settled(cx, roster);
         }
-        let ours = self.agree.wishes.front().is_some_and(|wish| fulfils(roster, &wish.changes));
+        let ours = self
+            .agree
+            .wishes
+            .front()
+            .is_some_and(|wish| fulfils(roster, &wish.changes));
         if ours && let Some(wish) = self.agree.wishes.pop_front() {
             match wish.asker {
-                Asker::Local(ticket) => self.agree.settling.push((ticket, Arc::clone(roster.new()))),
+                Asker::Local(ticket) => {
+                    self.agree.settling.push((ticket, Arc::clone(roster.new())))
+                }
                 Asker::Remote(host, req) => {
-                    self.send(cx, host, KeepMessage::ChangeIs { req, result: Ok(roster.version) });
+                    self.send(
+                        cx,
+                        host,
+                        KeepMessage::ChangeIs {
+                            req,
+                            result: Ok(roster.version),
+                        },
+                    );
                 }
             }
         }
@@ -393,7 +571,9 @@ impl Keeper {
     /// Wishes that cannot be, or that are fulfilled already, are answered and dropped.
     fn drop_impossible(&mut self, cx: &mut Context<'_>, roster: &Roster) {
         while let Some(wish) = self.agree.wishes.front() {
-            let Err(why) = roster.moved(self.me, &wish.changes) else { return };
+            let Err(why) = roster.moved(self.me, &wish.changes) else {
+                return;
+            };
             let asker = wish.asker.clone();
             self.agree.wishes.pop_front();
             match (why, asker) {
@@ -401,7 +581,14 @@ impl Keeper {
                     self.answer(cx, ticket, Ok(Outcome::Settled(roster.version)));
                 }
                 (ChangeError::Nothing, Asker::Remote(host, req)) => {
-                    self.send(cx, host, KeepMessage::ChangeIs { req, result: Ok(roster.version) });
+                    self.send(
+                        cx,
+                        host,
+                        KeepMessage::ChangeIs {
+                            req,
+                            result: Ok(roster.version),
+                        },
+                    );
                 }
                 (why, asker) => self.refuse(cx, &asker, &why.to_string()),
             }
@@ -412,7 +599,14 @@ impl Keeper {
         match asker {
             Asker::Local(ticket) => self.answer(cx, *ticket, Err(Failure::Change(why.into()))),
             Asker::Remote(host, req) => {
-                self.send(cx, *host, KeepMessage::ChangeIs { req: *req, result: Err(why.into()) });
+                self.send(
+                    cx,
+                    *host,
+                    KeepMessage::ChangeIs {
+                        req: *req,
+                        result: Err(why.into()),
+                    },
+                );
             }
         }
     }
@@ -434,7 +628,9 @@ fn fulfils(roster: &Roster, changes: &[Change]) -> bool {
         Change::Tokens(host, tokens) => {
             let mut tokens = tokens.clone();
             tokens.sort_unstable();
-            new.placement.member(*host).is_some_and(|member| member.tokens == tokens)
+            new.placement
+                .member(*host)
+                .is_some_and(|member| member.tokens == tokens)
         }
         Change::Replicas(replicas) => new.replicas == *replicas,
     })

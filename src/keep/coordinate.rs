@@ -12,10 +12,14 @@
 
 use std::time::Duration;
 
-use crate::message::{Answered, Consistency, Expiry, Failure, KeepMessage, KeyOp, Options, Outcome, Refusal};
+use crate::message::{
+    Answered, Consistency, Expiry, Failure, KeepMessage, KeyOp, Options, Outcome, Refusal,
+};
 use crate::message::{ReqId, Road, Ticket, Want};
 use crate::placement::HostId;
-use crate::record::{Body, Cells, ExpiryCell, Key, Record, Summary, Time, ValueCell, Version, WallMs};
+use crate::record::{
+    Body, Cells, ExpiryCell, Key, Record, Summary, Time, ValueCell, Version, WallMs,
+};
 use crate::roster::{Groups, RosterVersion};
 
 use super::open::{Open, Owner, Phase, greatest};
@@ -50,15 +54,32 @@ impl Keeper {
         linked: Option<HostId>,
     ) -> Option<ReqId> {
         let key = Key::of_content(&body.pieces);
-        let req = self.open_one(cx, Owner::Content(ticket), key, KeyOp::Put(body, None), options, linked);
+        let req = self.open_one(
+            cx,
+            Owner::Content(ticket),
+            key,
+            KeyOp::Put(body, None),
+            options,
+            linked,
+        );
         self.settle_loopback(cx);
         req
     }
 
     /// Begins many requests at once; they are answered together, each with its own result.
-    pub fn begin_many(&mut self, cx: &mut Context<'_>, ticket: Ticket, ops: Vec<(Key, KeyOp)>, options: Options) {
+    pub fn begin_many(
+        &mut self,
+        cx: &mut Context<'_>,
+        ticket: Ticket,
+        ops: Vec<(Key, KeyOp)>,
+        options: Options,
+    ) {
         if ops.len() > self.config.max_many {
-            let why = format!("{} keys in one request: at most {}; send several requests", ops.len(), self.config.max_many);
+            let why = format!(
+                "{} keys in one request: at most {}; send several requests",
+                ops.len(),
+                self.config.max_many
+            );
             return self.answer(cx, ticket, Err(Failure::Limit(why)));
         }
         if ops.is_empty() {
@@ -121,43 +142,70 @@ impl Keeper {
 
     fn admissible(&self, op: &KeyOp, linked: Option<HostId>) -> Result<(), Failure> {
         if self.open.len() >= self.config.max_open {
-            let why = format!("{} requests are open at this host: at most so many; try again", self.config.max_open);
+            let why = format!(
+                "{} requests are open at this host: at most so many; try again",
+                self.config.max_open
+            );
             return Err(Failure::Limit(why));
         }
         if let KeyOp::Put(body, _) = op
             && body.len > self.config.max_value_bytes
         {
-            let why = format!("a value of {} bytes is too long: at most {}", body.len, self.config.max_value_bytes);
+            let why = format!(
+                "a value of {} bytes is too long: at most {}",
+                body.len, self.config.max_value_bytes
+            );
             return Err(Failure::Limit(why));
         }
-        if self.roster.is_none() && linked.is_none() { Err(Failure::NoRing) } else { Ok(()) }
+        if self.roster.is_none() && linked.is_none() {
+            Err(Failure::NoRing)
+        } else {
+            Ok(())
+        }
     }
 
     /// Asks (again) under the roster of now. A stamp, once drawn, stays.
     pub(super) fn restart(&mut self, cx: &mut Context<'_>, req: ReqId) {
-        let Some(open) = self.open.get_mut(&req) else { return };
+        let Some(open) = self.open.get_mut(&req) else {
+            return;
+        };
         let (at, groups) = match (&self.roster, open.linked) {
             (Some(roster), _) => (roster.version, roster.groups(open.key.id())),
-            (None, Some(host)) => (RosterVersion::NONE, Groups { groups: vec![vec![host]] }),
+            (None, Some(host)) => (
+                RosterVersion::NONE,
+                Groups {
+                    groups: vec![vec![host]],
+                },
+            ),
             (None, None) => return,
         };
         open.at = at;
         open.groups = first_copies(groups, open.copies);
         open.tries = 0;
         match &mut open.phase {
-            Phase::Write { back: false, acked, refused, .. } => {
+            Phase::Write {
+                back: false,
+                acked,
+                refused,
+                ..
+            } => {
                 acked.clear();
                 refused.clear();
             }
-            Phase::Ask { .. } | Phase::Fetch { .. } | Phase::Write { back: true, .. } => open.phase = Phase::ask(),
+            Phase::Ask { .. } | Phase::Fetch { .. } | Phase::Write { back: true, .. } => {
+                open.phase = Phase::ask()
+            }
         }
         self.proceed(cx, req);
     }
 
     /// Goes on with a request that has just begun, or that waited for a stamp.
     pub(super) fn proceed(&mut self, cx: &mut Context<'_>, req: ReqId) {
-        let Some(open) = self.open.get(&req) else { return };
-        let blind = open.consistency == Consistency::One && matches!(open.op, KeyOp::Put(..) | KeyOp::Delete);
+        let Some(open) = self.open.get(&req) else {
+            return;
+        };
+        let blind = open.consistency == Consistency::One
+            && matches!(open.op, KeyOp::Put(..) | KeyOp::Delete);
         let asking = matches!(open.phase, Phase::Ask { .. });
         if self.start == 0 {
             self.stalled.push_back(req);
@@ -172,17 +220,30 @@ impl Keeper {
 
     /// Sends the present question to every replica that has not answered it.
     fn ask_silent(&mut self, cx: &mut Context<'_>, req: ReqId) {
-        let Some(open) = self.open.get(&req) else { return };
+        let Some(open) = self.open.get(&req) else {
+            return;
+        };
         let silent = open.silent();
         let reader = self.reader(open, &silent);
         let all = open.tries > 0;
         for host in silent {
             let value = open_reads_from(host, reader, all);
-            let Some(open) = self.open.get(&req) else { return };
+            let Some(open) = self.open.get(&req) else {
+                return;
+            };
             let message = match &open.phase {
                 Phase::Ask { .. } => {
-                    let want = if open.reads() && value { Want::Value } else { Want::Versions };
-                    KeepMessage::Ask { req, at: open.at, key: open.key.clone(), want }
+                    let want = if open.reads() && value {
+                        Want::Value
+                    } else {
+                        Want::Versions
+                    };
+                    KeepMessage::Ask {
+                        req,
+                        at: open.at,
+                        key: open.key.clone(),
+                        want,
+                    }
                 }
                 Phase::Write { record, back, .. } => write(req, open.at, record, *back),
                 Phase::Fetch { .. } => return,
@@ -198,7 +259,9 @@ impl Keeper {
             return None;
         }
         let here = hosts.iter().find(|host| **host == self.me);
-        here.or_else(|| hosts.iter().find(|host| !self.down.contains(host))).or(hosts.first()).copied()
+        here.or_else(|| hosts.iter().find(|host| !self.down.contains(host)))
+            .or(hosts.first())
+            .copied()
     }
 
     /// A replica said what it holds, or why it does not say.
@@ -213,12 +276,16 @@ impl Keeper {
         if self.repair.wants(req) {
             return self.repair_answered(cx, req, result);
         }
-        let Some(open) = self.open.get_mut(&req).filter(|open| open.at == at) else { return };
+        let Some(open) = self.open.get_mut(&req).filter(|open| open.at == at) else {
+            return;
+        };
         let answered = match result {
             Ok(answered) => answered,
             Err(refusal) => return self.refused(cx, from, req, refusal),
         };
-        let Phase::Ask { said, cells } = &mut open.phase else { return };
+        let Phase::Ask { said, cells } = &mut open.phase else {
+            return;
+        };
         let summary = match answered {
             Answered::Versions(summary) => summary,
             Answered::Cells(theirs) => {
@@ -243,7 +310,9 @@ impl Keeper {
         at: RosterVersion,
         result: Result<Summary, Refusal>,
     ) {
-        let Some(open) = self.open.get_mut(&req) else { return self.extra_wrote(cx, from, req, result) };
+        let Some(open) = self.open.get_mut(&req) else {
+            return self.extra_wrote(cx, from, req, result);
+        };
         if open.at != at {
             return;
         }
@@ -271,7 +340,10 @@ impl Keeper {
                 }
             }
             Refusal::Store(why) => {
-                if let Some(Open { phase: Phase::Write { refused, .. }, .. }) = self.open.get_mut(&req)
+                if let Some(Open {
+                    phase: Phase::Write { refused, .. },
+                    ..
+                }) = self.open.get_mut(&req)
                     && !refused.iter().any(|(host, _)| *host == from)
                 {
                     refused.push((from, why));
@@ -283,12 +355,18 @@ impl Keeper {
 
     /// Looks whether enough was said, and goes on if so.
     fn advance(&mut self, cx: &mut Context<'_>, req: ReqId) {
-        let Some(open) = self.open.get(&req) else { return };
+        let Some(open) = self.open.get(&req) else {
+            return;
+        };
         match &open.phase {
             Phase::Ask { said, .. } => {
                 if open.enough(|host| said.iter().any(|(other, _)| *other == host)) {
                     let summary = greatest(said);
-                    if open.reads() { self.conclude_read(cx, req, summary) } else { self.stamp_and_write(cx, req, summary) }
+                    if open.reads() {
+                        self.conclude_read(cx, req, summary)
+                    } else {
+                        self.stamp_and_write(cx, req, summary)
+                    }
                 }
             }
             Phase::Fetch { .. } => {}
@@ -304,12 +382,24 @@ impl Keeper {
 
     /// A quorum has spoken to a reader: get hold of the value, make sure that a quorum has it, answer.
     fn conclude_read(&mut self, cx: &mut Context<'_>, req: ReqId, summary: Summary) {
-        let Some(open) = self.open.get_mut(&req) else { return };
-        let Phase::Ask { said, cells } = &mut open.phase else { return };
+        let Some(open) = self.open.get_mut(&req) else {
+            return;
+        };
+        let Phase::Ask { said, cells } = &mut open.phase else {
+            return;
+        };
         if cells.summary().value < summary.value {
-            let holders: Vec<HostId> =
-                said.iter().filter(|(_, theirs)| theirs.value == summary.value).map(|(host, _)| *host).collect();
-            let message = KeepMessage::Ask { req, at: open.at, key: open.key.clone(), want: Want::Value };
+            let holders: Vec<HostId> = said
+                .iter()
+                .filter(|(_, theirs)| theirs.value == summary.value)
+                .map(|(host, _)| *host)
+                .collect();
+            let message = KeepMessage::Ask {
+                req,
+                at: open.at,
+                key: open.key.clone(),
+                want: Want::Value,
+            };
             for host in holders {
                 self.send(cx, host, message.clone());
             }
@@ -320,23 +410,43 @@ impl Keeper {
             return self.confirm_read(cx, req);
         }
         let (said, cells) = (std::mem::take(said), std::mem::take(cells));
-        open.phase = Phase::Fetch { said, cells, passed: 0 };
+        open.phase = Phase::Fetch {
+            said,
+            cells,
+            passed: 0,
+        };
         self.fetch_next(cx, req);
     }
 
     /// The newest cells are here, whole: are they on a quorum? If not, write them back first.
     pub(super) fn confirm_read(&mut self, cx: &mut Context<'_>, req: ReqId) {
-        let Some(open) = self.open.get_mut(&req) else { return };
+        let Some(open) = self.open.get_mut(&req) else {
+            return;
+        };
         let (said, cells) = match &mut open.phase {
-            Phase::Ask { said, cells } | Phase::Fetch { said, cells, .. } => (std::mem::take(said), std::mem::take(cells)),
+            Phase::Ask { said, cells } | Phase::Fetch { said, cells, .. } => {
+                (std::mem::take(said), std::mem::take(cells))
+            }
             Phase::Write { .. } => return,
         };
         let summary = cells.summary();
-        let holders: Vec<HostId> =
-            said.iter().filter(|(_, theirs)| theirs.covers(&summary)).map(|(host, _)| *host).collect();
-        let sure = open.consistency == Consistency::One || open.enough(|host| holders.contains(&host));
-        let record = Record { key: open.key.clone(), cells };
-        open.phase = Phase::Write { record, back: true, acked: holders, refused: Vec::new() };
+        let holders: Vec<HostId> = said
+            .iter()
+            .filter(|(_, theirs)| theirs.covers(&summary))
+            .map(|(host, _)| *host)
+            .collect();
+        let sure =
+            open.consistency == Consistency::One || open.enough(|host| holders.contains(&host));
+        let record = Record {
+            key: open.key.clone(),
+            cells,
+        };
+        open.phase = Phase::Write {
+            record,
+            back: true,
+            acked: holders,
+            refused: Vec::new(),
+        };
         if sure {
             return self.confirmed(cx, req);
         }
@@ -350,32 +460,50 @@ impl Keeper {
 
     /// A write, or a read's write-back, is on a quorum.
     fn confirmed(&mut self, cx: &mut Context<'_>, req: ReqId) {
-        let Some(open) = self.open.get(&req) else { return };
-        let Phase::Write { record, back, .. } = &open.phase else { return };
+        let Some(open) = self.open.get(&req) else {
+            return;
+        };
+        let Phase::Write { record, back, .. } = &open.phase else {
+            return;
+        };
         if *back {
-            let live = record.cells.live(cx.now.wall).map(|(version, body)| (version, body.clone()));
+            let live = record
+                .cells
+                .live(cx.now.wall)
+                .map(|(version, body)| (version, body.clone()));
             return self.read_confirmed(cx, req, live);
         }
         if open.owner != Owner::Answered
             && let Some(reply) = written(open, record.cells.summary())
         {
             self.finish(cx, req, reply);
-            self.timers.set(Wake::Open(req), cx.now.at + self.config.hint_after);
+            self.timers
+                .set(Wake::Open(req), cx.now.at + self.config.hint_after);
         }
-        if self.open.get(&req).is_some_and(|open| open.silent().is_empty()) {
+        if self
+            .open
+            .get(&req)
+            .is_some_and(|open| open.silent().is_empty())
+        {
             self.close(req);
         }
     }
 
     fn read_confirmed(&mut self, cx: &mut Context<'_>, req: ReqId, live: Option<(Version, Body)>) {
-        let Some(open) = self.open.get(&req) else { return };
-        let Phase::Write { record, .. } = &open.phase else { return };
+        let Some(open) = self.open.get(&req) else {
+            return;
+        };
+        let Phase::Write { record, .. } = &open.phase else {
+            return;
+        };
         let summary = record.cells.summary();
         let outcome = match (&open.op, live) {
             (KeyOp::Expire(_), Some(_)) => return self.stamp_and_write(cx, req, summary),
-            (KeyOp::Get, Some((version, body))) => {
-                Outcome::Value(Some(crate::message::Found { version, body, deadline: summary.deadline() }))
-            }
+            (KeyOp::Get, Some((version, body))) => Outcome::Value(Some(crate::message::Found {
+                version,
+                body,
+                deadline: summary.deadline(),
+            })),
             (KeyOp::Get, None) => Outcome::Value(None),
             (KeyOp::Has | KeyOp::Expire(_) | KeyOp::Put(..) | KeyOp::Delete, live) => {
                 Outcome::Version(live.map(|(version, _)| version))
@@ -393,28 +521,59 @@ impl Keeper {
             return self.reserve(cx, above);
         };
         let (me, start) = (self.me, self.start);
-        let Some(open) = self.open.get_mut(&req) else { return };
+        let Some(open) = self.open.get_mut(&req) else {
+            return;
+        };
         open.existed = seen.live(cx.now.wall).is_some();
-        let stamped = |delete| Version { stamp, delete, host: me, start };
+        let stamped = |delete| Version {
+            stamp,
+            delete,
+            host: me,
+            start,
+        };
         let cells = match &open.op {
             KeyOp::Put(body, expiry) => put_cells(body, *expiry, stamped, cx.now.wall),
             KeyOp::Expire(expiry) => expiry_cells(&seen, *expiry, stamped, cx.now.wall),
             KeyOp::Delete | KeyOp::Get | KeyOp::Has => tombstone(stamped(true)),
         };
-        let record = Record { key: open.key.clone(), cells };
-        open.phase = Phase::Write { record, back: false, acked: Vec::new(), refused: Vec::new() };
+        let record = Record {
+            key: open.key.clone(),
+            cells,
+        };
+        open.phase = Phase::Write {
+            record,
+            back: false,
+            acked: Vec::new(),
+            refused: Vec::new(),
+        };
         open.tries = 0;
         self.ask_silent(cx, req);
         self.arm(cx, req);
     }
 
     fn store_refused(&mut self, cx: &mut Context<'_>, req: ReqId) {
-        let Some(open) = self.open.get(&req) else { return };
-        let Phase::Write { record, back, acked, refused } = &open.phase else { return };
+        let Some(open) = self.open.get(&req) else {
+            return;
+        };
+        let Phase::Write {
+            record,
+            back,
+            acked,
+            refused,
+        } = &open.phase
+        else {
+            return;
+        };
         let nobody = !back && acked.is_empty() && open.silent().is_empty();
-        let why = refused.first().map(|(host, why)| format!("{host}: {why}")).unwrap_or_default();
+        let why = refused
+            .first()
+            .map(|(host, why)| format!("{host}: {why}"))
+            .unwrap_or_default();
         let failure = match record.cells.summary().greatest() {
-            Some(version) if !nobody && !back => Failure::Unknown { version, taken: acked.clone() },
+            Some(version) if !nobody && !back => Failure::Unknown {
+                version,
+                taken: acked.clone(),
+            },
             Some(_) | None => Failure::Limit(why),
         };
         self.finish(cx, req, Err(failure));
@@ -423,7 +582,9 @@ impl Keeper {
 
     /// Sets the next deadline of a request: asking again, or failing.
     pub(super) fn arm(&mut self, cx: &mut Context<'_>, req: ReqId) {
-        let Some(open) = self.open.get(&req) else { return };
+        let Some(open) = self.open.get(&req) else {
+            return;
+        };
         if open.owner == Owner::Answered {
             return;
         }
@@ -434,7 +595,9 @@ impl Keeper {
 
     /// A request's time has come.
     pub(super) fn open_due(&mut self, cx: &mut Context<'_>, req: ReqId) {
-        let Some(open) = self.open.get_mut(&req) else { return };
+        let Some(open) = self.open.get_mut(&req) else {
+            return;
+        };
         if open.owner == Owner::Answered {
             return self.leave_hints(cx, req);
         }
@@ -453,7 +616,9 @@ impl Keeper {
 
     /// A quorum has spoken but the one asked for the value has not sent it: ask the holders again.
     fn ask_value_again(&mut self, cx: &mut Context<'_>, req: ReqId) {
-        let Some(open) = self.open.get(&req) else { return };
+        let Some(open) = self.open.get(&req) else {
+            return;
+        };
         if matches!(open.phase, Phase::Ask { .. }) && open.reads() {
             self.advance(cx, req);
         }
@@ -462,14 +627,28 @@ impl Keeper {
     /// Asks a replica again that has just caught up with our roster.
     pub(super) fn ask_again(&mut self, cx: &mut Context<'_>, host: HostId) {
         let version = self.version();
-        let waiting = self.open.iter().filter(|(_, open)| open.at == version && open.silent().contains(&host));
+        let waiting = self
+            .open
+            .iter()
+            .filter(|(_, open)| open.at == version && open.silent().contains(&host));
         let reqs: Vec<ReqId> = waiting.map(|(req, _)| *req).collect();
         for req in reqs {
-            let Some(open) = self.open.get(&req) else { continue };
+            let Some(open) = self.open.get(&req) else {
+                continue;
+            };
             let message = match &open.phase {
                 Phase::Ask { .. } => {
-                    let want = if open.reads() { Want::Value } else { Want::Versions };
-                    KeepMessage::Ask { req, at: open.at, key: open.key.clone(), want }
+                    let want = if open.reads() {
+                        Want::Value
+                    } else {
+                        Want::Versions
+                    };
+                    KeepMessage::Ask {
+                        req,
+                        at: open.at,
+                        key: open.key.clone(),
+                        want,
+                    }
                 }
                 Phase::Write { record, back, .. } => write(req, open.at, record, *back),
                 Phase::Fetch { .. } => continue,
@@ -482,8 +661,15 @@ impl Keeper {
     pub(super) fn restart_all(&mut self, cx: &mut Context<'_>) {
         let reqs: Vec<ReqId> = self.open.keys().copied().collect();
         for req in reqs {
-            let answered = self.open.get(&req).is_some_and(|open| open.owner == Owner::Answered);
-            if answered { self.leave_hints(cx, req) } else { self.restart(cx, req) }
+            let answered = self
+                .open
+                .get(&req)
+                .is_some_and(|open| open.owner == Owner::Answered);
+            if answered {
+                self.leave_hints(cx, req)
+            } else {
+                self.restart(cx, req)
+            }
         }
     }
 
@@ -510,42 +696,84 @@ fn first_copies(mut groups: Groups, copies: Option<u8>) -> Groups {
 }
 
 fn write(req: ReqId, at: RosterVersion, record: &Record, back: bool) -> KeepMessage {
-    let record = Record { key: record.key.clone(), cells: record.cells.for_travel() };
-    KeepMessage::Write { req, at, record, road: if back { Road::WriteBack } else { Road::Request } }
+    let record = Record {
+        key: record.key.clone(),
+        cells: record.cells.for_travel(),
+    };
+    KeepMessage::Write {
+        req,
+        at,
+        record,
+        road: if back { Road::WriteBack } else { Road::Request },
+    }
 }
 
 fn tombstone(version: Version) -> Cells {
-    Cells { value: Some(ValueCell { version, body: None }), expiry: None }
+    Cells {
+        value: Some(ValueCell {
+            version,
+            body: None,
+        }),
+        expiry: None,
+    }
 }
 
 /// The deadline an expiry means, if any.
 fn deadline(expiry: Expiry, wall: WallMs) -> Option<WallMs> {
     match expiry {
-        Expiry::In(rest) => Some(WallMs(wall.0.saturating_add(u64::try_from(rest.as_millis()).unwrap_or(u64::MAX)))),
+        Expiry::In(rest) => Some(WallMs(
+            wall.0
+                .saturating_add(u64::try_from(rest.as_millis()).unwrap_or(u64::MAX)),
+        )),
         Expiry::At(at) => Some(at),
         Expiry::Never => None,
     }
 }
 
 /// A put that has already expired is a delete.
-fn put_cells(body: &Body, expiry: Option<Expiry>, stamped: impl Fn(bool) -> Version, wall: WallMs) -> Cells {
+fn put_cells(
+    body: &Body,
+    expiry: Option<Expiry>,
+    stamped: impl Fn(bool) -> Version,
+    wall: WallMs,
+) -> Cells {
     let until = expiry.and_then(|expiry| deadline(expiry, wall));
     let version = stamped(false);
     if until.is_some_and(|until| until <= wall.max(version.stamp.wall())) {
         return tombstone(stamped(true));
     }
-    let cell = until.map(|until| ExpiryCell { of: version, version, deadline: Some(until) });
-    Cells { value: Some(ValueCell { version, body: Some(body.clone()) }), expiry: cell }
+    let cell = until.map(|until| ExpiryCell {
+        of: version,
+        version,
+        deadline: Some(until),
+    });
+    Cells {
+        value: Some(ValueCell {
+            version,
+            body: Some(body.clone()),
+        }),
+        expiry: cell,
+    }
 }
 
 /// A deadline that does not lie after its stamp is a delete.
-fn expiry_cells(seen: &Summary, expiry: Expiry, stamped: impl Fn(bool) -> Version, wall: WallMs) -> Cells {
+fn expiry_cells(
+    seen: &Summary,
+    expiry: Expiry,
+    stamped: impl Fn(bool) -> Version,
+    wall: WallMs,
+) -> Cells {
     let until = deadline(expiry, wall);
     let version = stamped(false);
     match seen.value {
-        Some(of) if until.is_none_or(|until| until > wall.max(version.stamp.wall())) => {
-            Cells { value: None, expiry: Some(ExpiryCell { of, version, deadline: until }) }
-        }
+        Some(of) if until.is_none_or(|until| until > wall.max(version.stamp.wall())) => Cells {
+            value: None,
+            expiry: Some(ExpiryCell {
+                of,
+                version,
+                deadline: until,
+            }),
+        },
         Some(_) | None => tombstone(stamped(true)),
     }
 }

@@ -66,20 +66,37 @@ impl Keeper {
         let patience = self.config.source_patience * 3;
         let jitter = Duration::from_millis(self.rng.random_range(0..5_000));
         self.drive.since = cx.now.at;
-        self.drive.takeover = cx.now.at + if roster.by == self.me { Duration::ZERO } else { patience + jitter };
+        self.drive.takeover = cx.now.at
+            + if roster.by == self.me {
+                Duration::ZERO
+            } else {
+                patience + jitter
+            };
         self.drive.reports.clear();
         self.drive.pieces = roster.moves();
-        self.drive.workers = self.drive.pieces.iter().flat_map(|piece| piece.new.iter().copied()).collect();
+        self.drive.workers = self
+            .drive
+            .pieces
+            .iter()
+            .flat_map(|piece| piece.new.iter().copied())
+            .collect();
         self.drive.unaware.clear();
         if self.drive.spreading == Some(roster.version) {
-            self.drive.unaware = roster.hosts().into_iter().filter(|host| *host != self.me).collect();
+            self.drive.unaware = roster
+                .hosts()
+                .into_iter()
+                .filter(|host| *host != self.me)
+                .collect();
         }
         self.tell_unaware(cx, roster);
         self.arm_drive(cx, roster);
     }
 
     fn arm_drive(&mut self, cx: &mut Context<'_>, roster: &Roster) {
-        let busy = roster.is_moving() || self.drive.sweep || !self.drive.unaware.is_empty() || self.drive.leaving.is_some();
+        let busy = roster.is_moving()
+            || self.drive.sweep
+            || !self.drive.unaware.is_empty()
+            || self.drive.leaving.is_some();
         if busy {
             self.timers.set(Wake::Drive, cx.now.at + self.config.drive);
         }
@@ -93,7 +110,12 @@ impl Keeper {
     }
 
     /// A host has durably adopted a version.
-    pub(super) fn roster_had(&mut self, cx: &mut Context<'_>, from: HostId, version: RosterVersion) {
+    pub(super) fn roster_had(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: HostId,
+        version: RosterVersion,
+    ) {
         if version > self.version() {
             let have = self.version();
             return self.send(cx, from, KeepMessage::RosterAsk { have });
@@ -108,10 +130,16 @@ impl Keeper {
     /// Tells a client that this host may stop, once a majority of those who are in know the roster
     /// without it.
     fn maybe_left(&mut self, cx: &mut Context<'_>) {
-        let Some((ticket, version)) = self.drive.leaving else { return };
+        let Some((ticket, version)) = self.drive.leaving else {
+            return;
+        };
         let Some(roster) = &self.roster else { return };
         let new = roster.new();
-        let aware = new.placement.hosts().filter(|host| !self.drive.unaware.contains(host)).count();
+        let aware = new
+            .placement
+            .hosts()
+            .filter(|host| !self.drive.unaware.contains(host))
+            .count();
         if aware >= new.majority() {
             self.drive.leaving = None;
             self.answer(cx, ticket, Ok(Outcome::Settled(version)));
@@ -119,7 +147,9 @@ impl Keeper {
     }
 
     pub(super) fn drive_due(&mut self, cx: &mut Context<'_>) {
-        let Some(roster) = self.roster.clone() else { return };
+        let Some(roster) = self.roster.clone() else {
+            return;
+        };
         self.tell_unaware(cx, &roster);
         if roster.is_moving() {
             if cx.now.at >= self.drive.takeover {
@@ -153,12 +183,20 @@ impl Keeper {
         }
     }
 
-    pub(super) fn move_is(&mut self, cx: &mut Context<'_>, from: HostId, at: RosterVersion, progress: MoveProgress) {
+    pub(super) fn move_is(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: HostId,
+        at: RosterVersion,
+        progress: MoveProgress,
+    ) {
         if at != self.version() {
             return;
         }
         self.drive.reports.insert(from, (cx.now.at, progress));
-        let Some(roster) = self.roster.clone() else { return };
+        let Some(roster) = self.roster.clone() else {
+            return;
+        };
         if roster.is_moving() {
             self.judge(cx);
         }
@@ -167,16 +205,33 @@ impl Keeper {
     /// Can the move be settled, must it be given up?
     fn judge(&mut self, cx: &mut Context<'_>) {
         let drive = &self.drive;
-        let complete = |host: &HostId| drive.reports.get(host).is_some_and(|(_, progress)| progress.is_complete());
+        let complete = |host: &HostId| {
+            drive
+                .reports
+                .get(host)
+                .is_some_and(|(_, progress)| progress.is_complete())
+        };
         let silence = |host: &HostId| {
-            let heard = drive.reports.get(host).map_or(drive.since.max(drive.takeover), |(at, _)| *at);
+            let heard = drive
+                .reports
+                .get(host)
+                .map_or(drive.since.max(drive.takeover), |(at, _)| *at);
             cx.now.at.since(heard)
         };
         let quorum = |piece: &Piece| piece.new.len() / 2 + 1;
-        let held = drive.pieces.iter().all(|piece| piece.new.iter().filter(|host| complete(host)).count() >= quorum(piece));
-        let patient = drive.workers.iter().all(|host| complete(host) || silence(host) > self.config.source_patience);
+        let held = drive
+            .pieces
+            .iter()
+            .all(|piece| piece.new.iter().filter(|host| complete(host)).count() >= quorum(piece));
+        let patient = drive
+            .workers
+            .iter()
+            .all(|host| complete(host) || silence(host) > self.config.source_patience);
         let hopeless = drive.pieces.iter().any(|piece| {
-            let possible = piece.new.iter().filter(|host| complete(host) || silence(host) <= self.config.give_up);
+            let possible = piece
+                .new
+                .iter()
+                .filter(|host| complete(host) || silence(host) <= self.config.give_up);
             possible.count() < quorum(piece)
         });
         if held && patient {
@@ -193,9 +248,21 @@ impl Keeper {
             return;
         }
         let spans = self.strange_spans(roster);
-        let holders: BTreeSet<HostId> = spans.iter().flat_map(|span| roster.new().holders(span.to)).collect();
-        let known = |host: &HostId| self.drive.reports.get(host).is_some_and(|(_, progress)| progress.is_complete());
-        let unknown: Vec<HostId> = holders.iter().filter(|host| !known(host)).copied().collect();
+        let holders: BTreeSet<HostId> = spans
+            .iter()
+            .flat_map(|span| roster.new().holders(span.to))
+            .collect();
+        let known = |host: &HostId| {
+            self.drive
+                .reports
+                .get(host)
+                .is_some_and(|(_, progress)| progress.is_complete())
+        };
+        let unknown: Vec<HostId> = holders
+            .iter()
+            .filter(|host| !known(host))
+            .copied()
+            .collect();
         if !unknown.is_empty() {
             return self.ask_progress(cx, &unknown);
         }

@@ -34,7 +34,9 @@ impl Hints {
     }
 
     fn remove(&mut self, host: HostId, key: &Key) {
-        let Some(keys) = self.waiting.get_mut(&host) else { return };
+        let Some(keys) = self.waiting.get_mut(&host) else {
+            return;
+        };
         if let Some(cells) = keys.remove(key) {
             self.count -= 1;
             self.bytes -= cells.value_bytes();
@@ -48,9 +50,16 @@ impl Hints {
 impl Keeper {
     /// A write is answered, and some replicas have not confirmed it in time: it is kept for them.
     pub(super) fn leave_hints(&mut self, cx: &mut Context<'_>, req: ReqId) {
-        let Some(open) = self.open.get(&req) else { return };
+        let Some(open) = self.open.get(&req) else {
+            return;
+        };
         let silent = open.silent();
-        if let Phase::Write { record, back: false, .. } = &open.phase {
+        if let Phase::Write {
+            record,
+            back: false,
+            ..
+        } = &open.phase
+        {
             let record = record.clone();
             for host in silent {
                 self.hint(cx, host, &record);
@@ -72,51 +81,99 @@ impl Keeper {
         cells.merge(record.cells.clone());
         self.hints.bytes = self.hints.bytes + cells.value_bytes() - before.unwrap_or(0);
         self.hints.count += usize::from(before.is_none());
-        self.note(cx, Event::Hinted { host, key: record.key.clone() });
+        self.note(
+            cx,
+            Event::Hinted {
+                host,
+                key: record.key.clone(),
+            },
+        );
         if self.hints.count == 1 {
-            self.timers.set(Wake::Hints, cx.now.at + self.config.hint_retry);
+            self.timers
+                .set(Wake::Hints, cx.now.at + self.config.hint_retry);
         }
     }
 
     /// Tries the hints of every host that is not known to be down, and drops those for hosts that left.
     pub(super) fn hints_due(&mut self, cx: &mut Context<'_>) {
-        let Some(roster) = self.roster.clone() else { return };
+        let Some(roster) = self.roster.clone() else {
+            return;
+        };
         self.hints.sent.clear();
         let hosts: Vec<HostId> = self.hints.waiting.keys().copied().collect();
         for host in hosts {
             if !roster.has(host) {
-                let keys: Vec<Key> = self.hints.waiting.get(&host).map(|keys| keys.keys().cloned().collect()).unwrap_or_default();
+                let keys: Vec<Key> = self
+                    .hints
+                    .waiting
+                    .get(&host)
+                    .map(|keys| keys.keys().cloned().collect())
+                    .unwrap_or_default();
                 keys.iter().for_each(|key| self.hints.remove(host, key));
             } else if !self.down.contains(&host) {
                 self.send_hints(cx, host);
             }
         }
         if self.hints.count > 0 {
-            self.timers.set(Wake::Hints, cx.now.at + self.config.hint_retry);
+            self.timers
+                .set(Wake::Hints, cx.now.at + self.config.hint_retry);
         }
     }
 
     fn send_hints(&mut self, cx: &mut Context<'_>, host: HostId) {
         let at = self.version();
-        let under_way: Vec<Key> = self.hints.sent.values().filter(|(to, _)| *to == host).map(|(_, key)| key.clone()).collect();
-        let Some(keys) = self.hints.waiting.get(&host) else { return };
+        let under_way: Vec<Key> = self
+            .hints
+            .sent
+            .values()
+            .filter(|(to, _)| *to == host)
+            .map(|(_, key)| key.clone())
+            .collect();
+        let Some(keys) = self.hints.waiting.get(&host) else {
+            return;
+        };
         let fresh = keys.iter().filter(|(key, _)| !under_way.contains(key));
         let room = self.config.hint_window.saturating_sub(under_way.len());
-        let batch: Vec<Record> =
-            fresh.take(room).map(|(key, cells)| Record { key: key.clone(), cells: cells.for_travel() }).collect();
+        let batch: Vec<Record> = fresh
+            .take(room)
+            .map(|(key, cells)| Record {
+                key: key.clone(),
+                cells: cells.for_travel(),
+            })
+            .collect();
         for record in batch {
             let req = self.draw_req();
             self.hints.sent.insert(req, (host, record.key.clone()));
-            self.send(cx, host, KeepMessage::Write { req, at, record, road: Road::Hint });
+            self.send(
+                cx,
+                host,
+                KeepMessage::Write {
+                    req,
+                    at,
+                    record,
+                    road: Road::Hint,
+                },
+            );
         }
     }
 
     /// A confirmation that belongs to no open request: of a hint or of repair.
-    pub(super) fn extra_wrote(&mut self, cx: &mut Context<'_>, from: HostId, req: ReqId, result: Result<Summary, Refusal>) {
-        let Some((host, key)) = self.hints.sent.remove(&req) else { return self.repair_wrote(cx, from, req, result) };
+    pub(super) fn extra_wrote(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: HostId,
+        req: ReqId,
+        result: Result<Summary, Refusal>,
+    ) {
+        let Some((host, key)) = self.hints.sent.remove(&req) else {
+            return self.repair_wrote(cx, from, req, result);
+        };
         match result {
             Ok(held) => {
-                let done = self.hints.find(host, &key).is_some_and(|cells| held.covers(&cells.summary()));
+                let done = self
+                    .hints
+                    .find(host, &key)
+                    .is_some_and(|cells| held.covers(&cells.summary()));
                 if done {
                     self.hints.remove(host, &key);
                     self.note(cx, Event::HintDelivered { host, key });

@@ -31,13 +31,27 @@ pub(super) struct Joining {
 
 impl Keeper {
     /// Joins the ring of which `via` is a member.
-    pub fn join(&mut self, cx: &mut Context<'_>, ticket: Ticket, via: HostId, member: Member, tokens: u16) {
+    pub fn join(
+        &mut self,
+        cx: &mut Context<'_>,
+        ticket: Ticket,
+        via: HostId,
+        member: Member,
+        tokens: u16,
+    ) {
         if let Some(roster) = &self.roster {
             let why = format!("this host is in a ring already (roster {})", roster.version);
             return self.answer(cx, ticket, Err(Failure::Change(why)));
         }
         let learned = RosterVersion::NONE;
-        self.joining = Some(Joining { ticket, via, member, tokens, req: None, learned });
+        self.joining = Some(Joining {
+            ticket,
+            via,
+            member,
+            tokens,
+            req: None,
+            learned,
+        });
         self.join_due(cx);
     }
 
@@ -45,12 +59,20 @@ impl Keeper {
         let Some(joining) = &self.joining else { return };
         let via = joining.via;
         self.timers.set(Wake::Join, cx.now.at + JOIN_RETRY);
-        self.send(cx, via, KeepMessage::RosterAsk { have: RosterVersion::NONE });
+        self.send(
+            cx,
+            via,
+            KeepMessage::RosterAsk {
+                have: RosterVersion::NONE,
+            },
+        );
     }
 
     /// A roster without us in it: what a joiner goes by.
     pub(super) fn learn(&mut self, cx: &mut Context<'_>, roster: Arc<Roster>) {
-        let Some(joining) = self.joining.as_mut() else { return };
+        let Some(joining) = self.joining.as_mut() else {
+            return;
+        };
         if roster.is_moving() {
             return; // Somebody else is joining: wait for it to settle.
         }
@@ -60,20 +82,46 @@ impl Keeper {
         };
         let mut member = joining.member.clone();
         if member.tokens.is_empty() {
-            member.tokens = even(&roster.new().placement, member.weight, usize::from(joining.tokens));
+            member.tokens = even(
+                &roster.new().placement,
+                member.weight,
+                usize::from(joining.tokens),
+            );
         }
         let via = joining.via;
         joining.learned = roster.version;
-        let req = if req == ReqId(0) { self.draw_req() } else { req };
+        let req = if req == ReqId(0) {
+            self.draw_req()
+        } else {
+            req
+        };
         if let Some(joining) = self.joining.as_mut() {
             joining.req = Some(req);
         }
-        self.send(cx, via, KeepMessage::ChangeAsk { req, changes: vec![Change::Join(self.me, member)] });
+        self.send(
+            cx,
+            via,
+            KeepMessage::ChangeAsk {
+                req,
+                changes: vec![Change::Join(self.me, member)],
+            },
+        );
     }
 
     /// The member we asked has let us in, or says why not. A clash of tokens is mended by asking again.
-    pub(super) fn change_is(&mut self, cx: &mut Context<'_>, req: ReqId, result: Result<RosterVersion, String>) {
-        let Some(joining) = self.joining.as_ref().filter(|joining| joining.req == Some(req)) else { return };
+    pub(super) fn change_is(
+        &mut self,
+        cx: &mut Context<'_>,
+        req: ReqId,
+        result: Result<RosterVersion, String>,
+    ) {
+        let Some(joining) = self
+            .joining
+            .as_ref()
+            .filter(|joining| joining.req == Some(req))
+        else {
+            return;
+        };
         let Err(why) = result else { return };
         if joining.member.tokens.is_empty() {
             if let Some(joining) = self.joining.as_mut() {

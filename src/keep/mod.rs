@@ -139,15 +139,27 @@ impl Life {
     fn decode(bytes: &[u8]) -> Option<Life> {
         let (start, reserved) = bytes.split_first_chunk::<4>()?;
         let reserved = <[u8; 8]>::try_from(reserved).ok()?;
-        Some(Life { start: u32::from_be_bytes(*start), reserved: Stamp(u64::from_be_bytes(reserved)) })
+        Some(Life {
+            start: u32::from_be_bytes(*start),
+            reserved: Stamp(u64::from_be_bytes(reserved)),
+        })
     }
 }
 
 impl Keeper {
     /// The keeper of a host, with what its store held when it was opened.
-    pub fn new(me: HostId, config: KeepConfig, seed: u64, settings: &dyn Fn(Setting) -> Option<Bytes>) -> Keeper {
-        let life = settings(Setting::Life).and_then(|bytes| Life::decode(&bytes)).unwrap_or_default();
-        let roster = settings(Setting::Roster).and_then(|bytes| Roster::decode(&bytes).ok()).map(Arc::new);
+    pub fn new(
+        me: HostId,
+        config: KeepConfig,
+        seed: u64,
+        settings: &dyn Fn(Setting) -> Option<Bytes>,
+    ) -> Keeper {
+        let life = settings(Setting::Life)
+            .and_then(|bytes| Life::decode(&bytes))
+            .unwrap_or_default();
+        let roster = settings(Setting::Roster)
+            .and_then(|bytes| Roster::decode(&bytes).ok())
+            .map(Arc::new);
         let agree = Agree::new(settings(Setting::Acceptor).as_deref());
         Keeper {
             me,
@@ -241,7 +253,9 @@ impl Keeper {
     /// The version of that roster; [`RosterVersion::NONE`] without one.
     #[must_use]
     pub fn version(&self) -> RosterVersion {
-        self.roster.as_ref().map_or(RosterVersion::NONE, |roster| roster.version)
+        self.roster
+            .as_ref()
+            .map_or(RosterVersion::NONE, |roster| roster.version)
     }
 
     /// Requests by links alone that must be looked up again: their owner has moved.
@@ -284,7 +298,12 @@ impl Keeper {
             | KeepMessage::ListAsk { .. }) => self.asked(cx, from, message),
             KeepMessage::Answer { req, at, result } => self.answered(cx, from, req, at, result),
             KeepMessage::Wrote { req, at, result } => self.wrote(cx, from, req, at, result),
-            KeepMessage::AskPiece { req, key, version, index } => {
+            KeepMessage::AskPiece {
+                req,
+                key,
+                version,
+                index,
+            } => {
                 self.piece_asked(cx, from, (req, index), &key, version);
             }
             KeepMessage::PieceIs { req, index, bytes } => self.piece_is(cx, req, index, bytes),
@@ -293,7 +312,11 @@ impl Keeper {
             KeepMessage::RosterIs(roster) => self.roster_is(cx, Some(from), roster),
             KeepMessage::RosterHave { version } => self.roster_had(cx, from, version),
             KeepMessage::Prepare { version, ballot } => self.prepare(cx, from, version, ballot),
-            KeepMessage::Promise { version, ballot, accepted } => {
+            KeepMessage::Promise {
+                version,
+                ballot,
+                accepted,
+            } => {
                 self.promised(cx, from, version, ballot, accepted);
             }
             KeepMessage::Propose { ballot, roster } => self.accept(cx, from, ballot, roster),
@@ -314,14 +337,27 @@ impl Keeper {
             Next::Nothing => {}
             Next::Answer { to, req, at } => self.stored_answer(cx, done, (to, req, at)),
             Next::Wrote { to, req, at } => self.stored_wrote(cx, done, (to, req, at)),
-            Next::Piece { to, req, version, index } => self.stored_piece(cx, done, (to, req), version, index),
+            Next::Piece {
+                to,
+                req,
+                version,
+                index,
+            } => self.stored_piece(cx, done, (to, req), version, index),
             Next::Chunk { to, req, at } => self.stored_chunk(cx, done, (to, req, at)),
             Next::Digests { to, req } => self.stored_digests(cx, done, (to, req)),
             Next::List { to, req } => self.stored_list(cx, done, (to, req)),
             Next::Life => self.life_is_durable(cx),
             Next::Adopted(version) => self.adopted(cx, version),
-            Next::Promised { to, version, ballot } => self.promise_is_durable(cx, to, version, ballot),
-            Next::Accepted { to, version, ballot } => {
+            Next::Promised {
+                to,
+                version,
+                ballot,
+            } => self.promise_is_durable(cx, to, version, ballot),
+            Next::Accepted {
+                to,
+                version,
+                ballot,
+            } => {
                 self.send(cx, to, KeepMessage::Accepted { version, ballot });
             }
             Next::Moved { at, task, from } => self.moved_record(cx, &done, at, task, from),
@@ -335,7 +371,11 @@ impl Keeper {
         if to == self.me {
             self.loopback.push_back(message);
         } else {
-            cx.fx.send(Envelope { from: self.me, to, body: Message::Keep(message) });
+            cx.fx.send(Envelope {
+                from: self.me,
+                to,
+                body: Message::Keep(message),
+            });
         }
     }
 
@@ -366,7 +406,10 @@ impl Keeper {
         let next = self.clock.peek(cx.now.wall, above);
         let reserved = Stamp(next.0.saturating_add(ahead << 16));
         self.reserving = Some(reserved);
-        let life = Life { start: self.starting, reserved };
+        let life = Life {
+            start: self.starting,
+            reserved,
+        };
         self.store(cx, Op::Set(Setting::Life, life.encode()), Next::Life);
     }
 

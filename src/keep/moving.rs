@@ -66,21 +66,37 @@ pub(super) struct Mover {
 
 impl Task {
     fn new(piece: Piece) -> Task {
-        Task { piece, done: Vec::new(), active: BTreeMap::new(), silent: Vec::new(), complete: false }
+        Task {
+            piece,
+            done: Vec::new(),
+            active: BTreeMap::new(),
+            silent: Vec::new(),
+            complete: false,
+        }
     }
 
     /// How many other hosts this one must merge from: a quorum of Old, itself counted if it is in Old.
     fn needed(&self, me: HostId) -> usize {
-        let quorum = if self.piece.old.is_empty() { 0 } else { self.piece.old.len() / 2 + 1 };
+        let quorum = if self.piece.old.is_empty() {
+            0
+        } else {
+            self.piece.old.len() / 2 + 1
+        };
         quorum - usize::from(quorum > 0 && self.piece.old.contains(&me))
     }
 
     /// The next source to ask: one that has not been silent, if there is one.
     fn next_source(&self, me: HostId, down: impl Fn(HostId) -> bool) -> Option<HostId> {
-        let free = |host: &&HostId| **host != me && !self.done.contains(host) && !self.active.contains_key(host);
+        let free = |host: &&HostId| {
+            **host != me && !self.done.contains(host) && !self.active.contains_key(host)
+        };
         let fresh = |host: &&HostId| !self.silent.contains(host) && !down(**host);
         let mut sources = self.piece.old.iter().filter(free);
-        sources.clone().find(fresh).or_else(|| sources.next()).copied()
+        sources
+            .clone()
+            .find(fresh)
+            .or_else(|| sources.next())
+            .copied()
     }
 }
 
@@ -107,24 +123,51 @@ impl Keeper {
     pub(super) fn begin_move(&mut self, cx: &mut Context<'_>, roster: &Arc<Roster>) {
         let before = std::mem::take(&mut self.mover);
         let went_on = before.at.next() == roster.version
-            && before.tasks.iter().all(|task| roster.new().holders(task.piece.span.to) == task.piece.new);
+            && before
+                .tasks
+                .iter()
+                .all(|task| roster.new().holders(task.piece.span.to) == task.piece.new);
         let tasks: Vec<Task> = if roster.is_moving() {
-            roster.moves().into_iter().filter(|piece| piece.new.contains(&self.me)).map(Task::new).collect()
+            roster
+                .moves()
+                .into_iter()
+                .filter(|piece| piece.new.contains(&self.me))
+                .map(Task::new)
+                .collect()
         } else if went_on {
-            before.tasks.into_iter().filter(|task| !task.complete).map(|task| Task::new(later(task.piece))).collect()
+            before
+                .tasks
+                .into_iter()
+                .filter(|task| !task.complete)
+                .map(|task| Task::new(later(task.piece)))
+                .collect()
         } else {
             Vec::new()
         };
-        self.mover = Mover { at: roster.version, tasks, ..Mover::default() };
+        self.mover = Mover {
+            at: roster.version,
+            tasks,
+            ..Mover::default()
+        };
         self.pump(cx);
     }
 
     /// Keeps the window of pulls full and marks what is complete.
     fn pump(&mut self, cx: &mut Context<'_>) {
-        let mut room = self.config.move_window.saturating_sub(self.mover.reqs.len());
+        let mut room = self
+            .config
+            .move_window
+            .saturating_sub(self.mover.reqs.len());
         let mut waiting = None;
         for index in 0..self.mover.tasks.len() {
-            let Some(task) = self.mover.tasks.get_mut(index).filter(|task| !task.complete) else { continue };
+            let Some(task) = self
+                .mover
+                .tasks
+                .get_mut(index)
+                .filter(|task| !task.complete)
+            else {
+                continue;
+            };
             let needed = task.needed(self.me);
             if task.done.len() >= needed {
                 task.complete = true;
@@ -133,13 +176,29 @@ impl Keeper {
                 continue;
             }
             while room > 0 {
-                let Some(task) = self.mover.tasks.get(index).filter(|task| task.done.len() + task.active.len() < needed) else { break };
-                let Some(host) = task.next_source(self.me, |host| self.down.contains(&host)) else { break };
+                let Some(task) = self
+                    .mover
+                    .tasks
+                    .get(index)
+                    .filter(|task| task.done.len() + task.active.len() < needed)
+                else {
+                    break;
+                };
+                let Some(host) = task.next_source(self.me, |host| self.down.contains(&host)) else {
+                    break;
+                };
                 self.pull_from(cx, index, host);
                 room -= 1;
             }
-            let Some(task) = self.mover.tasks.get(index) else { continue };
-            waiting = waiting.or_else(|| task.active.keys().find(|host| task.silent.contains(host)).copied());
+            let Some(task) = self.mover.tasks.get(index) else {
+                continue;
+            };
+            waiting = waiting.or_else(|| {
+                task.active
+                    .keys()
+                    .find(|host| task.silent.contains(host))
+                    .copied()
+            });
         }
         self.say_waiting(cx, waiting);
         self.say_complete(cx);
@@ -165,14 +224,22 @@ impl Keeper {
             let (version, records) = (self.mover.at, self.mover.records);
             self.note(cx, Event::Complete { version, records });
         } else {
-            self.timers.set(Wake::Mover, cx.now.at + self.config.retry * 2);
+            self.timers
+                .set(Wake::Mover, cx.now.at + self.config.retry * 2);
         }
     }
 
     fn pull_from(&mut self, cx: &mut Context<'_>, index: usize, host: HostId) {
         let req = self.draw_req();
-        let source =
-            Source { req, after: None, asked: cx.now.at, since: cx.now.at, merging: 0, more: None, failed: false };
+        let source = Source {
+            req,
+            after: None,
+            asked: cx.now.at,
+            since: cx.now.at,
+            merging: 0,
+            more: None,
+            failed: false,
+        };
         if let Some(task) = self.mover.tasks.get_mut(index) {
             task.active.insert(host, source);
         }
@@ -182,12 +249,25 @@ impl Keeper {
 
     fn ask_chunk(&mut self, cx: &mut Context<'_>, index: usize, host: HostId) {
         let at = self.mover.at;
-        let Some(task) = self.mover.tasks.get_mut(index) else { return };
+        let Some(task) = self.mover.tasks.get_mut(index) else {
+            return;
+        };
         let span = task.piece.span;
-        let Some(source) = task.active.get_mut(&host) else { return };
+        let Some(source) = task.active.get_mut(&host) else {
+            return;
+        };
         source.asked = cx.now.at;
         let (req, after) = (source.req, source.after.clone());
-        self.send(cx, host, KeepMessage::Pull { req, at, span, after });
+        self.send(
+            cx,
+            host,
+            KeepMessage::Pull {
+                req,
+                at,
+                span,
+                after,
+            },
+        );
     }
 
     /// A chunk has come: merge it, then ask for the next one.
@@ -199,19 +279,43 @@ impl Keeper {
         at: RosterVersion,
         result: Result<(Vec<Record>, bool), Refusal>,
     ) {
-        let Some((index, host)) = self.mover.reqs.get(&req).copied().filter(|(_, host)| *host == from) else { return };
+        let Some((index, host)) = self
+            .mover
+            .reqs
+            .get(&req)
+            .copied()
+            .filter(|(_, host)| *host == from)
+        else {
+            return;
+        };
         match result {
             Err(Refusal::Behind(theirs)) => self.offer_roster(cx, from, theirs),
             Err(Refusal::Ahead(roster)) => self.roster_is(cx, Some(from), roster),
             Err(Refusal::NotMine | Refusal::Store(_)) => self.pass_over(cx, index, host),
-            Ok((records, more)) if at == self.mover.at => self.merge_chunk(cx, (index, host), req, records, more),
+            Ok((records, more)) if at == self.mover.at => {
+                self.merge_chunk(cx, (index, host), req, records, more)
+            }
             Ok(_) => {}
         }
     }
 
-    fn merge_chunk(&mut self, cx: &mut Context<'_>, (index, host): (usize, HostId), req: ReqId, records: Vec<Record>, more: bool) {
+    fn merge_chunk(
+        &mut self,
+        cx: &mut Context<'_>,
+        (index, host): (usize, HostId),
+        req: ReqId,
+        records: Vec<Record>,
+        more: bool,
+    ) {
         let at = self.mover.at;
-        let Some(source) = self.mover.tasks.get_mut(index).and_then(|task| task.active.get_mut(&host)) else { return };
+        let Some(source) = self
+            .mover
+            .tasks
+            .get_mut(index)
+            .and_then(|task| task.active.get_mut(&host))
+        else {
+            return;
+        };
         if source.more.is_some() {
             return; // This chunk came twice.
         }
@@ -222,20 +326,47 @@ impl Keeper {
             source.after = Some(last.key.clone());
         }
         self.mover.records += records.len() as u64;
-        self.mover.bytes += records.iter().map(|record| record.cells.value_len()).sum::<u64>();
+        self.mover.bytes += records
+            .iter()
+            .map(|record| record.cells.value_len())
+            .sum::<u64>();
         for record in records {
-            self.keep(cx, host, req, record, Next::Moved { at, task: index, from: host });
+            self.keep(
+                cx,
+                host,
+                req,
+                record,
+                Next::Moved {
+                    at,
+                    task: index,
+                    from: host,
+                },
+            );
         }
         self.chunk_merged(cx, index, host);
     }
 
     /// One record of a chunk is in our store.
-    pub(super) fn moved_record(&mut self, cx: &mut Context<'_>, done: &Done, at: RosterVersion, index: usize, host: HostId) {
+    pub(super) fn moved_record(
+        &mut self,
+        cx: &mut Context<'_>,
+        done: &Done,
+        at: RosterVersion,
+        index: usize,
+        host: HostId,
+    ) {
         if at != self.mover.at {
             return;
         }
         let failed = matches!(done, Done::Failed(_));
-        let Some(source) = self.mover.tasks.get_mut(index).and_then(|task| task.active.get_mut(&host)) else { return };
+        let Some(source) = self
+            .mover
+            .tasks
+            .get_mut(index)
+            .and_then(|task| task.active.get_mut(&host))
+        else {
+            return;
+        };
         source.merging = source.merging.saturating_sub(1);
         source.failed |= failed;
         source.since = cx.now.at;
@@ -243,15 +374,33 @@ impl Keeper {
     }
 
     /// A large value of a chunk could not be pulled.
-    pub(super) fn moved_failed(&mut self, cx: &mut Context<'_>, at: RosterVersion, index: usize, host: HostId) {
-        let failed = Done::Failed(crate::store::StoreError::Device("a value did not arrive".into()));
+    pub(super) fn moved_failed(
+        &mut self,
+        cx: &mut Context<'_>,
+        at: RosterVersion,
+        index: usize,
+        host: HostId,
+    ) {
+        let failed = Done::Failed(crate::store::StoreError::Device(
+            "a value did not arrive".into(),
+        ));
         self.moved_record(cx, &failed, at, index, host);
     }
 
     fn chunk_merged(&mut self, cx: &mut Context<'_>, index: usize, host: HostId) {
-        let Some(task) = self.mover.tasks.get_mut(index) else { return };
-        let Some(source) = task.active.get_mut(&host).filter(|source| source.merging == 0) else { return };
-        let (Some(more), failed) = (source.more, source.failed) else { return };
+        let Some(task) = self.mover.tasks.get_mut(index) else {
+            return;
+        };
+        let Some(source) = task
+            .active
+            .get_mut(&host)
+            .filter(|source| source.merging == 0)
+        else {
+            return;
+        };
+        let (Some(more), failed) = (source.more, source.failed) else {
+            return;
+        };
         if failed {
             return self.pass_over(cx, index, host);
         }
@@ -268,20 +417,26 @@ impl Keeper {
 
     /// This source does not answer: another one, if there is one.
     fn pass_over(&mut self, cx: &mut Context<'_>, index: usize, host: HostId) {
-        let Some(task) = self.mover.tasks.get_mut(index) else { return };
+        let Some(task) = self.mover.tasks.get_mut(index) else {
+            return;
+        };
         if let Some(source) = task.active.remove(&host) {
             self.mover.reqs.remove(&source.req);
         }
         task.silent.retain(|other| *other != host);
         task.silent.push(host);
-        self.timers.set(Wake::Mover, cx.now.at + self.config.retry * 2);
+        self.timers
+            .set(Wake::Mover, cx.now.at + self.config.retry * 2);
     }
 
     /// Sources that are late are asked again, and passed over when their time is up.
     pub(super) fn mover_due(&mut self, cx: &mut Context<'_>) {
         let mut late = Vec::new();
         for (index, task) in self.mover.tasks.iter().enumerate() {
-            let awaited = task.active.iter().filter(|(_, source)| source.more.is_none());
+            let awaited = task
+                .active
+                .iter()
+                .filter(|(_, source)| source.more.is_none());
             late.extend(awaited.map(|(host, source)| (index, *host, source.asked, source.since)));
         }
         for (index, host, asked, since) in late {
@@ -297,7 +452,10 @@ impl Keeper {
     /// A source is reported down: no need to wait for its time to run out.
     pub(super) fn mover_host_down(&mut self, cx: &mut Context<'_>, host: HostId) {
         let tasks = self.mover.tasks.iter().enumerate();
-        let waiting: Vec<usize> = tasks.filter(|(_, task)| task.active.contains_key(&host)).map(|(index, _)| index).collect();
+        let waiting: Vec<usize> = tasks
+            .filter(|(_, task)| task.active.contains_key(&host))
+            .map(|(index, _)| index)
+            .collect();
         for index in waiting {
             self.pass_over(cx, index, host);
         }
@@ -306,5 +464,9 @@ impl Keeper {
 
 /// Once settled, what is unfinished is merged from those who hold it now.
 fn later(piece: Piece) -> Piece {
-    Piece { span: piece.span, old: piece.new.clone(), new: piece.new }
+    Piece {
+        span: piece.span,
+        old: piece.new.clone(),
+        new: piece.new,
+    }
 }

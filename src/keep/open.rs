@@ -55,7 +55,10 @@ pub(super) enum Phase {
 impl Phase {
     /// The beginning.
     pub(super) fn ask() -> Phase {
-        Phase::Ask { said: Vec::new(), cells: Cells::default() }
+        Phase::Ask {
+            said: Vec::new(),
+            cells: Cells::default(),
+        }
     }
 }
 
@@ -106,17 +109,26 @@ impl Open {
     pub(super) fn silent(&self) -> Vec<HostId> {
         let mut hosts = self.groups.hosts();
         match &self.phase {
-            Phase::Ask { said, .. } => hosts.retain(|host| !said.iter().any(|(other, _)| other == host)),
+            Phase::Ask { said, .. } => {
+                hosts.retain(|host| !said.iter().any(|(other, _)| other == host))
+            }
             Phase::Fetch { .. } => hosts.clear(),
-            Phase::Write { acked, refused, .. } => hosts
-                .retain(|host| !acked.contains(host) && !refused.iter().any(|(other, _)| other == host)),
+            Phase::Write { acked, refused, .. } => hosts.retain(|host| {
+                !acked.contains(host) && !refused.iter().any(|(other, _)| other == host)
+            }),
         }
         hosts
     }
 
     /// How many hosts answered the present question, and how many are needed in the largest group.
     pub(super) fn tally(&self) -> (usize, usize) {
-        let needed = self.groups.groups.iter().map(|group| self.need(group.len())).max().unwrap_or(0);
+        let needed = self
+            .groups
+            .groups
+            .iter()
+            .map(|group| self.need(group.len()))
+            .max()
+            .unwrap_or(0);
         let answered = match &self.phase {
             Phase::Ask { said, .. } | Phase::Fetch { said, .. } => said.len(),
             Phase::Write { acked, .. } => acked.len(),
@@ -136,8 +148,11 @@ pub(super) fn greatest(said: &[(HostId, Summary)]) -> Summary {
 
 /// Adds a piece to a body that is being fetched; whether it fitted in its place.
 pub(super) fn add_piece(cells: &mut Cells, index: u32, bytes: Bytes) -> bool {
-    let Some(body) = cells.value.as_mut().and_then(|cell| cell.body.as_mut()) else { return false };
-    let fits = body.pieces.len() as u64 == u64::from(index) && bytes.len() as u64 == body.piece_len(u64::from(index));
+    let Some(body) = cells.value.as_mut().and_then(|cell| cell.body.as_mut()) else {
+        return false;
+    };
+    let fits = body.pieces.len() as u64 == u64::from(index)
+        && bytes.len() as u64 == body.piece_len(u64::from(index));
     if fits {
         body.pieces.push(bytes);
     }

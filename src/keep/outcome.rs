@@ -16,14 +16,19 @@ pub(super) struct Many {
 impl Many {
     /// Waits for so many results.
     pub(super) fn new(count: usize) -> Many {
-        Many { results: vec![None; count], left: count }
+        Many {
+            results: vec![None; count],
+            left: count,
+        }
     }
 }
 
 impl Keeper {
     /// Tells whoever asked. The request stays only as long as somebody still waits for slow replicas.
     pub(super) fn finish(&mut self, cx: &mut Context<'_>, req: ReqId, reply: Reply) {
-        let Some(open) = self.open.get_mut(&req) else { return };
+        let Some(open) = self.open.get_mut(&req) else {
+            return;
+        };
         let owner = std::mem::replace(&mut open.owner, Owner::Answered);
         self.tell(cx, owner, reply);
     }
@@ -39,13 +44,19 @@ impl Keeper {
     }
 
     fn one_of_many(&mut self, cx: &mut Context<'_>, ticket: Ticket, place: usize, reply: Reply) {
-        let Some(many) = self.many.get_mut(&ticket) else { return };
+        let Some(many) = self.many.get_mut(&ticket) else {
+            return;
+        };
         if let Some(slot) = many.results.get_mut(place).filter(|slot| slot.is_none()) {
             *slot = Some(reply);
             many.left -= 1;
         }
         if many.left == 0 {
-            let results = self.many.remove(&ticket).map(|many| many.results).unwrap_or_default();
+            let results = self
+                .many
+                .remove(&ticket)
+                .map(|many| many.results)
+                .unwrap_or_default();
             let results = results.into_iter().flatten().collect();
             self.answer(cx, ticket, Ok(Outcome::Many(results)));
         }
@@ -53,7 +64,9 @@ impl Keeper {
 
     /// The deadline has passed.
     pub(super) fn fail(&mut self, cx: &mut Context<'_>, req: ReqId) {
-        let Some(open) = self.open.get(&req) else { return };
+        let Some(open) = self.open.get(&req) else {
+            return;
+        };
         let failure = failure(open);
         self.finish(cx, req, Err(failure));
         self.close(req);
@@ -63,13 +76,25 @@ impl Keeper {
 /// What a request that ran out of time has to say.
 fn failure(open: &Open) -> Failure {
     let silent = open.silent();
-    if let Phase::Write { record, back: false, acked, .. } = &open.phase
+    if let Phase::Write {
+        record,
+        back: false,
+        acked,
+        ..
+    } = &open.phase
         && let Some(version) = record.cells.summary().greatest()
     {
-        return Failure::Unknown { version, taken: acked.clone() };
+        return Failure::Unknown {
+            version,
+            taken: acked.clone(),
+        };
     }
     let (answered, needed) = open.tally();
-    Failure::NoQuorum { answered, needed, silent }
+    Failure::NoQuorum {
+        answered,
+        needed,
+        silent,
+    }
 }
 
 /// The answer to a write that is confirmed.

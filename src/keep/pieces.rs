@@ -46,13 +46,22 @@ pub(super) struct Pulls {
 
 impl Keeper {
     /// Stores a record, pulling its pieces from `from` first if it came bare.
-    pub(super) fn keep(&mut self, cx: &mut Context<'_>, from: HostId, asked: ReqId, record: Record, next: Next) {
+    pub(super) fn keep(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: HostId,
+        asked: ReqId,
+        record: Record,
+        next: Next,
+    ) {
         if record.cells.is_whole() {
             return self.store(cx, Op::Merge(record), next);
         }
         let version = record.cells.summary().value;
         let known = self.pulls.under_way.values_mut().find(|pull| {
-            pull.from == from && pull.record.key == record.key && pull.record.cells.summary().value == version
+            pull.from == from
+                && pull.record.key == record.key
+                && pull.record.cells.summary().value == version
         });
         if let Some(pull) = known {
             if !pull.next.contains(&next) {
@@ -61,21 +70,44 @@ impl Keeper {
             return;
         }
         if self.pulls.under_way.len() >= self.config.max_pulls {
-            return self.pull_failed(cx, next, "too many large values are on their way here: try again");
+            return self.pull_failed(
+                cx,
+                next,
+                "too many large values are on their way here: try again",
+            );
         }
         let own = self.draw_req();
-        let pull = Pull { from, asked, record: emptied(record), next: vec![next], tries: 0 };
+        let pull = Pull {
+            from,
+            asked,
+            record: emptied(record),
+            next: vec![next],
+            tries: 0,
+        };
         self.pulls.under_way.insert(own, pull);
         self.ask_piece(cx, own);
     }
 
     fn ask_piece(&mut self, cx: &mut Context<'_>, own: ReqId) {
-        let Some(pull) = self.pulls.under_way.get(&own) else { return };
-        let Some((version, index)) = wanted(&pull.record.cells) else { return };
+        let Some(pull) = self.pulls.under_way.get(&own) else {
+            return;
+        };
+        let Some((version, index)) = wanted(&pull.record.cells) else {
+            return;
+        };
         let (from, req, key) = (pull.from, pull.asked, pull.record.key.clone());
         let at: Time = cx.now.at + self.config.retry * (1 + pull.tries.min(7));
         self.timers.set(Wake::Pull(own), at);
-        self.send(cx, from, KeepMessage::AskPiece { req, key, version, index });
+        self.send(
+            cx,
+            from,
+            KeepMessage::AskPiece {
+                req,
+                key,
+                version,
+                index,
+            },
+        );
     }
 
     /// Somebody pulls a value from us: an upload we coordinate, a hint we keep, or what we have stored.
@@ -93,8 +125,25 @@ impl Keeper {
         });
         let here = open.or_else(|| self.hints.find(from, key));
         match here.and_then(|cells| piece_of(cells, version, index)) {
-            Some(bytes) => self.send(cx, from, KeepMessage::PieceIs { req, index, bytes: Some(bytes) }),
-            None => self.store(cx, Op::Get(key.clone()), Next::Piece { to: from, req, version, index }),
+            Some(bytes) => self.send(
+                cx,
+                from,
+                KeepMessage::PieceIs {
+                    req,
+                    index,
+                    bytes: Some(bytes),
+                },
+            ),
+            None => self.store(
+                cx,
+                Op::Get(key.clone()),
+                Next::Piece {
+                    to: from,
+                    req,
+                    version,
+                    index,
+                },
+            ),
         }
     }
 
@@ -114,32 +163,51 @@ impl Keeper {
     }
 
     /// A piece has come: for a get we coordinate, or for a value on its way to our store.
-    pub(super) fn piece_is(&mut self, cx: &mut Context<'_>, req: ReqId, index: u32, bytes: Option<Bytes>) {
+    pub(super) fn piece_is(
+        &mut self,
+        cx: &mut Context<'_>,
+        req: ReqId,
+        index: u32,
+        bytes: Option<Bytes>,
+    ) {
         if let Some(open) = self.open.get_mut(&req)
             && let Phase::Fetch { cells, .. } = &mut open.phase
         {
-            match bytes {
-                Some(bytes) if add_piece(cells, index, bytes) => self.fetch_next(cx, req),
-                Some(_) => {}
-                None => self.fetch_elsewhere(cx, req),
+            let Some(bytes) = bytes else {
+                return self.fetch_elsewhere(cx, req);
+            };
+            if add_piece(cells, index, bytes) {
+                self.fetch_next(cx, req);
             }
             return;
         }
         let own = self.pulls.under_way.iter().find(|(_, pull)| {
             pull.asked == req && wanted(&pull.record.cells).is_some_and(|(_, next)| next == index)
         });
-        let Some(own) = own.map(|(own, _)| *own) else { return };
-        let Some(bytes) = bytes else { return self.give_pull_up(cx, own, "the sender no longer has that version") };
-        let Some(pull) = self.pulls.under_way.get_mut(&own) else { return };
+        let Some(own) = own.map(|(own, _)| *own) else {
+            return;
+        };
+        let Some(bytes) = bytes else {
+            return self.give_pull_up(cx, own, "the sender no longer has that version");
+        };
+        let Some(pull) = self.pulls.under_way.get_mut(&own) else {
+            return;
+        };
         if add_piece(&mut pull.record.cells, index, bytes) {
             pull.tries = 0;
-            if pull.record.cells.is_whole() { self.pulled(cx, own) } else { self.ask_piece(cx, own) }
+            if pull.record.cells.is_whole() {
+                self.pulled(cx, own)
+            } else {
+                self.ask_piece(cx, own)
+            }
         }
     }
 
     fn pulled(&mut self, cx: &mut Context<'_>, own: ReqId) {
         self.timers.clear(Wake::Pull(own));
-        let Some(pull) = self.pulls.under_way.remove(&own) else { return };
+        let Some(pull) = self.pulls.under_way.remove(&own) else {
+            return;
+        };
         for next in pull.next {
             self.store(cx, Op::Merge(pull.record.clone()), next);
         }
@@ -147,14 +215,22 @@ impl Keeper {
 
     /// A piece was asked for and has not come.
     pub(super) fn pull_due(&mut self, cx: &mut Context<'_>, own: ReqId) {
-        let Some(pull) = self.pulls.under_way.get_mut(&own) else { return };
+        let Some(pull) = self.pulls.under_way.get_mut(&own) else {
+            return;
+        };
         pull.tries += 1;
-        if pull.tries > MAX_PIECE_TRIES { self.give_pull_up(cx, own, "the pieces did not come") } else { self.ask_piece(cx, own) }
+        if pull.tries > MAX_PIECE_TRIES {
+            self.give_pull_up(cx, own, "the pieces did not come")
+        } else {
+            self.ask_piece(cx, own)
+        }
     }
 
     fn give_pull_up(&mut self, cx: &mut Context<'_>, own: ReqId, why: &str) {
         self.timers.clear(Wake::Pull(own));
-        let Some(pull) = self.pulls.under_way.remove(&own) else { return };
+        let Some(pull) = self.pulls.under_way.remove(&own) else {
+            return;
+        };
         for next in pull.next {
             self.pull_failed(cx, next, why);
         }
@@ -163,7 +239,15 @@ impl Keeper {
     fn pull_failed(&mut self, cx: &mut Context<'_>, next: Next, why: &str) {
         match next {
             Next::Wrote { to, req, at } => {
-                self.send(cx, to, KeepMessage::Wrote { req, at, result: Err(Refusal::Store(why.into())) });
+                self.send(
+                    cx,
+                    to,
+                    KeepMessage::Wrote {
+                        req,
+                        at,
+                        result: Err(Refusal::Store(why.into())),
+                    },
+                );
             }
             Next::Moved { at, task, from } => self.moved_failed(cx, at, task, from),
             _ => {}
@@ -172,23 +256,55 @@ impl Keeper {
 
     /// A get asks for the next piece of the value it found.
     pub(super) fn fetch_next(&mut self, cx: &mut Context<'_>, req: ReqId) {
-        let Some(open) = self.open.get(&req) else { return };
-        let Phase::Fetch { said, cells, passed } = &open.phase else { return };
-        let Some((version, index)) = wanted(cells) else { return self.confirm_read(cx, req) };
-        let holders = said.iter().filter(|(_, theirs)| theirs.value == Some(version));
+        let Some(open) = self.open.get(&req) else {
+            return;
+        };
+        let Phase::Fetch {
+            said,
+            cells,
+            passed,
+        } = &open.phase
+        else {
+            return;
+        };
+        let Some((version, index)) = wanted(cells) else {
+            return self.confirm_read(cx, req);
+        };
+        let holders = said
+            .iter()
+            .filter(|(_, theirs)| theirs.value == Some(version));
         let holders: Vec<HostId> = holders.map(|(host, _)| *host).collect();
-        let Some(from) = holders.get(passed % holders.len().max(1)).copied() else { return };
+        let Some(from) = holders.get(passed % holders.len().max(1)).copied() else {
+            return;
+        };
         let key = open.key.clone();
-        self.send(cx, from, KeepMessage::AskPiece { req, key, version, index });
+        self.send(
+            cx,
+            from,
+            KeepMessage::AskPiece {
+                req,
+                key,
+                version,
+                index,
+            },
+        );
     }
 
     /// The source of a large value is silent or has lost it: the next one, or, when all have failed, the
     /// whole question again.
     pub(super) fn fetch_elsewhere(&mut self, cx: &mut Context<'_>, req: ReqId) {
-        let Some(open) = self.open.get_mut(&req) else { return };
-        let Phase::Fetch { said, passed, .. } = &mut open.phase else { return };
+        let Some(open) = self.open.get_mut(&req) else {
+            return;
+        };
+        let Phase::Fetch { said, passed, .. } = &mut open.phase else {
+            return;
+        };
         *passed += 1;
-        if *passed > 2 * said.len() { self.restart(cx, req) } else { self.fetch_next(cx, req) }
+        if *passed > 2 * said.len() {
+            self.restart(cx, req)
+        } else {
+            self.fetch_next(cx, req)
+        }
     }
 }
 
@@ -200,13 +316,25 @@ fn wanted(cells: &Cells) -> Option<(Version, u32)> {
 }
 
 fn piece_of(cells: &Cells, version: Version, index: u32) -> Option<Bytes> {
-    let cell = cells.value.as_ref().filter(|cell| cell.version == version)?;
-    cell.body.as_ref()?.pieces.get(usize::try_from(index).ok()?).cloned()
+    let cell = cells
+        .value
+        .as_ref()
+        .filter(|cell| cell.version == version)?;
+    cell.body
+        .as_ref()?
+        .pieces
+        .get(usize::try_from(index).ok()?)
+        .cloned()
 }
 
 /// A record that came bare begins without pieces, whatever it brought.
 fn emptied(mut record: Record) -> Record {
-    if let Some(body) = record.cells.value.as_mut().and_then(|cell| cell.body.as_mut()) {
+    if let Some(body) = record
+        .cells
+        .value
+        .as_mut()
+        .and_then(|cell| cell.body.as_mut())
+    {
         body.pieces.clear();
     }
     record

@@ -30,21 +30,55 @@ impl Keeper {
         }
         match message {
             KeepMessage::Ask { req, at, key, want } => self.ask(cx, (from, req, at), key, want),
-            KeepMessage::Write { req, at, record, road } => self.write(cx, (from, req, at), record, road),
-            KeepMessage::Pull { req, at, span, after } => self.pull(cx, (from, req, at), span, after),
-            KeepMessage::DigestAsk { req, at, span, parts } => {
+            KeepMessage::Write {
+                req,
+                at,
+                record,
+                road,
+            } => self.write(cx, (from, req, at), record, road),
+            KeepMessage::Pull {
+                req,
+                at,
+                span,
+                after,
+            } => self.pull(cx, (from, req, at), span, after),
+            KeepMessage::DigestAsk {
+                req,
+                at,
+                span,
+                parts,
+            } => {
                 let next = Next::Digests { to: from, req };
                 match self.admit(at, None) {
                     Ok(()) => self.store(cx, Op::Digests { span, parts }, next),
-                    Err(refusal) => self.send(cx, from, KeepMessage::DigestsAre { req, result: Err(refusal) }),
+                    Err(refusal) => self.send(
+                        cx,
+                        from,
+                        KeepMessage::DigestsAre {
+                            req,
+                            result: Err(refusal),
+                        },
+                    ),
                 }
             }
-            KeepMessage::ListAsk { req, at, span, after } => match self.admit(at, None) {
+            KeepMessage::ListAsk {
+                req,
+                at,
+                span,
+                after,
+            } => match self.admit(at, None) {
                 Ok(()) => {
                     let page = self.page(span, after);
                     self.store(cx, Op::List(page), Next::List { to: from, req });
                 }
-                Err(refusal) => self.send(cx, from, KeepMessage::ListIs { req, result: Err(refusal) }),
+                Err(refusal) => self.send(
+                    cx,
+                    from,
+                    KeepMessage::ListIs {
+                        req,
+                        result: Err(refusal),
+                    },
+                ),
             },
             other => self.handle(cx, from, other),
         }
@@ -54,7 +88,11 @@ impl Keeper {
     fn admit(&self, at: RosterVersion, id: Option<Id>) -> Result<(), Refusal> {
         let Some(roster) = &self.roster else {
             // By links alone, the host has made sure that a node of it holds the id.
-            return if at == RosterVersion::NONE { Ok(()) } else { Err(Refusal::Behind(RosterVersion::NONE)) };
+            return if at == RosterVersion::NONE {
+                Ok(())
+            } else {
+                Err(Refusal::Behind(RosterVersion::NONE))
+            };
         };
         if at > roster.version {
             return Err(Refusal::Behind(roster.version));
@@ -70,7 +108,15 @@ impl Keeper {
 
     fn ask(&mut self, cx: &mut Context<'_>, (from, req, at): Asker, key: Key, want: Want) {
         if let Err(refusal) = self.admit(at, Some(key.id())) {
-            return self.send(cx, from, KeepMessage::Answer { req, at, result: Err(refusal) });
+            return self.send(
+                cx,
+                from,
+                KeepMessage::Answer {
+                    req,
+                    at,
+                    result: Err(refusal),
+                },
+            );
         }
         let op = match want {
             Want::Versions => Op::Versions(key),
@@ -81,7 +127,15 @@ impl Keeper {
 
     fn write(&mut self, cx: &mut Context<'_>, (from, req, at): Asker, record: Record, road: Road) {
         if let Err(refusal) = self.admit(at, Some(record.key.id())) {
-            return self.send(cx, from, KeepMessage::Wrote { req, at, result: Err(refusal) });
+            return self.send(
+                cx,
+                from,
+                KeepMessage::Wrote {
+                    req,
+                    at,
+                    result: Err(refusal),
+                },
+            );
         }
         log::trace!("{} writes {} for {from} by {road:?}", self.me, record.key);
         self.keep(cx, from, req, record, Next::Wrote { to: from, req, at });
@@ -89,15 +143,34 @@ impl Keeper {
 
     /// The next chunk of a span for a replica-to-be. Only a holder of Old (or, once settled, a holder) is
     /// a source, and only under the very roster it has durably adopted.
-    fn pull(&mut self, cx: &mut Context<'_>, (from, req, at): Asker, span: Span, after: Option<Key>) {
+    fn pull(
+        &mut self,
+        cx: &mut Context<'_>,
+        (from, req, at): Asker,
+        span: Span,
+        after: Option<Key>,
+    ) {
         let result = match self.admit(at, None) {
-            Ok(()) if self.roster.as_ref().is_some_and(|roster| !is_source(roster, self.me, span)) => {
+            Ok(())
+                if self
+                    .roster
+                    .as_ref()
+                    .is_some_and(|roster| !is_source(roster, self.me, span)) =>
+            {
                 Err(Refusal::NotMine)
             }
             admitted => admitted,
         };
         if let Err(refusal) = result {
-            return self.send(cx, from, KeepMessage::Chunk { req, at, result: Err(refusal) });
+            return self.send(
+                cx,
+                from,
+                KeepMessage::Chunk {
+                    req,
+                    at,
+                    result: Err(refusal),
+                },
+            );
         }
         let page = self.page(span, after);
         self.store(cx, Op::Scan(page), Next::Chunk { to: from, req, at });
@@ -105,7 +178,12 @@ impl Keeper {
 
     /// One chunk's worth of a span.
     pub(super) fn page(&self, span: Span, after: Option<Key>) -> Page {
-        Page { span, after, max_records: self.config.chunk_records, max_bytes: self.config.chunk_bytes }
+        Page {
+            span,
+            after,
+            max_records: self.config.chunk_records,
+            max_bytes: self.config.chunk_bytes,
+        }
     }
 
     pub(super) fn stored_answer(&mut self, cx: &mut Context<'_>, done: Done, (to, req, at): Asker) {
@@ -133,7 +211,12 @@ impl Keeper {
         self.send(cx, to, KeepMessage::Chunk { req, at, result });
     }
 
-    pub(super) fn stored_digests(&mut self, cx: &mut Context<'_>, done: Done, (to, req): (HostId, ReqId)) {
+    pub(super) fn stored_digests(
+        &mut self,
+        cx: &mut Context<'_>,
+        done: Done,
+        (to, req): (HostId, ReqId),
+    ) {
         let result = match done {
             Done::Digests(digests) => Ok(digests),
             other => Err(refusal(other)),
@@ -141,7 +224,12 @@ impl Keeper {
         self.send(cx, to, KeepMessage::DigestsAre { req, result });
     }
 
-    pub(super) fn stored_list(&mut self, cx: &mut Context<'_>, done: Done, (to, req): (HostId, ReqId)) {
+    pub(super) fn stored_list(
+        &mut self,
+        cx: &mut Context<'_>,
+        done: Done,
+        (to, req): (HostId, ReqId),
+    ) {
         let result = match done {
             Done::List(list, more) => Ok((list, more)),
             other => Err(refusal(other)),
@@ -154,7 +242,9 @@ impl Keeper {
 fn refusal(done: Done) -> Refusal {
     let why = match done {
         Done::Failed(error) => error,
-        unexpected => StoreError::Device(format!("the store answered something else: {unexpected:?}")),
+        unexpected => {
+            StoreError::Device(format!("the store answered something else: {unexpected:?}"))
+        }
     };
     Refusal::Store(why.to_string())
 }

@@ -15,13 +15,30 @@ pub(super) enum Next {
     /// Nothing more.
     Nothing,
     /// Answer an `Ask`.
-    Answer { to: HostId, req: ReqId, at: RosterVersion },
+    Answer {
+        to: HostId,
+        req: ReqId,
+        at: RosterVersion,
+    },
     /// Confirm a `Write`.
-    Wrote { to: HostId, req: ReqId, at: RosterVersion },
+    Wrote {
+        to: HostId,
+        req: ReqId,
+        at: RosterVersion,
+    },
     /// Send a piece of a stored value.
-    Piece { to: HostId, req: ReqId, version: Version, index: u32 },
+    Piece {
+        to: HostId,
+        req: ReqId,
+        version: Version,
+        index: u32,
+    },
     /// Send a chunk of a moving span.
-    Chunk { to: HostId, req: ReqId, at: RosterVersion },
+    Chunk {
+        to: HostId,
+        req: ReqId,
+        at: RosterVersion,
+    },
     /// Send digests.
     Digests { to: HostId, req: ReqId },
     /// Send a list.
@@ -31,11 +48,23 @@ pub(super) enum Next {
     /// The roster is on disk.
     Adopted(RosterVersion),
     /// A promise is on disk.
-    Promised { to: HostId, version: RosterVersion, ballot: Ballot },
+    Promised {
+        to: HostId,
+        version: RosterVersion,
+        ballot: Ballot,
+    },
     /// An acceptance is on disk.
-    Accepted { to: HostId, version: RosterVersion, ballot: Ballot },
+    Accepted {
+        to: HostId,
+        version: RosterVersion,
+        ballot: Ballot,
+    },
     /// A record of a move is merged.
-    Moved { at: RosterVersion, task: usize, from: HostId },
+    Moved {
+        at: RosterVersion,
+        task: usize,
+        from: HostId,
+    },
     /// Repair: our own digests.
     OwnDigests(ReqId),
     /// Repair: our own list.

@@ -62,8 +62,14 @@ impl Body {
     /// How long piece `index` is: [`PIECE_BYTES`], less for the last one, 0 beyond it.
     #[must_use]
     pub const fn piece_len(&self, index: u64) -> u64 {
-        let rest = self.len.saturating_sub(index.saturating_mul(PIECE_BYTES as u64));
-        if rest < PIECE_BYTES as u64 { rest } else { PIECE_BYTES as u64 }
+        let rest = self
+            .len
+            .saturating_sub(index.saturating_mul(PIECE_BYTES as u64));
+        if rest < PIECE_BYTES as u64 {
+            rest
+        } else {
+            PIECE_BYTES as u64
+        }
     }
 
     /// Whether every piece is here.
@@ -233,7 +239,10 @@ impl Cells {
     /// The length of the value, here or not.
     #[must_use]
     pub fn value_len(&self) -> u64 {
-        self.value.as_ref().and_then(|cell| cell.body.as_ref()).map_or(0, |body| body.len)
+        self.value
+            .as_ref()
+            .and_then(|cell| cell.body.as_ref())
+            .map_or(0, |body| body.len)
     }
 
     /// The bytes of value held here.
