@@ -9,7 +9,7 @@
 use std::{cell::RefCell, num::NonZeroU32, rc::Rc, time::Duration};
 
 use actix::prelude::*;
-use roundelay::ring::{Event, Name, NoProcess, Process, Ring, Settings};
+use roundelay::ring::{Event, Name, NoProcess, Ring, Settings};
 
 /// A ring whose events are kept as the lines they print.
 struct Seen {
@@ -140,7 +140,7 @@ fn any_set_of_processes_may_stop_in_one_moment_if_one_stays() {
                 seen.lines().await;
                 let (gone, stay): (Vec<u32>, Vec<u32>) =
                     (1..=n).partition(|name| stopping & (1 << (name - 1)) != 0);
-                let mut ended: Vec<actix::WeakAddr<Process>> = Vec::new();
+                let mut ended = Vec::new();
                 for &name in &gone {
                     // Under way while the ring changes; 200 relays each.
                     seen.ring.send_cw(Name(name), "x", 200).unwrap();

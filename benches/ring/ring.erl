@@ -1,0 +1,60 @@
+%% The same process ring in Erlang: every process knows its next and its prev, a message carries
+%% direction, limit and counter. Written for this comparison, after the idea of the tutorial.
+%% Started as: erl +S 1:1 +P 4000000 -noshell -run ring main PROCESSES HOPS
+-module(ring).
+-export([main/1, unlinked/0]).
+
+main([Processes, Relays]) ->
+    N = list_to_integer(Processes),
+    Limit = list_to_integer(Relays),
+    Rss = resident_bytes(),
+    Memory = erlang:memory(processes),
+    Begun = erlang:monotonic_time(nanosecond),
+    Ring = [spawn(?MODULE, unlinked, []) || _ <- lists:seq(1, N)],
+    link_all(Ring, hd(Ring)),
+    Last = lists:last(Ring),
+    %% Dropped where it arrives: behind all the linking.
+    relay_and_wait(Last, 0),
+    Linked = erlang:monotonic_time(nanosecond),
+    NsToStart = (Linked - Begun) div N,
+    Bytes = (resident_bytes() - Rss) div N,
+    OwnBytes = (erlang:memory(processes) - Memory) div N,
+    Sent = erlang:monotonic_time(nanosecond),
+    relay_and_wait(hd(Ring), Limit),
+    Dropped = erlang:monotonic_time(nanosecond),
+    io:format("~b ~b ~b ~b~n", [(Dropped - Sent) div Limit, NsToStart, Bytes, OwnBytes]),
+    halt(0).
+
+link_all([Last], First) -> link(Last, First);
+link_all([A, B | Rest], First) -> link(A, B), link_all([B | Rest], First).
+
+link(A, B) ->
+    A ! {set_next, B},
+    B ! {set_prev, A}.
+
+relay_and_wait(First, Limit) ->
+    First ! {relay, anti_clockwise, Limit, 1, {self(), "Hi"}},
+    receive dropped -> ok end.
+
+unlinked() -> loop(self(), self()).
+
+loop(Prev, Next) ->
+    receive
+        {set_next, N} -> loop(Prev, N);
+        {set_prev, P} -> loop(P, Next);
+        {relay, _, Limit, Relays, {Watch, _}} when Relays > Limit ->
+            Watch ! dropped,
+            loop(Prev, Next);
+        {relay, clockwise, Limit, Relays, Message} ->
+            Next ! {relay, clockwise, Limit, Relays + 1, Message},
+            loop(Prev, Next);
+        {relay, anti_clockwise, Limit, Relays, Message} ->
+            Prev ! {relay, anti_clockwise, Limit, Relays + 1, Message},
+            loop(Prev, Next)
+    end.
+
+%% Memory of this operating system process that is in use.
+resident_bytes() ->
+    {ok, Status} = file:read_file("/proc/self/status"),
+    {match, [KiB]} = re:run(Status, "VmRSS:\\s*(\\d+) kB", [{capture, all_but_first, list}]),
+    list_to_integer(KiB) * 1024.
