@@ -38,3 +38,6 @@ pub mod find;
 
 /// How is a key kept: on which hosts, in which version, whatever fails?
 pub mod keep;
+
+/// How do finding and keeping meet in one host?
+pub mod node;

@@ -22,74 +22,39 @@ use crate::record::{
 };
 use crate::roster::{Groups, RosterVersion};
 
-use super::open::{Open, Owner, Phase, greatest};
+use super::open::{Caller, Open, Phase, greatest};
 use super::outcome::{Many, written};
 use super::timers::Wake;
 use super::{Context, Keeper};
 
 impl Keeper {
-    /// Begins a client's request about one key. Without a roster, `linked` is the host of the key's
-    /// owner, as the links have it.
+    /// Begins a request about one key. Without a roster, `linked` is the host of the key's owner, as the
+    /// links have it.
     pub fn begin(
         &mut self,
         cx: &mut Context<'_>,
-        ticket: Ticket,
-        key: Key,
-        op: KeyOp,
+        caller: Caller,
+        (key, op): (Key, KeyOp),
         options: Options,
         linked: Option<HostId>,
-    ) -> Option<ReqId> {
-        let req = self.open_one(cx, Owner::Ticket(ticket), key, op, options, linked);
-        self.settle_loopback(cx);
-        req
-    }
-
-    /// Begins a request to store a value under the SHA-1 of itself.
-    pub fn begin_content(
-        &mut self,
-        cx: &mut Context<'_>,
-        ticket: Ticket,
-        body: Body,
-        options: Options,
-        linked: Option<HostId>,
-    ) -> Option<ReqId> {
-        let key = Key::of_content(&body.pieces);
-        let req = self.open_one(
-            cx,
-            Owner::Content(ticket),
-            key,
-            KeyOp::Put(body, None),
-            options,
-            linked,
-        );
-        self.settle_loopback(cx);
-        req
-    }
-
-    /// Begins many requests at once; they are answered together, each with its own result.
-    pub fn begin_many(
-        &mut self,
-        cx: &mut Context<'_>,
-        ticket: Ticket,
-        ops: Vec<(Key, KeyOp)>,
-        options: Options,
     ) {
-        if ops.len() > self.config.max_many {
-            let why = format!(
-                "{} keys in one request: at most {}; send several requests",
-                ops.len(),
-                self.config.max_many
-            );
-            return self.answer(cx, ticket, Err(Failure::Limit(why)));
-        }
-        if ops.is_empty() {
-            return self.answer(cx, ticket, Ok(Outcome::Many(Vec::new())));
-        }
-        self.many.insert(ticket, Many::new(ops.len()));
-        for (place, (key, op)) in ops.into_iter().enumerate() {
-            self.open_one(cx, Owner::Many(ticket, place), key, op, options, None);
-        }
+        self.open_one(cx, caller, (key, op), options, linked);
         self.settle_loopback(cx);
+    }
+
+    /// Prepares for many requests that are answered together, each with its own result: begin each as
+    /// [`Caller::Many`] with its place. False if there is nothing to begin.
+    pub fn expect_many(&mut self, cx: &mut Context<'_>, ticket: Ticket, count: usize) -> bool {
+        let most = self.config.max_many;
+        if count > most {
+            let why = format!("{count} keys in one request: at most {most}; send several requests");
+            self.answer(cx, ticket, Err(Failure::Limit(why)));
+        } else if count == 0 {
+            self.answer(cx, ticket, Ok(Outcome::Many(Vec::new())));
+        } else {
+            self.many.insert(ticket, Many::new(count));
+        }
+        (1..=most).contains(&count)
     }
 
     /// The owner of a request's key was looked up again.
@@ -110,19 +75,17 @@ impl Keeper {
     fn open_one(
         &mut self,
         cx: &mut Context<'_>,
-        owner: Owner,
-        key: Key,
-        op: KeyOp,
+        caller: Caller,
+        (key, op): (Key, KeyOp),
         options: Options,
         linked: Option<HostId>,
-    ) -> Option<ReqId> {
+    ) {
         if let Err(failure) = self.admissible(&op, linked) {
-            self.tell(cx, owner, Err(failure));
-            return None;
+            return self.tell(cx, caller, Err(failure));
         }
         let req = self.draw_req();
         let open = Open {
-            owner,
+            caller: Some(caller),
             key,
             op,
             consistency: options.consistency.unwrap_or(self.config.consistency),
@@ -137,7 +100,6 @@ impl Keeper {
         };
         self.open.insert(req, open);
         self.restart(cx, req);
-        Some(req)
     }
 
     fn admissible(&self, op: &KeyOp, linked: Option<HostId>) -> Result<(), Failure> {
@@ -473,7 +435,7 @@ impl Keeper {
                 .map(|(version, body)| (version, body.clone()));
             return self.read_confirmed(cx, req, live);
         }
-        if open.owner != Owner::Answered
+        if open.caller.is_some()
             && let Some(reply) = written(open, record.cells.summary())
         {
             self.finish(cx, req, reply);
@@ -585,7 +547,7 @@ impl Keeper {
         let Some(open) = self.open.get(&req) else {
             return;
         };
-        if open.owner == Owner::Answered {
+        if open.caller.is_none() {
             return;
         }
         let patience: Duration = self.config.retry * (1 << open.tries.min(3));
@@ -598,7 +560,7 @@ impl Keeper {
         let Some(open) = self.open.get_mut(&req) else {
             return;
         };
-        if open.owner == Owner::Answered {
+        if open.caller.is_none() {
             return self.leave_hints(cx, req);
         }
         if cx.now.at >= open.deadline {
@@ -664,7 +626,7 @@ impl Keeper {
             let answered = self
                 .open
                 .get(&req)
-                .is_some_and(|open| open.owner == Owner::Answered);
+                .is_some_and(|open| open.caller.is_none());
             if answered {
                 self.leave_hints(cx, req)
             } else {

@@ -55,7 +55,10 @@ use bytes::Bytes;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use crate::message::{Effects, Envelope, Event, KeepMessage, Message, Reply, ReqId, Ticket};
+use crate::keyspace::Span;
+use crate::message::{
+    Effects, Envelope, Event, KeepMessage, Message, Reply, ReqId, Status, Ticket,
+};
 use crate::placement::HostId;
 use crate::record::{Clock, Now, Stamp, Time};
 use crate::roster::{Roster, RosterVersion};
@@ -68,12 +71,14 @@ use hints::Hints;
 use join::Joining;
 use moving::Mover;
 use open::Open;
+
 use pieces::Pulls;
 use repair::Repair;
 use then::Next;
 use timers::{Timers, Wake};
 
 pub use config::KeepConfig;
+pub use open::Caller;
 pub use then::Then;
 
 /// The driver's effects, and the time of the call they belong to.
@@ -111,6 +116,10 @@ pub struct Keeper {
     stalled: VecDeque<ReqId>,
     /// Requests by links alone whose owner has moved: to be looked up again.
     relocate: Vec<ReqId>,
+    /// Spans that links alone have brought here, whole.
+    received: Vec<Span>,
+    /// Spans that are being handed over by links alone, and until when writes to them are refused.
+    giving: Vec<(Span, Time)>,
     pulls: Pulls,
     hints: Hints,
     repair: Repair,
@@ -181,6 +190,8 @@ impl Keeper {
             many: BTreeMap::new(),
             stalled: VecDeque::new(),
             relocate: Vec::new(),
+            received: Vec::new(),
+            giving: Vec::new(),
             pulls: Pulls::default(),
             hints: Hints::default(),
             repair: Repair::default(),
@@ -261,6 +272,31 @@ impl Keeper {
     /// Requests by links alone that must be looked up again: their owner has moved.
     pub fn take_relocations(&mut self) -> Vec<ReqId> {
         std::mem::take(&mut self.relocate)
+    }
+
+    /// Spans received by links alone since this was last asked.
+    pub fn take_received(&mut self) -> Vec<Span> {
+        std::mem::take(&mut self.received)
+    }
+
+    /// What this host knows of the ring and of itself.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        Status {
+            version: self.version(),
+            moving: self
+                .roster
+                .as_ref()
+                .is_some_and(|roster| roster.is_moving()),
+            hosts: self
+                .roster
+                .as_ref()
+                .map(|roster| roster.hosts())
+                .unwrap_or_default(),
+            progress: self.mover.progress(),
+            hints: self.hints.len() as u64,
+            open: self.open.len() as u64,
+        }
     }
 
     /// How many hints it keeps.

@@ -16,11 +16,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::keyspace::Span;
 use crate::message::{Event, KeepMessage, MoveProgress, Refusal, ReqId};
 use crate::placement::{HostId, Piece};
 use crate::record::{Key, Record, Time};
 use crate::roster::{Roster, RosterVersion};
-use crate::store::Done;
+use crate::store::{Done, Op};
 
 use super::then::Next;
 use super::timers::Wake;
@@ -152,6 +153,25 @@ impl Keeper {
         self.pump(cx);
     }
 
+    /// By links alone: brings one span here from the node that gives it. It shows in
+    /// [`Keeper::take_received`] when it is whole.
+    pub fn receive_span(&mut self, cx: &mut Context<'_>, span: Span, from: HostId) {
+        self.mover.tasks.push(Task::new(Piece {
+            span,
+            old: vec![from],
+            new: vec![self.me],
+        }));
+        self.mover.said = false;
+        self.pump(cx);
+        self.settle_loopback(cx);
+    }
+
+    /// By links alone: another node has this span now, whole; our copy goes.
+    pub fn release_span(&mut self, cx: &mut Context<'_>, span: Span) {
+        self.giving.retain(|(other, _)| *other != span);
+        self.store(cx, Op::Discard(vec![span]), Next::Nothing);
+    }
+
     /// Keeps the window of pulls full and marks what is complete.
     fn pump(&mut self, cx: &mut Context<'_>) {
         let mut room = self
@@ -172,6 +192,9 @@ impl Keeper {
             if task.done.len() >= needed {
                 task.complete = true;
                 task.active.clear();
+                if self.roster.is_none() {
+                    self.received.push(task.piece.span);
+                }
                 self.mover.reqs.retain(|_, (other, _)| *other != index);
                 continue;
             }
@@ -223,6 +246,9 @@ impl Keeper {
             self.timers.clear(Wake::Mover);
             let (version, records) = (self.mover.at, self.mover.records);
             self.note(cx, Event::Complete { version, records });
+            if self.roster.is_none() {
+                self.mover.tasks.clear();
+            }
         } else {
             self.timers
                 .set(Wake::Mover, cx.now.at + self.config.retry * 2);

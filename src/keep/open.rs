@@ -7,17 +7,15 @@ use crate::placement::HostId;
 use crate::record::{Cells, Key, Record, Summary, Time};
 use crate::roster::{Groups, RosterVersion};
 
-/// Who is told the result.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Owner {
+/// Who is told the result of a request about one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
     /// A client's request for one key.
-    Ticket(Ticket),
+    One(Ticket),
     /// A client's request for a value under its content key.
     Content(Ticket),
     /// One of many keys: its place in the list.
     Many(Ticket, usize),
-    /// Nobody any more: the client has its answer, and only slow replicas are waited for.
-    Answered,
 }
 
 /// Where a request stands.
@@ -65,7 +63,8 @@ impl Phase {
 /// A request under way.
 #[derive(Clone, Debug)]
 pub(super) struct Open {
-    pub(super) owner: Owner,
+    /// Nobody, once the client has its answer and only slow replicas are waited for.
+    pub(super) caller: Option<Caller>,
     pub(super) key: Key,
     pub(super) op: KeyOp,
     pub(super) consistency: Consistency,

@@ -3,7 +3,7 @@
 use crate::message::{Failure, KeyOp, Outcome, Reply, ReqId, Ticket};
 use crate::record::Summary;
 
-use super::open::{Open, Owner, Phase};
+use super::open::{Caller, Open, Phase};
 use super::{Context, Keeper};
 
 /// Many keys at once: results come in any order and are answered in the order asked.
@@ -29,17 +29,16 @@ impl Keeper {
         let Some(open) = self.open.get_mut(&req) else {
             return;
         };
-        let owner = std::mem::replace(&mut open.owner, Owner::Answered);
-        self.tell(cx, owner, reply);
+        if let Some(caller) = open.caller.take() {
+            self.tell(cx, caller, reply);
+        }
     }
 
-    /// The same for a request that was refused before it began.
-    pub(super) fn tell(&mut self, cx: &mut Context<'_>, owner: Owner, reply: Reply) {
-        match owner {
-            Owner::Ticket(ticket) => self.answer(cx, ticket, reply),
-            Owner::Content(ticket) => self.answer(cx, ticket, reply),
-            Owner::Many(ticket, place) => self.one_of_many(cx, ticket, place, reply),
-            Owner::Answered => {}
+    /// The same for a request that never began.
+    pub fn tell(&mut self, cx: &mut Context<'_>, caller: Caller, reply: Reply) {
+        match caller {
+            Caller::One(ticket) | Caller::Content(ticket) => self.answer(cx, ticket, reply),
+            Caller::Many(ticket, place) => self.one_of_many(cx, ticket, place, reply),
         }
     }
 
@@ -100,10 +99,10 @@ fn failure(open: &Open) -> Failure {
 /// The answer to a write that is confirmed.
 pub(super) fn written(open: &Open, summary: Summary) -> Option<Reply> {
     let version = summary.greatest()?;
-    Some(Ok(match (&open.op, &open.owner) {
+    Some(Ok(match (&open.op, open.caller) {
         (KeyOp::Delete, _) => Outcome::Deleted(version, open.existed),
         (KeyOp::Expire(_), _) => Outcome::Version(Some(version)),
-        (_, Owner::Content(_)) => Outcome::StoredContent(open.key.clone(), version),
+        (_, Some(Caller::Content(_))) => Outcome::StoredContent(open.key.clone(), version),
         (KeyOp::Put(..) | KeyOp::Get | KeyOp::Has, _) => Outcome::Stored(version),
     }))
 }

@@ -5,16 +5,20 @@
 //! on disk before the new one is, so whoever reads after adoption sees it (*sealed*).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::keyspace::{Id, Span};
 use crate::message::{Answered, KeepMessage, Refusal, ReqId, Road, Want};
 use crate::placement::HostId;
-use crate::record::{Key, Record};
+use crate::record::{Key, Record, Time};
 use crate::roster::{Phase, Roster, RosterVersion};
 use crate::store::{Done, Op, Page, StoreError};
 
 use super::then::Next;
 use super::{Context, Keeper};
+
+/// How long a receiver may be silent before its giver takes writes again.
+const GIVING: Duration = Duration::from_secs(3);
 
 /// Who asked, which question, under which roster.
 type Asker = (HostId, ReqId, RosterVersion);
@@ -137,6 +141,17 @@ impl Keeper {
                 },
             );
         }
+        if self.is_giving(cx.now.at, record.key.id()) {
+            return self.send(
+                cx,
+                from,
+                KeepMessage::Wrote {
+                    req,
+                    at,
+                    result: Err(Refusal::NotMine),
+                },
+            );
+        }
         log::trace!("{} writes {} for {from} by {road:?}", self.me, record.key);
         self.keep(cx, from, req, record, Next::Wrote { to: from, req, at });
     }
@@ -172,8 +187,23 @@ impl Keeper {
                 },
             );
         }
+        if self.roster.is_none() {
+            self.giving
+                .retain(|(other, until)| *until > cx.now.at && *other != span);
+            self.giving.push((span, cx.now.at + GIVING));
+        }
         let page = self.page(span, after);
         self.store(cx, Op::Scan(page), Next::Chunk { to: from, req, at });
+    }
+
+    /// By links alone: whether the span of this id is on its way to another node. Writes are refused until
+    /// it is there, or its receiver has been silent for [`GIVING`].
+    fn is_giving(&self, now: Time, id: Id) -> bool {
+        self.roster.is_none()
+            && self
+                .giving
+                .iter()
+                .any(|(span, until)| *until > now && span.contains(id))
     }
 
     /// One chunk's worth of a span.

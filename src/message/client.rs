@@ -82,6 +82,10 @@ pub enum Request {
     Lookup(Id),
     /// Carry out a batch of changes in one move; answered when it has settled.
     Change(Vec<Change>),
+    /// Move tokens until the load is even; answered when it has settled.
+    Rebalance,
+    /// Give up the move that is under way; answered when it has settled where it was.
+    CancelMove,
     /// Let this host join the ring of which that host is a member; answered when it has settled.
     Join {
         /// Any member of the ring.
@@ -108,15 +112,6 @@ pub struct Found {
     pub deadline: Option<WallMs>,
 }
 
-/// One relay of a traced lookup.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hop {
-    /// Who relayed.
-    pub at: Peer,
-    /// How often the message had been relayed when it came there.
-    pub relays: u32,
-}
-
 /// Who owns an id, and how that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -124,6 +119,8 @@ pub struct Route {
     pub owner: Peer,
     /// Which way round the lookup went.
     pub direction: Direction,
+    /// How often the question went from node to node, the last time to the owner; 0: the asker owns it.
+    pub relays: u32,
     /// Every node that handled it, the asker first, the owner last.
     pub path: Vec<Peer>,
 }

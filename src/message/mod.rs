@@ -15,34 +15,18 @@ mod event;
 mod find;
 mod keep;
 
-use std::fmt;
-
 use crate::keyspace::Id;
 use crate::placement::HostId;
 
+pub use crate::placement::Token as Peer;
 pub use client::{
-    Consistency, Expiry, Failure, Found, Hop, KeyOp, Options, Outcome, Reply, Request, Route,
-    Status, Ticket,
+    Consistency, Expiry, Failure, Found, KeyOp, Options, Outcome, Reply, Request, Route, Status,
+    Ticket,
 };
 pub use effects::Effects;
 pub use event::Event;
 pub use find::*;
 pub use keep::{Answered, Ballot, KeepMessage, MoveProgress, Refusal, ReqId, Road, Want};
-
-/// A node as others see it: a place on the ring, and the host it lives in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Peer {
-    /// The node's token.
-    pub id: Id,
-    /// The host that runs it.
-    pub host: HostId,
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.id.short(), self.host)
-    }
-}
 
 /// A message on its way from one host to another.
 #[derive(Clone, Debug, PartialEq, Eq)]

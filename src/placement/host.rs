@@ -144,13 +144,20 @@ impl Member {
     }
 }
 
-/// A place on the circle and the host that stands there.
+/// A place on the circle and the host that stands there: a node, as others see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token {
     /// The place; also the last id of the span that belongs to it.
     pub id: Id,
     /// The host.
     pub host: HostId,
+}
+
+impl fmt::Display for Token {
+    /// `522b276a@h3`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.id.short(), self.host)
+    }
 }
 
 #[cfg(test)]

@@ -94,10 +94,7 @@ impl Roster {
         }
         check_tokens(&members)?;
         let placement = Placement::from_members(members)?;
-        let new = Arc::new(Membership {
-            replicas,
-            placement,
-        });
+        let new = Arc::new(Membership::new(replicas, placement));
         let phase = Phase::Moving {
             old: Arc::clone(old),
             new,

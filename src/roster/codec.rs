@@ -265,10 +265,7 @@ fn membership(replicas: u32, members: Members) -> Result<Arc<Membership>, Roster
         return Err(RosterCodecError::Tokens(*host, 0));
     }
     let placement = Placement::from_members(members)?;
-    Ok(Arc::new(Membership {
-        replicas,
-        placement,
-    }))
+    Ok(Arc::new(Membership::new(replicas, placement)))
 }
 
 fn delta(old: &Membership, new: &Membership) -> DeltaPb {

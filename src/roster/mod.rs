@@ -20,10 +20,10 @@ mod codec;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::keyspace::{Id, Span};
-use crate::placement::{HostId, Member, Piece, Placement, pieces};
+use crate::placement::{HostId, Member, Piece, Placement, Token, pieces};
 
 pub use change::{Change, ChangeError};
 pub use codec::{MAX_HOSTS, MAX_ROSTER_BYTES, MAX_TOKENS, RosterCodecError};
@@ -57,15 +57,40 @@ impl fmt::Display for RosterVersion {
 }
 
 /// A set of hosts that hold all keys among them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Membership {
     /// How many copies a key has, where there are so many hosts.
     pub replicas: u8,
     /// Where everyone stands.
     pub placement: Placement,
+    ring: OnceLock<Arc<[Token]>>,
 }
 
+impl PartialEq for Membership {
+    fn eq(&self, other: &Membership) -> bool {
+        self.replicas == other.replicas && self.placement == other.placement
+    }
+}
+
+impl Eq for Membership {}
+
 impl Membership {
+    /// These hosts, with so many copies of each key.
+    #[must_use]
+    pub const fn new(replicas: u8, placement: Placement) -> Membership {
+        Membership {
+            replicas,
+            placement,
+            ring: OnceLock::new(),
+        }
+    }
+
+    /// All nodes in order of their ids, in one list that all who hold this membership share.
+    #[must_use]
+    pub fn ring(&self) -> Arc<[Token]> {
+        Arc::clone(self.ring.get_or_init(|| self.placement.tokens().collect()))
+    }
+
     /// How many replicas a key really has: R, or all hosts where they are fewer.
     #[must_use]
     pub fn r(&self) -> usize {
@@ -179,10 +204,7 @@ impl Roster {
         let by = *members.keys().next().ok_or(ChangeError::Empty)?;
         change::check_tokens(&members)?;
         let placement = Placement::from_members(members)?;
-        let phase = Phase::Settled(Arc::new(Membership {
-            replicas,
-            placement,
-        }));
+        let phase = Phase::Settled(Arc::new(Membership::new(replicas, placement)));
         Ok(Roster {
             ring,
             version: RosterVersion(1),

@@ -1,0 +1,33 @@
+//! What a host is told when it is made.
+
+use std::sync::Arc;
+
+use crate::find::FindConfig;
+use crate::keep::KeepConfig;
+use crate::placement::HostId;
+
+/// The settings of one host. Every limit in them has a name, a unit and an outcome.
+#[derive(Clone, Debug)]
+pub struct HostConfig {
+    /// Its id: names its store, not its address.
+    pub host: HostId,
+    /// Seeds all its chance.
+    pub seed: u64,
+    /// How it keeps.
+    pub keep: KeepConfig,
+    /// How it finds, and how far it sees.
+    pub find: Arc<FindConfig>,
+}
+
+impl HostConfig {
+    /// The usual settings.
+    #[must_use]
+    pub fn new(host: HostId, seed: u64) -> HostConfig {
+        HostConfig {
+            host,
+            seed,
+            keep: KeepConfig::default(),
+            find: Arc::default(),
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! One host: what its nodes share, and how finding and keeping meet in it.
+//!
+//! ```text
+//!             request                    message from a host          result of a store operation
+//!                |                               |                               |
+//!   ┌────────────v───────────────────────────────v───────────────────────────────v─────────────┐
+//!   │ Host      finders: one per token            keeper: one                                  │
+//!   │           who is next, who owns an id  ──>  who holds it, what is the newest             │
+//!   └────────────┬───────────────────────────────┬───────────────────────────────┬─────────────┘
+//!                v                               v                               v
+//!              answer                          send                            store
+//! ```
+//!
+//! A host is driven by calls and acts through [`Effects`]; it has no clock, no socket, no disk and no
+//! thread. It can say when it wants to be woken next. Its nodes are [`Finder`]s; their actors carry
+//! messages to and from it.
+//!
+//! Two ways of life. *By links alone* each key has one copy, at the node that holds its id: a request is
+//! looked up, then put to that node's host. *With a roster* the replicas are computed from it; a lookup
+//! round the ring is made first only if this host does not see everyone ([`Routes`]). The nodes' links are
+//! then simply their neighbours in token order.
+//!
+//! *Hold these true*: each ticket is answered once; the links of a host's nodes are those of the roster it
+//! has adopted; a node by links alone answers only for the span it holds.
+
+mod config;
+mod links;
+mod request;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use crate::find::{Finder, Routes};
+use crate::keep::{Context, Keeper, Then};
+use crate::keyspace::Id;
+use crate::message::{Effects, Envelope, FindMessage, KeepMessage, Message, Peer, Refusal, Ticket};
+use crate::placement::{HostId, Member};
+use crate::record::{Now, Time};
+use crate::roster::{ChangeError, RingId, Roster, RosterVersion};
+use crate::store::{Done, Setting};
+
+use request::Purpose;
+
+pub use config::HostConfig;
+
+/// One host's state.
+pub struct Host {
+    config: HostConfig,
+    keeper: Keeper,
+    nodes: BTreeMap<Id, Finder>,
+    /// The roster version whose neighbours the nodes were last given.
+    fed: RosterVersion,
+    /// What each lookup under way is for.
+    lookups: BTreeMap<Ticket, Purpose>,
+    next_lookup: u64,
+    /// Messages from one node of this host to another.
+    local: VecDeque<(Peer, Id, FindMessage)>,
+    /// Which node waits for which span.
+    receiving: Vec<(Id, crate::keyspace::Span)>,
+    /// A client that waits until all nodes have left, by links alone.
+    leaving: Option<Ticket>,
+}
+
+impl Host {
+    /// A host with what its store held when it was opened.
+    pub fn new(config: HostConfig, settings: &dyn Fn(Setting) -> Option<Bytes>) -> Host {
+        let keeper = Keeper::new(config.host, config.keep.clone(), config.seed, settings);
+        Host {
+            config,
+            keeper,
+            nodes: BTreeMap::new(),
+            fed: RosterVersion::NONE,
+            lookups: BTreeMap::new(),
+            next_lookup: 0,
+            local: VecDeque::new(),
+            receiving: Vec::new(),
+            leaving: None,
+        }
+    }
+
+    /// Begins a life. Requests that come before its number is on disk wait.
+    pub fn start(&mut self, now: Now, fx: &mut dyn Effects<Then>) {
+        self.keeper.start(&mut Context { now, fx });
+        self.settle(now, fx);
+    }
+
+    /// Founds a ring with a roster, alone in it.
+    ///
+    /// # Errors
+    /// If the member has no tokens or `replicas` is out of range; nothing happened then.
+    pub fn found(
+        &mut self,
+        now: Now,
+        ring: RingId,
+        member: Member,
+        replicas: u8,
+        fx: &mut dyn Effects<Then>,
+    ) -> Result<(), ChangeError> {
+        let roster = Roster::found(ring, self.config.host, member, replicas)?;
+        self.enter(now, Arc::new(roster), fx);
+        Ok(())
+    }
+
+    /// Starts from a roster that is settled already: how large rings begin in the laboratory.
+    pub fn enter(&mut self, now: Now, roster: Arc<Roster>, fx: &mut dyn Effects<Then>) {
+        self.keeper.enter(&mut Context { now, fx }, roster);
+        self.settle(now, fx);
+    }
+
+    /// A message arrived.
+    pub fn receive(&mut self, now: Now, envelope: Envelope, fx: &mut dyn Effects<Then>) {
+        let from = envelope.from;
+        match envelope.body {
+            Message::Find {
+                from: id,
+                to,
+                message,
+            } => self.find_receive(now, Peer { id, host: from }, to, message, fx),
+            Message::Keep(message) => match self.not_held(&message) {
+                Some(refusal) => self.send(fx, from, refusal),
+                None => self.keeper.receive(&mut Context { now, fx }, from, message),
+            },
+        }
+        self.settle(now, fx);
+    }
+
+    /// A store operation is done.
+    pub fn stored(&mut self, now: Now, done: Done, then: Then, fx: &mut dyn Effects<Then>) {
+        self.keeper.stored(&mut Context { now, fx }, done, then);
+        self.settle(now, fx);
+    }
+
+    /// Does everything that is due.
+    pub fn wake(&mut self, now: Now, fx: &mut dyn Effects<Then>) {
+        if self.keeper.next_wake().is_some_and(|at| at <= now.at) {
+            self.keeper.wake(&mut Context { now, fx });
+        }
+        let due = |node: &Finder| node.next_wake().is_some_and(|at| at <= now.at);
+        let ids: Vec<Id> = self
+            .nodes
+            .values()
+            .filter(|node| due(node))
+            .map(|node| node.me().id)
+            .collect();
+        for id in ids {
+            self.with_node(now, id, fx, |node, out| node.wake(now.at, out));
+        }
+        self.settle(now, fx);
+    }
+
+    /// When it wants to be woken next.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<Time> {
+        let nodes = self.nodes.values().filter_map(Finder::next_wake).min();
+        match (self.keeper.next_wake(), nodes) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// The layer below, or a detector, says that a host cannot be reached.
+    pub fn host_down(&mut self, now: Now, host: HostId, fx: &mut dyn Effects<Then>) {
+        self.keeper.host_down(&mut Context { now, fx }, host);
+        for id in self.node_ids() {
+            self.with_node(now, id, fx, |node, out| node.host_down(now.at, host, out));
+        }
+        self.settle(now, fx);
+    }
+
+    /// The layer below, or a detector, says that a host can be reached again.
+    pub fn host_up(&mut self, now: Now, host: HostId, fx: &mut dyn Effects<Then>) {
+        self.keeper.host_up(&mut Context { now, fx }, host);
+        self.nodes.values_mut().for_each(|node| node.host_up(host));
+        self.settle(now, fx);
+    }
+
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> HostId {
+        self.config.host
+    }
+
+    /// Its nodes, in order of their ids.
+    pub fn nodes(&self) -> impl ExactSizeIterator<Item = &Finder> {
+        self.nodes.values()
+    }
+
+    /// The node with that id.
+    #[must_use]
+    pub fn node(&self, id: Id) -> Option<&Finder> {
+        self.nodes.get(&id)
+    }
+
+    /// The roster it lives by; `None`: by links alone.
+    #[must_use]
+    pub const fn roster(&self) -> Option<&Arc<Roster>> {
+        self.keeper.roster()
+    }
+
+    /// Asserts what must hold of one host at any moment.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn check(&self) {
+        self.nodes.values().for_each(Finder::check);
+        assert_eq!(
+            self.fed,
+            self.keeper.version(),
+            "{}: its links are those of its roster",
+            self.config.host
+        );
+    }
+
+    fn node_ids(&self) -> Vec<Id> {
+        self.nodes.keys().copied().collect()
+    }
+
+    fn send(&self, fx: &mut dyn Effects<Then>, to: HostId, message: KeepMessage) {
+        fx.send(Envelope {
+            from: self.config.host,
+            to,
+            body: Message::Keep(message),
+        });
+    }
+
+    fn make_node(&self, id: Id) -> Finder {
+        let peer = Peer {
+            id,
+            host: self.config.host,
+        };
+        let chance = ChaCha8Rng::seed_from_u64(self.config.seed ^ id.top());
+        Finder::new(peer, Arc::clone(&self.config.find), chance)
+    }
+
+    /// By links alone: the refusal of a question about an id no node of this host holds.
+    fn not_held(&self, message: &KeepMessage) -> Option<KeepMessage> {
+        let (req, at, key) = match message {
+            KeepMessage::Ask { req, at, key, .. } => (*req, *at, key),
+            KeepMessage::Write {
+                req, at, record, ..
+            } => (*req, *at, &record.key),
+            _ => return None,
+        };
+        if at != RosterVersion::NONE || self.nodes.values().any(|node| node.holds(key.id())) {
+            return None;
+        }
+        Some(match message {
+            KeepMessage::Ask { .. } => KeepMessage::Answer {
+                req,
+                at,
+                result: Err(Refusal::NotMine),
+            },
+            _ => KeepMessage::Wrote {
+                req,
+                at,
+                result: Err(Refusal::NotMine),
+            },
+        })
+    }
+
+    /// Does what one part wants of the other, until neither wants anything.
+    fn settle(&mut self, now: Now, fx: &mut dyn Effects<Then>) {
+        loop {
+            self.feed(now, fx);
+            while let Some((from, to, message)) = self.local.pop_front() {
+                self.find_receive(now, from, to, message, fx);
+            }
+            self.relocate(now, fx);
+            self.pass_received(now, fx);
+            if self.local.is_empty() {
+                break;
+            }
+        }
+    }
+
+    /// A new roster was adopted: the nodes' links are their neighbours in it.
+    fn feed(&mut self, now: Now, fx: &mut dyn Effects<Then>) {
+        let version = self.keeper.version();
+        if version == self.fed {
+            return;
+        }
+        self.fed = version;
+        let Some(roster) = self.keeper.roster().cloned() else {
+            return;
+        };
+        let ring = roster.old().ring();
+        let mine = roster
+            .old()
+            .placement
+            .member(self.config.host)
+            .map(|member| member.tokens.clone());
+        let mine = mine.unwrap_or_default();
+        let gone: Vec<Id> = self
+            .nodes
+            .keys()
+            .filter(|id| !mine.contains(id))
+            .copied()
+            .collect();
+        for id in gone {
+            self.with_node(now, id, fx, |node, out| node.set_links(&ring, out));
+            self.nodes.remove(&id);
+        }
+        for id in mine {
+            if !self.nodes.contains_key(&id) {
+                let node = self.make_node(id);
+                self.nodes.insert(id, node);
+            }
+            self.with_node(now, id, fx, |node, out| node.set_links(&ring, out));
+        }
+    }
+
+    /// Whether a request needs a lookup round the ring before its replicas can be asked.
+    fn must_look_up(&self) -> bool {
+        self.keeper.roster().is_none() || self.config.find.routes != Routes::All
+    }
+}

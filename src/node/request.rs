@@ -1,0 +1,251 @@
+//! A client's request: looked up first if it must be, then given to the keeper.
+
+use crate::find::{Found, LookupError, Routes};
+use crate::keep::{Caller, Context, Then};
+use crate::keyspace::Id;
+use crate::message::{Effects, Failure, KeyOp, Options, Outcome, ReqId, Request, Route, Ticket};
+use crate::placement::rebalance;
+use crate::record::{Key, Now};
+use crate::roster::Change;
+
+use super::Host;
+
+/// What a lookup under way is for.
+#[derive(Debug)]
+pub(super) enum Purpose {
+    /// A client wants the route itself.
+    Route(Ticket),
+    /// A client wants the holders.
+    Where(Ticket),
+    /// A request about this key goes to its owner.
+    Key(Caller, Key, KeyOp, Options),
+    /// A request that found its owner gone.
+    Again(ReqId),
+}
+
+impl Host {
+    /// A client asks something of this host. The answer comes by [`Effects::answer`], once.
+    pub fn request(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        request: Request,
+        options: Options,
+        fx: &mut dyn Effects<Then>,
+    ) {
+        match request {
+            Request::One(key, op) => self.one(now, Caller::One(ticket), key, op, options, fx),
+            Request::PutContent(body) => {
+                let key = Key::of_content(&body.pieces);
+                self.one(
+                    now,
+                    Caller::Content(ticket),
+                    key,
+                    KeyOp::Put(body, None),
+                    options,
+                    fx,
+                );
+            }
+            Request::Many(ops) => {
+                if self
+                    .keeper
+                    .expect_many(&mut Context { now, fx }, ticket, ops.len())
+                {
+                    for (place, (key, op)) in ops.into_iter().enumerate() {
+                        self.one(now, Caller::Many(ticket, place), key, op, options, fx);
+                    }
+                }
+            }
+            Request::WhereIs(key) => self.where_is(now, ticket, key, fx),
+            Request::Lookup(id) => self.look_up(now, id, true, Purpose::Route(ticket), fx),
+            Request::Status => fx.answer(ticket, Ok(Outcome::Status(self.keeper.status()))),
+            Request::Change(changes) => {
+                self.keeper
+                    .change(&mut Context { now, fx }, ticket, changes)
+            }
+            Request::Rebalance => self.rebalance(now, ticket, fx),
+            Request::CancelMove => self.keeper.cancel_move(&mut Context { now, fx }, ticket),
+            Request::Join {
+                via,
+                member,
+                tokens,
+            } => {
+                self.keeper
+                    .join(&mut Context { now, fx }, ticket, via, member, tokens);
+            }
+            Request::Leave => self.leave(now, ticket, fx),
+        }
+        self.settle(now, fx);
+    }
+
+    fn one(
+        &mut self,
+        now: Now,
+        caller: Caller,
+        key: Key,
+        op: KeyOp,
+        options: Options,
+        fx: &mut dyn Effects<Then>,
+    ) {
+        if self.nodes.is_empty() || !self.must_look_up() {
+            return self
+                .keeper
+                .begin(&mut Context { now, fx }, caller, (key, op), options, None);
+        }
+        let id = key.id();
+        self.look_up(now, id, false, Purpose::Key(caller, key, op, options), fx);
+    }
+
+    fn where_is(&mut self, now: Now, ticket: Ticket, key: Key, fx: &mut dyn Effects<Then>) {
+        match self.keeper.roster() {
+            Some(roster) => fx.answer(ticket, Ok(Outcome::Hosts(roster.groups(key.id()).hosts()))),
+            None => self.look_up(now, key.id(), false, Purpose::Where(ticket), fx),
+        }
+    }
+
+    /// Asks round the ring who owns an id, from this host's node nearest before it.
+    fn look_up(
+        &mut self,
+        now: Now,
+        id: Id,
+        traced: bool,
+        purpose: Purpose,
+        fx: &mut dyn Effects<Then>,
+    ) {
+        let before = self
+            .nodes
+            .range(..=id)
+            .next_back()
+            .or_else(|| self.nodes.last_key_value());
+        let Some(asker) = before.map(|(asker, _)| *asker) else {
+            return self.not_found(now, purpose, Failure::NoRing, fx);
+        };
+        self.next_lookup += 1;
+        let ticket = Ticket(self.next_lookup);
+        self.lookups.insert(ticket, purpose);
+        self.with_node(now, asker, fx, |node, out| {
+            if traced {
+                node.lookup_traced(now.at, ticket, id, out)
+            } else {
+                node.lookup(now.at, ticket, id, out)
+            }
+        });
+    }
+
+    /// A lookup has ended.
+    pub(super) fn looked_up(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        result: Result<Found, LookupError>,
+        fx: &mut dyn Effects<Then>,
+    ) {
+        let Some(purpose) = self.lookups.remove(&ticket) else {
+            return;
+        };
+        let found = match result {
+            Ok(found) => found,
+            Err(error) => {
+                return self.not_found(now, purpose, Failure::NotFound(error.to_string()), fx);
+            }
+        };
+        let linked = self.keeper.roster().is_none().then_some(found.owner.host);
+        match purpose {
+            Purpose::Route(ticket) => {
+                let Found {
+                    owner,
+                    direction,
+                    relays,
+                    path,
+                    ..
+                } = found;
+                let route = Route {
+                    owner,
+                    direction,
+                    relays,
+                    path: path.unwrap_or_default(),
+                };
+                fx.answer(ticket, Ok(Outcome::Route(route)));
+            }
+            Purpose::Where(ticket) => fx.answer(ticket, Ok(Outcome::Hosts(vec![found.owner.host]))),
+            Purpose::Key(caller, key, op, options) => {
+                self.keeper
+                    .begin(&mut Context { now, fx }, caller, (key, op), options, linked);
+            }
+            Purpose::Again(req) => {
+                self.keeper
+                    .relocated(&mut Context { now, fx }, req, found.owner.host)
+            }
+        }
+    }
+
+    fn not_found(
+        &mut self,
+        now: Now,
+        purpose: Purpose,
+        failure: Failure,
+        fx: &mut dyn Effects<Then>,
+    ) {
+        match purpose {
+            Purpose::Route(ticket) | Purpose::Where(ticket) => fx.answer(ticket, Err(failure)),
+            Purpose::Key(caller, ..) => {
+                self.keeper
+                    .tell(&mut Context { now, fx }, caller, Err(failure))
+            }
+            Purpose::Again(_) => {} // The request is asked again until its own deadline.
+        }
+    }
+
+    /// By links alone: requests whose owner has moved are looked up again.
+    pub(super) fn relocate(&mut self, now: Now, fx: &mut dyn Effects<Then>) {
+        for req in self.keeper.take_relocations() {
+            let under_way = self
+                .lookups
+                .values()
+                .any(|purpose| matches!(purpose, Purpose::Again(other) if *other == req));
+            if let Some(id) = self.keeper.key_of(req).map(Key::id)
+                && !under_way
+            {
+                self.look_up(now, id, false, Purpose::Again(req), fx);
+            }
+        }
+    }
+
+    fn rebalance(&mut self, now: Now, ticket: Ticket, fx: &mut dyn Effects<Then>) {
+        let Some(roster) = self.keeper.roster() else {
+            return fx.answer(ticket, Err(Failure::NoRing));
+        };
+        let old = &roster.new().placement;
+        let level = rebalance(old);
+        let members = level.placement.members().iter();
+        let moved = members.filter(|(host, member)| old.member(**host) != Some(member));
+        let changes: Vec<Change> = moved
+            .map(|(host, member)| Change::Tokens(*host, member.tokens.clone()))
+            .collect();
+        self.keeper
+            .change(&mut Context { now, fx }, ticket, changes);
+    }
+
+    fn leave(&mut self, now: Now, ticket: Ticket, fx: &mut dyn Effects<Then>) {
+        if self.keeper.roster().is_some() {
+            let changes = vec![Change::Remove(self.config.host)];
+            return self
+                .keeper
+                .change(&mut Context { now, fx }, ticket, changes);
+        }
+        if self.nodes.is_empty() {
+            return fx.answer(ticket, Err(Failure::NoRing));
+        }
+        self.leaving = Some(ticket);
+        for id in self.node_ids() {
+            self.with_node(now, id, fx, |node, out| node.leave(now.at, out));
+        }
+        self.maybe_left(fx);
+    }
+
+    /// How far this host sees when it looks an id up.
+    #[must_use]
+    pub fn routes(&self) -> Routes {
+        self.config.find.routes
+    }
+}
