@@ -53,9 +53,12 @@ pub(super) enum Goal {
     GiveUp,
 }
 
+/// A roster accepted at a ballot.
+type Vote = (Ballot, Arc<Roster>);
+
 #[derive(Clone, Debug)]
 enum Stage {
-    Preparing(Vec<(HostId, Option<(Ballot, Arc<Roster>)>)>),
+    Preparing(Vec<(HostId, Option<Vote>)>),
     Proposing(Arc<Roster>, Vec<HostId>),
 }
 
@@ -72,7 +75,7 @@ struct Proposal {
 struct Acceptor {
     version: RosterVersion,
     promised: Ballot,
-    accepted: Option<(Ballot, Arc<Roster>)>,
+    accepted: Option<Vote>,
 }
 
 /// Everything about choosing rosters.
@@ -397,7 +400,7 @@ impl Keeper {
         from: HostId,
         version: RosterVersion,
         ballot: Ballot,
-        accepted: Option<(Ballot, Arc<Roster>)>,
+        accepted: Option<Vote>,
     ) {
         let Some(roster) = self.roster.clone() else {
             return;

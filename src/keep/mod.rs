@@ -325,13 +325,37 @@ impl Keeper {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one line for each message")]
     fn handle(&mut self, cx: &mut Context<'_>, from: HostId, message: KeepMessage) {
+        if asks_for_data(&message) && self.parks(from, &message) {
+            return;
+        }
         match message {
-            message @ (KeepMessage::Ask { .. }
-            | KeepMessage::Write { .. }
-            | KeepMessage::Pull { .. }
-            | KeepMessage::DigestAsk { .. }
-            | KeepMessage::ListAsk { .. }) => self.asked(cx, from, message),
+            KeepMessage::Ask { req, at, key, want } => self.ask(cx, (from, req, at), key, want),
+            KeepMessage::Write {
+                req,
+                at,
+                record,
+                road,
+            } => self.write(cx, (from, req, at), record, road),
+            KeepMessage::Pull {
+                req,
+                at,
+                span,
+                after,
+            } => self.pull(cx, (from, req, at), span, after),
+            KeepMessage::DigestAsk {
+                req,
+                at,
+                span,
+                parts,
+            } => self.digest_asked(cx, (from, req, at), span, parts),
+            KeepMessage::ListAsk {
+                req,
+                at,
+                span,
+                after,
+            } => self.list_asked(cx, (from, req, at), span, after),
             KeepMessage::Answer { req, at, result } => self.answered(cx, from, req, at, result),
             KeepMessage::Wrote { req, at, result } => self.wrote(cx, from, req, at, result),
             KeepMessage::AskPiece {
@@ -458,4 +482,16 @@ impl Keeper {
             self.proceed(cx, req);
         }
     }
+}
+
+/// Whether a message is a question about data, which waits while a roster is being adopted.
+const fn asks_for_data(message: &KeepMessage) -> bool {
+    matches!(
+        message,
+        KeepMessage::Ask { .. }
+            | KeepMessage::Write { .. }
+            | KeepMessage::Pull { .. }
+            | KeepMessage::DigestAsk { .. }
+            | KeepMessage::ListAsk { .. }
+    )
 }

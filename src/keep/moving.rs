@@ -174,10 +174,6 @@ impl Keeper {
 
     /// Keeps the window of pulls full and marks what is complete.
     fn pump(&mut self, cx: &mut Context<'_>) {
-        let mut room = self
-            .config
-            .move_window
-            .saturating_sub(self.mover.reqs.len());
         let mut waiting = None;
         for index in 0..self.mover.tasks.len() {
             let Some(task) = self
@@ -190,29 +186,10 @@ impl Keeper {
             };
             let needed = task.needed(self.me);
             if task.done.len() >= needed {
-                task.complete = true;
-                task.active.clear();
-                if self.roster.is_none() {
-                    self.received.push(task.piece.span);
-                }
-                self.mover.reqs.retain(|_, (other, _)| *other != index);
+                self.complete(index);
                 continue;
             }
-            while room > 0 {
-                let Some(task) = self
-                    .mover
-                    .tasks
-                    .get(index)
-                    .filter(|task| task.done.len() + task.active.len() < needed)
-                else {
-                    break;
-                };
-                let Some(host) = task.next_source(self.me, |host| self.down.contains(&host)) else {
-                    break;
-                };
-                self.pull_from(cx, index, host);
-                room -= 1;
-            }
+            self.ask_sources(cx, index, needed);
             let Some(task) = self.mover.tasks.get(index) else {
                 continue;
             };
@@ -225,6 +202,34 @@ impl Keeper {
         }
         self.say_waiting(cx, waiting);
         self.say_complete(cx);
+    }
+
+    fn complete(&mut self, index: usize) {
+        let Some(task) = self.mover.tasks.get_mut(index) else {
+            return;
+        };
+        task.complete = true;
+        task.active.clear();
+        if self.roster.is_none() {
+            self.received.push(task.piece.span);
+        }
+        self.mover.reqs.retain(|_, (other, _)| *other != index);
+    }
+
+    /// Asks as many sources as are still needed, as far as the window allows.
+    fn ask_sources(&mut self, cx: &mut Context<'_>, index: usize, needed: usize) {
+        while self.mover.reqs.len() < self.config.move_window {
+            let Some(task) = self.mover.tasks.get(index) else {
+                return;
+            };
+            if task.done.len() + task.active.len() >= needed {
+                return;
+            }
+            let Some(host) = task.next_source(self.me, |host| self.down.contains(&host)) else {
+                return;
+            };
+            self.pull_from(cx, index, host);
+        }
     }
 
     fn say_waiting(&mut self, cx: &mut Context<'_>, waiting: Option<HostId>) {

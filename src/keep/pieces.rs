@@ -155,9 +155,10 @@ impl Keeper {
         version: Version,
         index: u32,
     ) {
-        let bytes = match &done {
-            Done::Cells(Some(cells)) => piece_of(cells, version, index),
-            _ => None,
+        let bytes = if let Done::Cells(Some(cells)) = &done {
+            piece_of(cells, version, index)
+        } else {
+            None
         };
         self.send(cx, to, KeepMessage::PieceIs { req, index, bytes });
     }
@@ -237,20 +238,18 @@ impl Keeper {
     }
 
     fn pull_failed(&mut self, cx: &mut Context<'_>, next: Next, why: &str) {
-        match next {
-            Next::Wrote { to, req, at } => {
-                self.send(
-                    cx,
-                    to,
-                    KeepMessage::Wrote {
-                        req,
-                        at,
-                        result: Err(Refusal::Store(why.into())),
-                    },
-                );
-            }
-            Next::Moved { at, task, from } => self.moved_failed(cx, at, task, from),
-            _ => {}
+        if let Next::Wrote { to, req, at } = next {
+            self.send(
+                cx,
+                to,
+                KeepMessage::Wrote {
+                    req,
+                    at,
+                    result: Err(Refusal::Store(why.into())),
+                },
+            );
+        } else if let Next::Moved { at, task, from } = next {
+            self.moved_failed(cx, at, task, from);
         }
     }
 

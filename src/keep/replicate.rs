@@ -24,68 +24,13 @@ const GIVING: Duration = Duration::from_secs(3);
 type Asker = (HostId, ReqId, RosterVersion);
 
 impl Keeper {
-    /// A question about data: refused, parked, or passed to the store.
-    pub(super) fn asked(&mut self, cx: &mut Context<'_>, from: HostId, message: KeepMessage) {
-        if self.adopting.is_some() || self.start == 0 {
-            if self.parked.len() < self.config.max_parked {
-                self.parked.push((from, message));
-            }
-            return;
+    /// Whether questions about data wait now: until this host has a life, and while it adopts a roster.
+    pub(super) fn parks(&mut self, from: HostId, message: &KeepMessage) -> bool {
+        let waits = self.adopting.is_some() || self.start == 0;
+        if waits && self.parked.len() < self.config.max_parked {
+            self.parked.push((from, message.clone()));
         }
-        match message {
-            KeepMessage::Ask { req, at, key, want } => self.ask(cx, (from, req, at), key, want),
-            KeepMessage::Write {
-                req,
-                at,
-                record,
-                road,
-            } => self.write(cx, (from, req, at), record, road),
-            KeepMessage::Pull {
-                req,
-                at,
-                span,
-                after,
-            } => self.pull(cx, (from, req, at), span, after),
-            KeepMessage::DigestAsk {
-                req,
-                at,
-                span,
-                parts,
-            } => {
-                let next = Next::Digests { to: from, req };
-                match self.admit(at, None) {
-                    Ok(()) => self.store(cx, Op::Digests { span, parts }, next),
-                    Err(refusal) => self.send(
-                        cx,
-                        from,
-                        KeepMessage::DigestsAre {
-                            req,
-                            result: Err(refusal),
-                        },
-                    ),
-                }
-            }
-            KeepMessage::ListAsk {
-                req,
-                at,
-                span,
-                after,
-            } => match self.admit(at, None) {
-                Ok(()) => {
-                    let page = self.page(span, after);
-                    self.store(cx, Op::List(page), Next::List { to: from, req });
-                }
-                Err(refusal) => self.send(
-                    cx,
-                    from,
-                    KeepMessage::ListIs {
-                        req,
-                        result: Err(refusal),
-                    },
-                ),
-            },
-            other => self.handle(cx, from, other),
-        }
+        waits
     }
 
     /// Whether a question under roster `at`, about `id` if it is about one, is ours to answer.
@@ -110,7 +55,14 @@ impl Keeper {
         }
     }
 
-    fn ask(&mut self, cx: &mut Context<'_>, (from, req, at): Asker, key: Key, want: Want) {
+    /// A coordinator asks what is held here.
+    pub(super) fn ask(
+        &mut self,
+        cx: &mut Context<'_>,
+        (from, req, at): Asker,
+        key: Key,
+        want: Want,
+    ) {
         if let Err(refusal) = self.admit(at, Some(key.id())) {
             return self.send(
                 cx,
@@ -129,7 +81,14 @@ impl Keeper {
         self.store(cx, op, Next::Answer { to: from, req, at });
     }
 
-    fn write(&mut self, cx: &mut Context<'_>, (from, req, at): Asker, record: Record, road: Road) {
+    /// A write, by whatever road.
+    pub(super) fn write(
+        &mut self,
+        cx: &mut Context<'_>,
+        (from, req, at): Asker,
+        record: Record,
+        road: Road,
+    ) {
         if let Err(refusal) = self.admit(at, Some(record.key.id())) {
             return self.send(
                 cx,
@@ -158,7 +117,7 @@ impl Keeper {
 
     /// The next chunk of a span for a replica-to-be. Only a holder of Old (or, once settled, a holder) is
     /// a source, and only under the very roster it has durably adopted.
-    fn pull(
+    pub(super) fn pull(
         &mut self,
         cx: &mut Context<'_>,
         (from, req, at): Asker,
@@ -206,6 +165,55 @@ impl Keeper {
                 .any(|(span, until)| *until > now && span.contains(id))
     }
 
+    /// A replica compares a span with ours.
+    pub(super) fn digest_asked(
+        &mut self,
+        cx: &mut Context<'_>,
+        (from, req, at): Asker,
+        span: Span,
+        parts: u16,
+    ) {
+        match self.admit(at, None) {
+            Ok(()) => self.store(
+                cx,
+                Op::Digests { span, parts },
+                Next::Digests { to: from, req },
+            ),
+            Err(refusal) => self.send(
+                cx,
+                from,
+                KeepMessage::DigestsAre {
+                    req,
+                    result: Err(refusal),
+                },
+            ),
+        }
+    }
+
+    /// A replica wants our keys and versions in a small span.
+    pub(super) fn list_asked(
+        &mut self,
+        cx: &mut Context<'_>,
+        (from, req, at): Asker,
+        span: Span,
+        after: Option<Key>,
+    ) {
+        match self.admit(at, None) {
+            Ok(()) => {
+                let page = self.page(span, after);
+                self.store(cx, Op::List(page), Next::List { to: from, req });
+            }
+            Err(refusal) => self.send(
+                cx,
+                from,
+                KeepMessage::ListIs {
+                    req,
+                    result: Err(refusal),
+                },
+            ),
+        }
+    }
+
     /// One chunk's worth of a span.
     pub(super) fn page(&self, span: Span, after: Option<Key>) -> Page {
         Page {
@@ -217,26 +225,30 @@ impl Keeper {
     }
 
     pub(super) fn stored_answer(&mut self, cx: &mut Context<'_>, done: Done, (to, req, at): Asker) {
-        let result = match done {
-            Done::Versions(summary) => Ok(Answered::Versions(summary)),
-            Done::Cells(cells) => Ok(Answered::Cells(cells.unwrap_or_default().for_travel())),
-            other => Err(refusal(other)),
+        let result = if let Done::Versions(summary) = done {
+            Ok(Answered::Versions(summary))
+        } else if let Done::Cells(cells) = done {
+            Ok(Answered::Cells(cells.unwrap_or_default().for_travel()))
+        } else {
+            Err(refusal(done))
         };
         self.send(cx, to, KeepMessage::Answer { req, at, result });
     }
 
     pub(super) fn stored_wrote(&mut self, cx: &mut Context<'_>, done: Done, (to, req, at): Asker) {
-        let result = match done {
-            Done::Held(summary) => Ok(summary),
-            other => Err(refusal(other)),
+        let result = if let Done::Held(summary) = done {
+            Ok(summary)
+        } else {
+            Err(refusal(done))
         };
         self.send(cx, to, KeepMessage::Wrote { req, at, result });
     }
 
     pub(super) fn stored_chunk(&mut self, cx: &mut Context<'_>, done: Done, (to, req, at): Asker) {
-        let result = match done {
-            Done::Page(records, more) => Ok((records, more)),
-            other => Err(refusal(other)),
+        let result = if let Done::Page(records, more) = done {
+            Ok((records, more))
+        } else {
+            Err(refusal(done))
         };
         self.send(cx, to, KeepMessage::Chunk { req, at, result });
     }
@@ -247,9 +259,10 @@ impl Keeper {
         done: Done,
         (to, req): (HostId, ReqId),
     ) {
-        let result = match done {
-            Done::Digests(digests) => Ok(digests),
-            other => Err(refusal(other)),
+        let result = if let Done::Digests(digests) = done {
+            Ok(digests)
+        } else {
+            Err(refusal(done))
         };
         self.send(cx, to, KeepMessage::DigestsAre { req, result });
     }
@@ -260,9 +273,10 @@ impl Keeper {
         done: Done,
         (to, req): (HostId, ReqId),
     ) {
-        let result = match done {
-            Done::List(list, more) => Ok((list, more)),
-            other => Err(refusal(other)),
+        let result = if let Done::List(list, more) = done {
+            Ok((list, more))
+        } else {
+            Err(refusal(done))
         };
         self.send(cx, to, KeepMessage::ListIs { req, result });
     }
@@ -270,13 +284,11 @@ impl Keeper {
 
 /// What a store's failure means for whoever asked.
 fn refusal(done: Done) -> Refusal {
-    let why = match done {
-        Done::Failed(error) => error,
-        unexpected => {
-            StoreError::Device(format!("the store answered something else: {unexpected:?}"))
-        }
-    };
-    Refusal::Store(why.to_string())
+    if let Done::Failed(error) = done {
+        return Refusal::Store(error.to_string());
+    }
+    let unexpected = StoreError::Device(format!("the store answered something else: {done:?}"));
+    Refusal::Store(unexpected.to_string())
 }
 
 /// Whether a host holds a span, seen from those who are to receive it: by Old while moving, afterwards

@@ -238,28 +238,29 @@ impl Host {
 
     /// By links alone: the refusal of a question about an id no node of this host holds.
     fn not_held(&self, message: &KeepMessage) -> Option<KeepMessage> {
-        let (req, at, key) = match message {
-            KeepMessage::Ask { req, at, key, .. } => (*req, *at, key),
-            KeepMessage::Write {
-                req, at, record, ..
-            } => (*req, *at, &record.key),
-            _ => return None,
+        let strange = |at: RosterVersion, id: Id| {
+            at == RosterVersion::NONE && !self.nodes.values().any(|node| node.holds(id))
         };
-        if at != RosterVersion::NONE || self.nodes.values().any(|node| node.holds(key.id())) {
-            return None;
+        if let KeepMessage::Ask { req, at, key, .. } = message {
+            let answer = KeepMessage::Answer {
+                req: *req,
+                at: *at,
+                result: Err(Refusal::NotMine),
+            };
+            strange(*at, key.id()).then_some(answer)
+        } else if let KeepMessage::Write {
+            req, at, record, ..
+        } = message
+        {
+            let answer = KeepMessage::Wrote {
+                req: *req,
+                at: *at,
+                result: Err(Refusal::NotMine),
+            };
+            strange(*at, record.key.id()).then_some(answer)
+        } else {
+            None
         }
-        Some(match message {
-            KeepMessage::Ask { .. } => KeepMessage::Answer {
-                req,
-                at,
-                result: Err(Refusal::NotMine),
-            },
-            _ => KeepMessage::Wrote {
-                req,
-                at,
-                result: Err(Refusal::NotMine),
-            },
-        })
     }
 
     /// Does what one part wants of the other, until neither wants anything.
