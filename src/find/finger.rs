@@ -54,7 +54,7 @@ impl Finder {
         } else {
             offset(step - 1, bits)
         };
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             (self.me.id.wrapping_add(low), low, high)
         } else {
             let turned = |id: Id| Id::ZERO.wrapping_sub(id);

@@ -151,15 +151,39 @@ impl Finder {
             before: lookup.left,
             avoid: &lookup.avoid,
         };
-        let way = if self.is_member() {
-            self.way(now, &ask)
-        } else {
-            Way::Nowhere
+        let way = match self.successors.first() {
+            _ if self.is_member() => self.way(now, &ask),
+            // Gone, but it knows who came after it.
+            Some(next) => Way::On(*next, lookup.left),
+            None => Way::Nowhere,
         };
+        match way {
+            Way::On(to, left)
+                if lookup.manner == Manner::PassOn && lookup.relays < lookup.limit =>
+            {
+                let relays = lookup.relays + 1;
+                let passed = Lookup {
+                    left,
+                    relays,
+                    ..lookup
+                };
+                send(to, FindMessage::Lookup(passed), out);
+            }
+            Way::Mine | Way::On(..) | Way::Nearer(_) | Way::Nowhere => {
+                self.conclude(way, lookup, out);
+            }
+        }
+    }
+
+    /// Tells the asker what became of its lookup here.
+    fn conclude(&self, way: Way, lookup: Lookup, out: &mut Vec<FindOut>) {
         let Lookup {
             question,
             asker,
+            target,
             relays,
+            limit,
+            path,
             ..
         } = lookup;
         let answer = match way {
@@ -167,34 +191,24 @@ impl Finder {
                 relays,
                 prev: self.prev,
                 successors: self.successors.clone(),
-                path: lookup.path,
+                path,
             },
             Way::Nowhere => LookupAnswer::Unsettled,
-            Way::On(..) | Way::Nearer(_) if relays >= lookup.limit => {
-                let target = lookup.target;
+            Way::On(..) | Way::Nearer(_) if relays >= limit => {
                 out.push(FindOut::Note(FindEvent::DroppedAtLimit { target, relays }));
                 LookupAnswer::Dropped { relays }
-            }
-            Way::On(to, left) if lookup.manner == Manner::PassOn => {
-                let relays = relays + 1;
-                let passed = Lookup {
-                    left,
-                    relays,
-                    ..lookup
-                };
-                return send(to, FindMessage::Lookup(passed), out);
             }
             Way::On(to, left) => LookupAnswer::GoOn {
                 to,
                 left,
                 relays,
-                path: lookup.path,
+                path,
             },
             Way::Nearer(to) => LookupAnswer::GoOn {
                 to,
                 left: Id::ZERO,
                 relays,
-                path: lookup.path,
+                path,
             },
         };
         send(asker, FindMessage::Answer { question, answer }, out);
