@@ -251,7 +251,6 @@ mod tests {
             let members = (0..hosts).map(|n| (HostId(n), Member::new(by_name(&n.to_string(), 1))));
             let placement = Placement::from_members(members).unwrap();
             let drawing = ring(&placement);
-            if hosts == 10 || hosts == 64 || hosts == 65 {}
             assert!(drawing.lines().count() <= 44, "{drawing}");
             assert!(
                 drawing

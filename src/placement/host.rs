@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use crate::keyspace::Id;
 
+use super::PlacementError;
+
 /// A host: a process with a store and an identity. A host that lost its store is a new host.
 ///
 /// Written `h` and the number in hex, without padding: `h1`, `ha`, `h1f`.
@@ -137,8 +139,17 @@ impl Member {
         Member { weight, ..self }
     }
 
-    /// Puts the tokens in order and leaves out repeated ones.
-    pub(super) fn sort(&mut self) {
+    /// Puts the tokens in order and leaves out repeated ones; refuses a weight of 0.
+    pub(super) fn check(&mut self, host: HostId) -> Result<(), PlacementError> {
+        self.sort();
+        if self.weight == 0 {
+            Err(PlacementError::NoWeight(host))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn sort(&mut self) {
         self.tokens.sort_unstable();
         self.tokens.dedup();
     }

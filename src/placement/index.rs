@@ -20,6 +20,9 @@ use super::{HostId, Token};
 /// Tokens in a bucket up to which looking at each in turn is faster than halving.
 const SHORT: usize = 8;
 
+/// Numbers up to which a list is looked through rather than a table of marks kept.
+const FEW: usize = 32;
+
 /// The tokens in one array, with an index of their first bits.
 #[derive(Clone, Debug)]
 pub(super) struct Index {
@@ -118,12 +121,17 @@ impl Index {
         let wanted = count.min(self.host_count);
         let mut found = Vec::with_capacity(wanted);
         let mut seen = Seen::default();
-        let mut around = self.clockwise(id);
-        while found.len() < wanted {
-            let Some((host, number)) = around.next() else {
+        for (host, number) in self.clockwise(id) {
+            if found.len() == wanted {
                 break;
+            }
+            // A few copies are quicker to look through than to keep a list of.
+            let new = if wanted <= FEW {
+                !found.contains(&host)
+            } else {
+                seen.first_time(number)
             };
-            if seen.first_time(number) {
+            if new {
                 found.push(host);
             }
         }
@@ -178,7 +186,7 @@ struct Seen {
 impl Seen {
     /// Whether `number` was not met before; it is now.
     fn first_time(&mut self, number: u32) -> bool {
-        if self.marks.is_empty() && self.few.len() < 32 {
+        if self.marks.is_empty() && self.few.len() < FEW {
             let new = !self.few.contains(&number);
             if new {
                 self.few.push(number);

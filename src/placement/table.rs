@@ -59,22 +59,34 @@ impl Placement {
         members: impl IntoIterator<Item = (HostId, Member)>,
     ) -> Result<Placement, PlacementError> {
         let mut placement = Placement::new();
-        for (host, member) in members {
-            if placement.members.contains_key(&host) {
+        let mut tokens: Vec<(Id, HostId)> = Vec::new();
+        for (host, mut member) in members {
+            member.check(host)?;
+            tokens.extend(member.tokens.iter().map(|token| (*token, host)));
+            if placement.members.insert(host, member).is_some() {
                 return Err(PlacementError::ListedTwice(host));
             }
-            placement.insert(host, member)?;
         }
+        // Sorted first, the tree is built in one go instead of token by token.
+        tokens.sort_unstable();
+        for pair in tokens.windows(2) {
+            let [(token, held_by), (next, wanted_by)] = [pair[0], pair[1]];
+            if token == next {
+                return Err(PlacementError::TokenTaken {
+                    token,
+                    held_by,
+                    wanted_by,
+                });
+            }
+        }
+        placement.tokens = tokens.into_iter().collect();
         Ok(placement)
     }
 
     /// Adds a host, or replaces what is known of it. Returns whether anything changed: adding the same
     /// member again changes nothing.
     pub fn insert(&mut self, host: HostId, mut member: Member) -> Result<bool, PlacementError> {
-        member.sort();
-        if member.weight == 0 {
-            return Err(PlacementError::NoWeight(host));
-        }
+        member.check(host)?;
         if self.members.get(&host) == Some(&member) {
             return Ok(false);
         }
@@ -215,18 +227,21 @@ impl Placement {
     }
 
     fn lay_flat(&self) -> Index {
-        let (mut slots, mut zones, mut named) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
-        for ((&host, member), slot) in self.members.iter().zip(0u32..) {
+        let hosts: Vec<HostId> = self.hosts().collect();
+        let (mut zones, mut named) = (Vec::new(), BTreeMap::new());
+        for (member, slot) in self.members.values().zip(0u32..) {
             // A zone goes by the slot of its first host; a host without one is a zone of its own.
-            let zone = member
-                .zone
-                .as_ref()
-                .map_or(slot, |zone| *named.entry(zone).or_insert(slot));
-            slots.insert(host, slot);
-            zones.push(zone);
+            let zone = member.zone.as_ref();
+            zones.push(zone.map_or(slot, |zone| *named.entry(zone).or_insert(slot)));
         }
-        let hosts = self.tokens.values().map(|host| slots[host]).collect();
-        Index::new(self.tokens().collect(), hosts, zones)
+        let slot = |host| {
+            let place = hosts
+                .binary_search(host)
+                .expect("every token is some member's");
+            u32::try_from(place).expect("hosts are counted in 32 bits")
+        };
+        let slots = self.tokens.values().map(slot).collect();
+        Index::new(self.tokens().collect(), slots, zones)
     }
 }
 
