@@ -41,3 +41,9 @@ pub mod keep;
 
 /// How do finding and keeping meet in one host?
 pub mod node;
+
+/// Who carries what a node thinks?
+pub mod actor;
+
+/// How does a program use the ring?
+pub mod dht;

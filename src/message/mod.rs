@@ -14,6 +14,7 @@ mod effects;
 mod event;
 mod find;
 mod keep;
+mod show;
 
 use crate::keyspace::Id;
 use crate::placement::HostId;

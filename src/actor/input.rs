@@ -1,0 +1,115 @@
+//! What can happen to a host, as one value; and what it wants done, collected.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+
+use crate::keep::Then;
+use crate::keyspace::Id;
+use crate::message::{Effects, Envelope, Event, Options, Peer, Reply, Request, Ticket};
+use crate::node::Host;
+use crate::placement::HostId;
+use crate::record::Now;
+use crate::roster::Roster;
+use crate::store::{Done, Op};
+
+/// Everything that can happen to a host. Each driver turns its events into these.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub enum Input {
+    /// Its process has started.
+    Start,
+    /// It is given a settled roster: it founds a ring, or a large one starts at once.
+    Enter(Arc<Roster>),
+    /// Without a roster: stand at this id, alone.
+    LinkAlone(Id),
+    /// Without a roster: join at this id the ring of which that peer is a member.
+    LinkJoin {
+        /// Where to stand.
+        id: Id,
+        /// Any member.
+        via: Peer,
+    },
+    /// Without a roster: the node at this id leaves.
+    LinkLeave(Id),
+    /// A message arrived.
+    Receive(Envelope),
+    /// A store operation is done.
+    Stored(Done, Then),
+    /// A client wants something.
+    Request(Ticket, Request, Options),
+    /// The time it wanted to be woken at has come.
+    Wake,
+    /// A link to that host broke.
+    HostDown(HostId),
+    /// A link to that host is back.
+    HostUp(HostId),
+}
+
+impl Input {
+    /// Lets a host think about it.
+    pub fn apply(self, host: &mut Host, now: Now, fx: &mut dyn Effects<Then>) {
+        match self {
+            Input::Start => host.start(now, fx),
+            Input::Enter(roster) => host.enter(now, roster, fx),
+            Input::LinkAlone(id) => host.link_alone(now, id, fx),
+            Input::LinkJoin { id, via } => host.link_join(now, id, via, fx),
+            Input::LinkLeave(id) => host.link_leave(now, id, fx),
+            Input::Receive(envelope) => host.receive(now, envelope, fx),
+            Input::Stored(done, then) => host.stored(now, done, then, fx),
+            Input::Request(ticket, request, options) => {
+                host.request(now, ticket, request, options, fx);
+            }
+            Input::Wake => host.wake(now, fx),
+            Input::HostDown(other) => host.host_down(now, other, fx),
+            Input::HostUp(other) => host.host_up(now, other, fx),
+        }
+    }
+}
+
+/// A client's request to the host behind this door, and where its answer goes.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Ask {
+    /// Which host is asked.
+    pub host: HostId,
+    /// What.
+    pub request: Request,
+    /// How.
+    pub options: Options,
+    /// Dropped without an answer if the host ends first.
+    pub reply: oneshot::Sender<Reply>,
+}
+
+/// The effects of one call, to be carried out after it: notes, then store operations, answers and at
+/// last messages. Every driver keeps that order, so that all make the same trace.
+#[derive(Default)]
+pub struct Collected {
+    /// What is worth a line.
+    pub notes: Vec<Event>,
+    /// What is to be stored or read.
+    pub stores: Vec<(Op, Then)>,
+    /// What clients are told.
+    pub answers: Vec<(Ticket, Reply)>,
+    /// What other hosts are told.
+    pub sends: Vec<Envelope>,
+}
+
+impl Effects<Then> for Collected {
+    fn send(&mut self, envelope: Envelope) {
+        self.sends.push(envelope);
+    }
+
+    fn store(&mut self, op: Op, then: Then) {
+        self.stores.push((op, then));
+    }
+
+    fn answer(&mut self, ticket: Ticket, reply: Reply) {
+        self.answers.push((ticket, reply));
+    }
+
+    fn note(&mut self, event: Event) {
+        self.notes.push(event);
+    }
+}

@@ -1,0 +1,186 @@
+//! The real surroundings of a host in this process: tokio's clock and a store that answers at once.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::{Rc, Weak};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use actix::{Addr, WeakRecipient};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::book::Book;
+use super::input::Input;
+use super::node::{HostActor, start};
+use super::shell::{Shell, Surroundings};
+use crate::keep::Then;
+use crate::message::{Event, Reply, Ticket};
+use crate::node::{Host, HostConfig};
+use crate::placement::HostId;
+use crate::record::{Now, Time, WallMs};
+use crate::store::{Op, Store};
+
+/// Monotonic time by tokio's clock (which tests may pause), wall time by the system's at the beginning
+/// and by the same clock from then on.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: Instant,
+    wall: WallMs,
+}
+
+impl Clock {
+    /// A clock that begins at this wall time, now.
+    #[must_use]
+    pub fn beginning(wall: WallMs) -> Clock {
+        Clock {
+            start: Instant::now(),
+            wall,
+        }
+    }
+
+    /// A clock that goes by the system's.
+    #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the real surroundings have a real clock"
+    )]
+    pub fn system() -> Clock {
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Clock::beginning(WallMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)))
+    }
+
+    /// What time is it?
+    #[must_use]
+    pub fn now(&self) -> Now {
+        let at = Time::ZERO + self.start.elapsed();
+        Now {
+            at,
+            wall: WallMs(self.wall.0.saturating_add(at.as_ms())),
+        }
+    }
+
+    /// The moment tokio's clock shows this time.
+    fn instant(&self, at: Time) -> Instant {
+        self.start + at.since(Time::ZERO)
+    }
+}
+
+/// Starts a host in this process, on the arbiter of the caller: its actor, and what they share.
+pub fn open(
+    config: HostConfig,
+    store: Box<dyn Store>,
+    clock: Clock,
+    book: &Rc<RefCell<Book>>,
+) -> (Addr<HostActor>, Weak<RefCell<Shell>>) {
+    let id = config.host;
+    let host = Host::new(config, &|name| store.setting(name));
+    let shell = Shell::new(
+        host,
+        Box::new(Local::new(id, clock, store)),
+        Rc::clone(book),
+    );
+    let watch = Rc::downgrade(&shell);
+    (start(shell, book), watch)
+}
+
+/// The surroundings of one host, and its one timer.
+pub struct Local {
+    host: HostId,
+    clock: Clock,
+    store: Box<dyn Store>,
+    /// The host's actor. Weak: it owns the shell that owns this.
+    actor: Option<WeakRecipient<Input>>,
+    tickets: BTreeMap<Ticket, oneshot::Sender<Reply>>,
+    next_ticket: u64,
+    timer: Option<(Time, JoinHandle<()>)>,
+}
+
+impl Local {
+    /// Surroundings for a host with that store.
+    #[must_use]
+    pub fn new(host: HostId, clock: Clock, store: Box<dyn Store>) -> Local {
+        Local {
+            host,
+            clock,
+            store,
+            actor: None,
+            tickets: BTreeMap::new(),
+            next_ticket: 0,
+            timer: None,
+        }
+    }
+
+    /// Tells the host's actor, after all that it was told before.
+    fn tell(&self, input: Input) {
+        if let Some(actor) = self.actor.as_ref().and_then(WeakRecipient::upgrade) {
+            actor.do_send(input);
+        }
+    }
+}
+
+impl Surroundings for Local {
+    fn born(&mut self, actor: WeakRecipient<Input>) {
+        self.actor = Some(actor);
+        self.tell(Input::Start);
+    }
+
+    fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    fn store(&mut self, op: Op, then: Then) {
+        let done = self.store.apply(op);
+        self.tell(Input::Stored(done, then));
+    }
+
+    fn ticket(&mut self, reply: oneshot::Sender<Reply>) -> Ticket {
+        self.next_ticket += 1;
+        let ticket = Ticket(self.next_ticket);
+        self.tickets.insert(ticket, reply);
+        ticket
+    }
+
+    fn answer(&mut self, ticket: Ticket, reply: Reply) {
+        if let Some(waiting) = self.tickets.remove(&ticket) {
+            // An asker that has gone away needs no answer.
+            let _ = waiting.send(reply);
+        }
+    }
+
+    fn note(&mut self, event: Event) {
+        log::debug!("{} {event}", self.host);
+    }
+
+    fn settled(&mut self, wake: Option<Time>) {
+        let armed = self.timer.as_ref().map(|(at, _)| *at);
+        if armed == wake {
+            return;
+        }
+        if let Some((_, timer)) = self.timer.take() {
+            timer.abort();
+        }
+        let (Some(at), Some(actor)) = (wake, self.actor.clone()) else {
+            return;
+        };
+        let due = self.clock.instant(at);
+        // Beside the actor, not inside it: an actor looks at each of its timers for every message.
+        let timer = actix::spawn(async move {
+            tokio::time::sleep_until(due).await;
+            if let Some(actor) = actor.upgrade() {
+                actor.do_send(Input::Wake);
+            }
+        });
+        self.timer = Some((at, timer));
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        if let Some((_, timer)) = self.timer.take() {
+            timer.abort();
+        }
+    }
+}

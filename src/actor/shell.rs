@@ -1,0 +1,255 @@
+//! How does a call of a host become messages of actors?
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::{Rc, Weak};
+
+use actix::WeakRecipient;
+use actix::prelude::*;
+use tokio::sync::oneshot;
+
+use super::book::{Book, Line, addressee};
+use super::input::{Collected, Input};
+use super::node::{Carried, NodeActor, Stop};
+use crate::keep::Then;
+use crate::keyspace::Id;
+use crate::message::{Envelope, Event, Message, Peer, Reply, Ticket};
+use crate::node::Host;
+use crate::record::{Now, Time};
+use crate::ring::Links;
+use crate::store::Op;
+
+/// What a shell finds around it: a clock, a store, clients. Real here, simulated in `sim`.
+pub trait Surroundings {
+    /// The host's actor has started. Somebody must send it [`Input::Start`].
+    fn born(&mut self, actor: WeakRecipient<Input>);
+
+    /// What time is it?
+    fn now(&self) -> Now;
+
+    /// Carry out a store operation; its result comes back as [`Input::Stored`], in order.
+    fn store(&mut self, op: Op, then: Then);
+
+    /// A ticket for a client's request, whose answer goes there.
+    fn ticket(&mut self, reply: oneshot::Sender<Reply>) -> Ticket;
+
+    /// A client's request is answered.
+    fn answer(&mut self, ticket: Ticket, reply: Reply);
+
+    /// Something worth a line happened.
+    fn note(&mut self, event: Event);
+
+    /// All effects of one call are carried out; the host wants an [`Input::Wake`] at that time.
+    fn settled(&mut self, wake: Option<Time>);
+}
+
+/// The two addresses of one node, and who is behind them.
+#[derive(Default)]
+pub(super) struct Neighbours {
+    /// Who they are; none before the first call.
+    pub(super) peers: Option<Links<Peer>>,
+    pub(super) lines: Links<Option<Line>>,
+    pub(super) carried: Carried,
+}
+
+impl Neighbours {
+    /// Takes the addresses of the present links from the book, where they have changed.
+    fn rebind(&mut self, links: Links<Peer>, book: &Book) {
+        let missing = self.lines.prev.is_none() || self.lines.next.is_none();
+        if self.peers == Some(links) && !missing {
+            return;
+        }
+        let find = |peer| book.to_node(peer).cloned();
+        self.lines = Links {
+            prev: find(links.prev),
+            next: find(links.next),
+        };
+        self.peers = Some(links);
+    }
+
+    /// The address of a neighbour, counted as used; none if that is no neighbour.
+    fn line(&mut self, is_it: impl Fn(Peer) -> bool) -> Option<&Line> {
+        let peers = self.peers?;
+        if is_it(peers.next) && self.lines.next.is_some() {
+            self.carried.by_next += 1;
+            return self.lines.next.as_ref();
+        }
+        if is_it(peers.prev) && self.lines.prev.is_some() {
+            self.carried.by_prev += 1;
+            return self.lines.prev.as_ref();
+        }
+        None
+    }
+}
+
+/// A node's actor, and the addresses it holds.
+struct Bound {
+    actor: Addr<NodeActor>,
+    neighbours: Rc<RefCell<Neighbours>>,
+}
+
+/// A host and what its actors share. They borrow it only inside a handler.
+pub struct Shell {
+    host: Host,
+    surroundings: Box<dyn Surroundings>,
+    book: Rc<RefCell<Book>>,
+    nodes: BTreeMap<Id, Bound>,
+    effects: Collected,
+    me: Weak<RefCell<Shell>>,
+    by_book: u64,
+    closed: bool,
+}
+
+impl Shell {
+    /// A shell round a host. Its actors are started by [`start`](super::start).
+    #[must_use]
+    pub fn new(
+        host: Host,
+        surroundings: Box<dyn Surroundings>,
+        book: Rc<RefCell<Book>>,
+    ) -> Rc<RefCell<Shell>> {
+        Rc::new_cyclic(|me| {
+            RefCell::new(Shell {
+                host,
+                surroundings,
+                book,
+                nodes: BTreeMap::new(),
+                effects: Collected::default(),
+                me: me.clone(),
+                by_book: 0,
+                closed: false,
+            })
+        })
+    }
+
+    /// The host inside.
+    #[must_use]
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// By which addresses the messages of this host left so far.
+    #[must_use]
+    pub fn carried(&self) -> Carried {
+        let mut all = Carried {
+            by_book: self.by_book,
+            ..Carried::default()
+        };
+        for bound in self.nodes.values() {
+            all += bound.neighbours.borrow().carried;
+        }
+        all
+    }
+
+    /// Lets the host think about something, then carries out what it wants.
+    pub(super) fn take(&mut self, input: Input) {
+        if self.closed {
+            return;
+        }
+        let now = self.surroundings.now();
+        input.apply(&mut self.host, now, &mut self.effects);
+        self.bind_nodes();
+        self.carry_out();
+        self.surroundings.settled(self.host.next_wake());
+    }
+
+    pub(super) fn born(&mut self, actor: WeakRecipient<Input>) {
+        self.surroundings.born(actor);
+    }
+
+    pub(super) fn ticket(&mut self, reply: oneshot::Sender<Reply>) -> Ticket {
+        self.surroundings.ticket(reply)
+    }
+
+    /// Lets go of every address, so that what was a ring of them ends.
+    pub fn close(&mut self) {
+        self.closed = true;
+        self.book.borrow_mut().remove_host(self.host.id());
+        for bound in std::mem::take(&mut self.nodes).into_values() {
+            bound.actor.do_send(Stop);
+            *bound.neighbours.borrow_mut() = Neighbours::default();
+        }
+    }
+
+    /// An actor for each node, with the addresses of its present neighbours.
+    fn bind_nodes(&mut self) {
+        let host = self.host.id();
+        let mut seen = 0;
+        for node in self.host.nodes() {
+            let id = node.me().id;
+            seen += 1;
+            let bound = self.nodes.entry(id).or_insert_with(|| {
+                let neighbours = Rc::new(RefCell::new(Neighbours::default()));
+                let actor = NodeActor::new(id, self.me.clone(), Rc::clone(&neighbours)).start();
+                let peer = Peer { id, host };
+                self.book
+                    .borrow_mut()
+                    .add_node(peer, actor.clone().recipient());
+                Bound { actor, neighbours }
+            });
+            bound
+                .neighbours
+                .borrow_mut()
+                .rebind(node.links(), &self.book.borrow());
+        }
+        if seen < self.nodes.len() {
+            self.dismiss();
+        }
+    }
+
+    /// Ends the actors of nodes that are no more.
+    fn dismiss(&mut self) {
+        let host = self.host.id();
+        let alive: Vec<Id> = self.host.nodes().map(|node| node.me().id).collect();
+        let mut book = self.book.borrow_mut();
+        self.nodes.retain(|id, bound| {
+            let stays = alive.contains(id);
+            if !stays {
+                book.remove_node(Peer { id: *id, host });
+                bound.actor.do_send(Stop);
+            }
+            stays
+        });
+    }
+
+    fn carry_out(&mut self) {
+        let mut effects = std::mem::take(&mut self.effects);
+        for event in effects.notes.drain(..) {
+            self.surroundings.note(event);
+        }
+        for (op, then) in effects.stores.drain(..) {
+            self.surroundings.store(op, then);
+        }
+        for (ticket, reply) in effects.answers.drain(..) {
+            self.surroundings.answer(ticket, reply);
+        }
+        for envelope in effects.sends.drain(..) {
+            self.send(envelope);
+        }
+        self.effects = effects;
+    }
+
+    /// By Next or Prev if it is for a neighbour, otherwise by the book.
+    fn send(&mut self, envelope: Envelope) {
+        let sender = match &envelope.body {
+            Message::Find { from, .. } => self.nodes.get(from).into_iter(),
+            Message::Keep(_) => None.into_iter(),
+        };
+        let keep = matches!(envelope.body, Message::Keep(_));
+        let senders = sender.chain(self.nodes.values().filter(|_| keep));
+        let to = addressee(&envelope);
+        let is_it = |peer: Peer| peer.host == envelope.to && to.is_none_or(|id| peer.id == id);
+        for bound in senders {
+            let mut neighbours = bound.neighbours.borrow_mut();
+            if let Some(line) = neighbours.line(is_it) {
+                line.do_send(envelope);
+                return;
+            }
+        }
+        self.by_book += 1;
+        match self.book.borrow().line(&envelope) {
+            Some(line) => line.do_send(envelope),
+            None => log::debug!("no line to {}: message lost", envelope.to),
+        }
+    }
+}

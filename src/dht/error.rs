@@ -1,0 +1,33 @@
+//! What can go wrong with a request, and what is stored then.
+
+use crate::message::{Failure, Outcome};
+use crate::placement::HostId;
+use crate::record::{Key, KeyError};
+
+/// Why a request was not answered as asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DhtError {
+    /// The key is not one. Nothing was sent.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The host refused or failed; [`Failure`] says what is stored.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+    /// The host ended before it answered: a write may be stored or not.
+    #[error(
+        "host {0} has gone before it answered; ask another one, and read before you write again"
+    )]
+    Gone(HostId),
+    /// The value under that key is not the one whose SHA-1 it is.
+    #[error("what is stored under {0} is not the value it names: somebody put it there by hand")]
+    NotContent(Key),
+    /// The host answered something else than was asked: a mistake in this program.
+    #[error("the host answered something else than was asked: {0}")]
+    Unexpected(String),
+}
+
+impl DhtError {
+    pub(super) fn unexpected(outcome: &Outcome) -> DhtError {
+        DhtError::Unexpected(outcome.to_string())
+    }
+}
