@@ -12,34 +12,34 @@
 //!          └────────────────────────────┘         it; each node knows its next and its prev
 //! ```
 
-/// How do many small processes form one circle and pass a message round it?
+// How do many small processes form one circle and pass a message round it?
 pub mod ring;
 
-/// What is a place on the circle, and how far is it to another?
+// What is a place on the circle, and how far is it to another?
 pub mod keyspace;
 
-/// Which hosts hold a key, and which keys move when the hosts change?
+// Which hosts hold a key, and which keys move when the hosts change?
 pub mod placement;
 
-/// What is stored under a key, and which of two writes is the newer one?
+// What is stored under a key, and which of two writes is the newer one?
 pub mod record;
 
-/// Where does a host keep its records?
+// Where does a host keep its records?
 pub mod store;
 
-/// Who is in, and therefore who holds what?
+// Who is in, and therefore who holds what?
 pub mod roster;
 
-/// Who says what to whom?
+// Who says what to whom?
 pub mod message;
 
-/// How does a node find its neighbours, and the owner of an id, with nobody in charge?
+// How does a node find its neighbours, and the owner of an id, with nobody in charge?
 pub mod find;
 
-/// How is a key kept: on which hosts, in which version, whatever fails?
+// How is a key kept: on which hosts, in which version, whatever fails?
 pub mod keep;
 
-/// How do finding and keeping meet in one host?
+// How do finding and keeping meet in one host?
 pub mod node;
 
 /// Who carries what a node thinks?

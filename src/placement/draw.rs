@@ -15,7 +15,7 @@
 //!       . . .
 //! ```
 //!
-//! [`circle`] draws any marks, keys among them; [`line`] says the same in one line.
+//! [`circle`] draws any marks, keys among them; [`line()`] says the same in one line.
 
 use crate::keyspace::Id;
 
