@@ -5,6 +5,8 @@
 //! $ cargo bench --bench placement -- lookup even   # only these of: lookup, build, load, even, dynamo
 //! ```
 
+#![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
+
 mod lookup;
 mod spread;
 
