@@ -33,6 +33,9 @@ pub mod roster;
 // Who says what to whom?
 pub mod message;
 
+// How does a message look as bytes, and what if the bytes are bad?
+pub mod wire;
+
 // How does a node find its neighbours, and the owner of an id, with nobody in charge?
 pub mod find;
 

@@ -25,6 +25,9 @@ use crate::placement::{HostId, Member, Placement, PlacementError, Zone};
 /// The largest encoded roster, in bytes: 10,000 hosts of 16 tokens take some 3.5 MB.
 pub const MAX_ROSTER_BYTES: usize = 8 * 1024 * 1024;
 
+/// The greatest version of a roster: versions are counted on, and must not overflow.
+pub const MAX_ROSTER_VERSION: u64 = 1 << 62;
+
 /// Hosts a roster may have.
 pub const MAX_HOSTS: usize = 16 * 1024;
 
@@ -46,9 +49,9 @@ pub enum RosterCodecError {
     /// None, more than [`MAX_TOKENS`], or a piece of one.
     #[error("host {0} has {1} bytes of tokens: they are 20 bytes each, 1 to {MAX_TOKENS} of them")]
     Tokens(HostId, usize),
-    /// A version 0, which stands for no roster.
-    #[error("a roster has a version of at least 1")]
-    NoVersion,
+    /// A version 0, which stands for no roster, or one beyond [`MAX_ROSTER_VERSION`].
+    #[error("{0} is not the version of a roster: 1 to {MAX_ROSTER_VERSION}")]
+    Version(u64),
     /// No host at all.
     #[error("a roster needs at least one host")]
     NoHosts,
@@ -188,8 +191,8 @@ impl Roster {
             return Err(RosterCodecError::TooLarge(bytes.len()));
         }
         let read = RosterPb::decode(bytes).map_err(malformed)?;
-        if read.version == 0 {
-            return Err(RosterCodecError::NoVersion);
+        if !(1..=MAX_ROSTER_VERSION).contains(&read.version) {
+            return Err(RosterCodecError::Version(read.version));
         }
         let mut members = Members::new();
         read_members(read.members, &mut members, false)?;
@@ -315,7 +318,7 @@ mod tests {
     prop_compose! {
         fn roster()(
             members in prop::collection::btree_map(any::<u64>(), member(), 1..6),
-            ring in any::<u64>(), version in 1u64.., by in any::<u64>(), replicas in 1..=MAX_REPLICAS,
+            ring in any::<u64>(), version in 1..MAX_ROSTER_VERSION, by in any::<u64>(), replicas in 1..=MAX_REPLICAS,
             joiner in prop::option::of(member()), gone in any::<prop::sample::Index>(), r in 1..=MAX_REPLICAS,
         ) -> Roster {
             let members: Members = members.into_values().collect();
@@ -385,7 +388,7 @@ mod tests {
             })
         };
         assert!(written(|_| ()).is_ok());
-        assert_eq!(written(|r| r.version = 0), Err(E::NoVersion));
+        assert_eq!(written(|r| r.version = 0), Err(E::Version(0)));
         assert_eq!(written(|r| r.replicas = 0), Err(E::Replicas(0)));
         assert_eq!(written(|r| r.replicas = 257), Err(E::Replicas(257)));
         assert_eq!(written(|r| r.members = Bytes::new()), Err(E::NoHosts));

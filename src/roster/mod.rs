@@ -26,7 +26,8 @@ use crate::keyspace::{Id, Span};
 use crate::placement::{HostId, Member, Piece, Placement, Token, pieces};
 
 pub use change::{Change, ChangeError};
-pub use codec::{MAX_HOSTS, MAX_ROSTER_BYTES, MAX_TOKENS, RosterCodecError};
+pub use codec::{MAX_HOSTS, MAX_ROSTER_BYTES, MAX_ROSTER_VERSION, MAX_TOKENS, RosterCodecError};
+pub(crate) use codec::{MemberPb, tokens_from_bytes, tokens_to_bytes};
 
 /// The greatest number of copies a ring may keep.
 pub const MAX_REPLICAS: u8 = 16;

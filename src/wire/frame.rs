@@ -1,0 +1,351 @@
+//! The outer shape of a message: lengths, kind, header, body.
+
+use bytes::{Buf, BufMut, Bytes};
+use prost::Message;
+
+use super::WireError;
+use super::body::Body;
+use crate::record::{MAX_KEY_BYTES, PIECE_BYTES};
+use crate::roster::MAX_ROSTER_BYTES;
+
+/// The layout of frames described here.
+pub(super) const LAYOUT: u8 = 1;
+
+/// Bytes before the header's length: u32 length, u8 layout, u8 kind.
+pub const PREFIX_BYTES: usize = 6;
+
+/// Bytes a header may have.
+pub const MAX_HEADER_BYTES: usize = 8 * 1024;
+
+/// The largest ordinary frame: one key and one piece of a value, and their header.
+pub const MAX_FRAME_BYTES: usize =
+    PREFIX_BYTES + 4 + MAX_HEADER_BYTES + MAX_KEY_BYTES + PIECE_BYTES;
+
+/// The largest frame that holds a list: of records, of versions, of peers. A chunk of a move ends once it
+/// has collected a certain number of bytes, so it may hold that many and one record more.
+pub const MAX_LIST_FRAME_BYTES: usize = 2 * MAX_FRAME_BYTES;
+
+/// The largest frame that holds a roster.
+pub const MAX_ROSTER_FRAME_BYTES: usize = PREFIX_BYTES + 4 + MAX_HEADER_BYTES + MAX_ROSTER_BYTES;
+
+/// What a frame holds. The numbers are for ever; a new kind gets the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Kind {
+    Ask = 1,
+    Answer,
+    Write,
+    Wrote,
+    AskPiece,
+    PieceIs,
+    Gossip,
+    RosterAsk,
+    RosterIs,
+    RosterHave,
+    Prepare,
+    Promise,
+    Propose,
+    Accepted,
+    Rejected,
+    ChangeAsk,
+    ChangeIs,
+    Pull,
+    Chunk,
+    MoveAsk,
+    MoveIs,
+    DigestAsk,
+    DigestsAre,
+    ListAsk,
+    ListIs,
+    Lookup,
+    Found,
+    GoOn,
+    Dropped,
+    Unsettled,
+    AskLinks,
+    Links,
+    Busy,
+    NotInRing,
+    Notify,
+    Ping,
+    Pong,
+    LookAgain,
+    Offer,
+    Take,
+    Granted,
+    Refused,
+    Left,
+    Detect,
+}
+
+impl Kind {
+    /// Who speaks: hosts about data, nodes about the ring, or failure detectors.
+    pub(super) const fn speaker(self) -> Speaker {
+        match self {
+            Kind::Detect => Speaker::Detect,
+            Kind::Lookup
+            | Kind::Found
+            | Kind::GoOn
+            | Kind::Dropped
+            | Kind::Unsettled
+            | Kind::AskLinks
+            | Kind::Links
+            | Kind::Busy
+            | Kind::NotInRing
+            | Kind::Notify
+            | Kind::Ping
+            | Kind::Pong
+            | Kind::LookAgain
+            | Kind::Offer
+            | Kind::Take
+            | Kind::Granted
+            | Kind::Refused
+            | Kind::Left => Speaker::Find,
+            Kind::Ask
+            | Kind::Answer
+            | Kind::Write
+            | Kind::Wrote
+            | Kind::AskPiece
+            | Kind::PieceIs
+            | Kind::Gossip
+            | Kind::RosterAsk
+            | Kind::RosterIs
+            | Kind::RosterHave
+            | Kind::Prepare
+            | Kind::Promise
+            | Kind::Propose
+            | Kind::Accepted
+            | Kind::Rejected
+            | Kind::ChangeAsk
+            | Kind::ChangeIs
+            | Kind::Pull
+            | Kind::Chunk
+            | Kind::MoveAsk
+            | Kind::MoveIs
+            | Kind::DigestAsk
+            | Kind::DigestsAre
+            | Kind::ListAsk
+            | Kind::ListIs => Speaker::Keep,
+        }
+    }
+
+    /// Every kind, by its number less one.
+    const ALL: [Kind; 44] = [
+        Kind::Ask,
+        Kind::Answer,
+        Kind::Write,
+        Kind::Wrote,
+        Kind::AskPiece,
+        Kind::PieceIs,
+        Kind::Gossip,
+        Kind::RosterAsk,
+        Kind::RosterIs,
+        Kind::RosterHave,
+        Kind::Prepare,
+        Kind::Promise,
+        Kind::Propose,
+        Kind::Accepted,
+        Kind::Rejected,
+        Kind::ChangeAsk,
+        Kind::ChangeIs,
+        Kind::Pull,
+        Kind::Chunk,
+        Kind::MoveAsk,
+        Kind::MoveIs,
+        Kind::DigestAsk,
+        Kind::DigestsAre,
+        Kind::ListAsk,
+        Kind::ListIs,
+        Kind::Lookup,
+        Kind::Found,
+        Kind::GoOn,
+        Kind::Dropped,
+        Kind::Unsettled,
+        Kind::AskLinks,
+        Kind::Links,
+        Kind::Busy,
+        Kind::NotInRing,
+        Kind::Notify,
+        Kind::Ping,
+        Kind::Pong,
+        Kind::LookAgain,
+        Kind::Offer,
+        Kind::Take,
+        Kind::Granted,
+        Kind::Refused,
+        Kind::Left,
+        Kind::Detect,
+    ];
+
+    fn of(byte: u8) -> Result<Kind, WireError> {
+        let at = usize::from(byte).checked_sub(1);
+        at.and_then(|at| Kind::ALL.get(at).copied())
+            .ok_or(WireError::Kind(byte))
+    }
+
+    /// Bytes a frame of this kind may have, its length field included.
+    const fn limit(self) -> usize {
+        match self {
+            // Those that may carry a roster, be it as the reason of a refusal.
+            Kind::Answer
+            | Kind::Wrote
+            | Kind::RosterIs
+            | Kind::Promise
+            | Kind::Propose
+            | Kind::Chunk
+            | Kind::DigestsAre
+            | Kind::ListIs => MAX_ROSTER_FRAME_BYTES,
+            Kind::ChangeAsk
+            | Kind::Lookup
+            | Kind::Found
+            | Kind::GoOn
+            | Kind::Links
+            | Kind::Granted => MAX_LIST_FRAME_BYTES,
+            Kind::Ask
+            | Kind::Write
+            | Kind::AskPiece
+            | Kind::PieceIs
+            | Kind::Gossip
+            | Kind::RosterAsk
+            | Kind::RosterHave
+            | Kind::Prepare
+            | Kind::Accepted
+            | Kind::Rejected
+            | Kind::ChangeIs
+            | Kind::Pull
+            | Kind::MoveAsk
+            | Kind::MoveIs
+            | Kind::DigestAsk
+            | Kind::ListAsk
+            | Kind::Dropped
+            | Kind::Unsettled
+            | Kind::AskLinks
+            | Kind::Busy
+            | Kind::NotInRing
+            | Kind::Notify
+            | Kind::Ping
+            | Kind::Pong
+            | Kind::LookAgain
+            | Kind::Offer
+            | Kind::Take
+            | Kind::Refused
+            | Kind::Left
+            | Kind::Detect => MAX_FRAME_BYTES,
+        }
+    }
+}
+
+/// Who speaks in a message; each has a header of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Speaker {
+    Keep,
+    Find,
+    Detect,
+}
+
+/// How many bytes the frame that begins so has, the prefix included: what a reader of a stream must wait
+/// for, and no more than it may safely make room for.
+///
+/// # Errors
+/// If no frame can begin so, or it is larger than its kind may be.
+pub fn frame_len(prefix: [u8; PREFIX_BYTES]) -> Result<usize, WireError> {
+    let [a, b, c, d, layout, kind] = prefix;
+    if layout != LAYOUT {
+        return Err(WireError::Layout(layout));
+    }
+    let kind = Kind::of(kind)?;
+    let declared = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX);
+    let len = declared.saturating_add(4);
+    if len > kind.limit() {
+        return Err(WireError::TooLarge {
+            len,
+            limit: kind.limit(),
+        });
+    }
+    Ok(len)
+}
+
+/// Writes a frame in one go: nothing is copied twice.
+pub(super) fn seal(kind: Kind, header: &impl Message, body: &Body<'_>) -> Bytes {
+    let mut out = Vec::with_capacity(PREFIX_BYTES + 4 + header.encoded_len() + body.len_hint());
+    out.put_u32(0);
+    out.put_u8(LAYOUT);
+    out.put_u8(kind as u8);
+    header
+        .encode_length_delimited(&mut out)
+        .expect("a Vec grows as needed");
+    body.write(&mut out);
+    // A frame beyond 4 GiB would be refused by every reader; so is one that says it has 4 GiB.
+    let len = u32::try_from(out.len() - 4).unwrap_or(u32::MAX);
+    out[..4].copy_from_slice(&len.to_be_bytes());
+    out.into()
+}
+
+/// Takes a frame apart into its kind, header and body. The parts share its memory.
+pub(super) fn open(mut frame: Bytes) -> Result<(Kind, Bytes, Bytes), WireError> {
+    let have = frame.len();
+    let prefix = frame.first_chunk().ok_or(WireError::Short {
+        need: PREFIX_BYTES,
+        have,
+    })?;
+    let kind = prefix[PREFIX_BYTES - 1];
+    let len = frame_len(*prefix)?;
+    if have < len {
+        return Err(WireError::Short { need: len, have });
+    }
+    if have > len {
+        return Err(WireError::Extra(have - len));
+    }
+    frame.advance(PREFIX_BYTES);
+    let header = take_delimited(&mut frame, MAX_HEADER_BYTES)?;
+    Ok((Kind::of(kind)?, header, frame))
+}
+
+/// Takes as many bytes from the front as the number there says, at most `limit`.
+pub(super) fn take_delimited(bytes: &mut Bytes, limit: usize) -> Result<Bytes, WireError> {
+    let len = prost::decode_length_delimiter(&mut *bytes)?;
+    if len > limit {
+        return Err(WireError::TooLarge { len, limit });
+    }
+    take(bytes, len)
+}
+
+/// Takes so many bytes from the front.
+pub(super) fn take(bytes: &mut Bytes, len: usize) -> Result<Bytes, WireError> {
+    if len > bytes.len() {
+        return Err(WireError::Short {
+            need: len,
+            have: bytes.len(),
+        });
+    }
+    Ok(bytes.split_to(len))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_have_consecutive_numbers() {
+        for (at, kind) in Kind::ALL.into_iter().enumerate() {
+            assert_eq!(usize::from(kind as u8), at + 1);
+            assert_eq!(Kind::of(kind as u8), Ok(kind));
+        }
+        assert_eq!(Kind::of(0), Err(WireError::Kind(0)));
+        assert_eq!(Kind::of(255), Err(WireError::Kind(255)));
+    }
+
+    #[test]
+    fn a_prefix_tells_the_length_or_why_not() {
+        assert_eq!(frame_len([0, 0, 1, 0, LAYOUT, Kind::Ask as u8]), Ok(260));
+        assert_eq!(frame_len([0, 0, 1, 0, 9, 1]), Err(WireError::Layout(9)));
+        let huge = frame_len([255, 255, 255, 255, LAYOUT, Kind::Ask as u8]);
+        assert!(matches!(
+            huge,
+            Err(WireError::TooLarge {
+                limit: MAX_FRAME_BYTES,
+                ..
+            })
+        ));
+    }
+}
