@@ -380,6 +380,24 @@ impl Keeper {
         self.retry_proposal(cx, 1000);
     }
 
+    /// Asks an acceptor again that has just caught up with our roster.
+    pub(super) fn prepare_again(&mut self, cx: &mut Context<'_>, host: HostId) {
+        if let Some(Proposal {
+            version,
+            ballot,
+            stage: Stage::Preparing(promises),
+            ..
+        }) = &self.agree.proposal
+            && !promises.iter().any(|(other, _)| *other == host)
+        {
+            let message = KeepMessage::Prepare {
+                version: *version,
+                ballot: *ballot,
+            };
+            self.send(cx, host, message);
+        }
+    }
+
     /// Tries again after `ms`, give or take half of it.
     fn retry_proposal(&mut self, cx: &mut Context<'_>, ms: u64) {
         let jitter = self.rng.random_range(ms / 2..=ms + ms / 2);

@@ -22,7 +22,7 @@ use crate::record::{
 };
 use crate::roster::{Groups, RosterVersion};
 
-use super::open::{Caller, Open, Phase, greatest};
+use super::open::{Caller, Open, Phase, greatest, quorum};
 use super::outcome::{Many, written};
 use super::timers::Wake;
 use super::{Context, Keeper};
@@ -368,7 +368,14 @@ impl Keeper {
             return;
         }
         cells.expiry = cells.expiry.max(summary.expiry);
-        if cells.is_whole() || open.op == KeyOp::Has && open.consistency == Consistency::One {
+        let summary = cells.summary();
+        let holds = |host| {
+            said.iter()
+                .any(|(other, theirs)| *other == host && theirs.covers(&summary))
+        };
+        let need = |group| quorum(open.consistency, group);
+        let header_will_do = open.op != KeyOp::Get && open.groups.reached(need, holds);
+        if cells.is_whole() || header_will_do {
             return self.confirm_read(cx, req);
         }
         let (said, cells) = (std::mem::take(said), std::mem::take(cells));
@@ -576,14 +583,22 @@ impl Keeper {
         self.arm(cx, req);
     }
 
-    /// A quorum has spoken but the one asked for the value has not sent it: ask the holders again.
+    /// A quorum has spoken, but those who hold the newest value have not sent it. They are asked again;
+    /// then what they said is forgotten, and a quorum of the others will do: a version that only they hold
+    /// was never acknowledged, nor returned by a get.
     fn ask_value_again(&mut self, cx: &mut Context<'_>, req: ReqId) {
-        let Some(open) = self.open.get(&req) else {
+        let Some(open) = self.open.get_mut(&req).filter(|open| open.reads()) else {
             return;
         };
-        if matches!(open.phase, Phase::Ask { .. }) && open.reads() {
-            self.advance(cx, req);
+        let tries = open.tries;
+        let Phase::Ask { said, cells } = &mut open.phase else {
+            return;
+        };
+        if tries > 1 {
+            let here = cells.summary().value;
+            said.retain(|(_, theirs)| theirs.value <= here);
         }
+        self.advance(cx, req);
     }
 
     /// Asks a replica again that has just caught up with our roster.

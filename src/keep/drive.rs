@@ -56,9 +56,10 @@ impl Keeper {
         self.spread(version);
     }
 
-    /// A move that ended may leave spans here that are no longer ours.
+    /// A host that lived by another roster before, or in another life, may keep spans that are no longer
+    /// its own.
     pub(super) fn sweep_later(&mut self, before: Option<&Roster>) {
-        self.drive.sweep |= before.is_some_and(Roster::is_moving);
+        self.drive.sweep |= before.is_some();
     }
 
     /// A roster was adopted.
@@ -103,7 +104,12 @@ impl Keeper {
     }
 
     fn tell_unaware(&mut self, cx: &mut Context<'_>, roster: &Arc<Roster>) {
-        let hosts: Vec<HostId> = self.drive.unaware.iter().copied().collect();
+        let reachable = self
+            .drive
+            .unaware
+            .iter()
+            .filter(|host| !self.down.contains(host));
+        let hosts: Vec<HostId> = reachable.copied().collect();
         for host in hosts {
             self.send(cx, host, KeepMessage::RosterIs(Arc::clone(roster)));
         }
@@ -123,6 +129,7 @@ impl Keeper {
         if version == self.version() {
             self.drive.unaware.remove(&from);
             self.ask_again(cx, from);
+            self.prepare_again(cx, from);
             self.maybe_left(cx);
         }
     }

@@ -206,6 +206,7 @@ impl Keeper {
         self.reserve(cx, None);
         self.begin_periods(cx.now.at);
         if let Some(roster) = self.roster.clone() {
+            self.sweep_later(Some(&roster));
             self.live_by(cx, &roster);
         }
         self.settle_loopback(cx);

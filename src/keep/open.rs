@@ -85,18 +85,10 @@ pub(super) struct Open {
 }
 
 impl Open {
-    /// How many of a group of so many must agree.
-    pub(super) const fn need(&self, group: usize) -> usize {
-        match self.consistency {
-            Consistency::One => 1,
-            Consistency::Quorum => group / 2 + 1,
-            Consistency::All => group,
-        }
-    }
-
     /// Whether enough members of every group are in `hosts`.
     pub(super) fn enough(&self, said: impl Fn(HostId) -> bool) -> bool {
-        self.groups.reached(|group| self.need(group), said)
+        self.groups
+            .reached(|group| quorum(self.consistency, group), said)
     }
 
     /// Whether a read wants the value itself from some replica.
@@ -125,7 +117,7 @@ impl Open {
             .groups
             .groups
             .iter()
-            .map(|group| self.need(group.len()))
+            .map(|group| quorum(self.consistency, group.len()))
             .max()
             .unwrap_or(0);
         let answered = match &self.phase {
@@ -133,6 +125,15 @@ impl Open {
             Phase::Write { acked, .. } => acked.len(),
         };
         (answered, needed)
+    }
+}
+
+/// How many of a group of so many must agree.
+pub(super) const fn quorum(consistency: Consistency, group: usize) -> usize {
+    match consistency {
+        Consistency::One => 1,
+        Consistency::Quorum => group / 2 + 1,
+        Consistency::All => group,
     }
 }
 

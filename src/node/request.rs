@@ -120,6 +120,11 @@ impl Host {
         let Some(asker) = before.map(|(asker, _)| *asker) else {
             return self.not_found(now, purpose, Failure::NoRing, fx);
         };
+        let most = self.config.keep.max_open;
+        if self.lookups.len() >= most {
+            let why = format!("{most} lookups are open at this host: at most so many; try again");
+            return self.not_found(now, purpose, Failure::Limit(why), fx);
+        }
         self.next_lookup += 1;
         let ticket = Ticket(self.next_lookup);
         self.lookups.insert(ticket, purpose);
