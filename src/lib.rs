@@ -45,8 +45,11 @@ pub mod keep;
 // How do finding and keeping meet in one host?
 pub mod node;
 
-/// Who carries what a node thinks?
+// Who carries what a node thinks?
 pub mod actor;
 
-/// How does a program use the ring?
+// How does a program use the ring?
 pub mod dht;
+
+// How do ten thousand hosts behave, and what if some fail?
+pub mod sim;

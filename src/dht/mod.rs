@@ -11,6 +11,21 @@
 //! The same type stands before a ring of actors in one process, a simulated one, and (in stage three)
 //! hosts in other processes: only how it is made differs.
 //!
+//! ```
+//! use roundelay::dht::Dht;
+//!
+//! roundelay::sim::paused().block_on(async {
+//!     let dht = Dht::simulated(5, 42).await?;
+//!     dht.put("cat", "meow").await?;
+//!     let found = dht.get("cat").await?.expect("it was put");
+//!     assert_eq!(found.body.to_bytes(), "meow");
+//!     dht.delete("cat").await?;
+//!     assert_eq!(dht.get("cat").await?, None);
+//!     Ok::<(), roundelay::dht::DhtError>(())
+//! })?;
+//! # Ok::<(), roundelay::dht::DhtError>(())
+//! ```
+//!
 //! *Hold these true*: every call ends, with an answer, a failure that says what is stored, or
 //! [`DhtError::Gone`]; nothing is retried behind the caller's back, so what a failure says is so.
 //!

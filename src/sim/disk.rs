@@ -1,0 +1,200 @@
+//! What is left on a disk after a power cut?
+//!
+//! ```text
+//! merge a   merge b   sync   merge c   merge d   power cut
+//! ────────────────────┘      └──────────────── some suffix of c, d is gone, d before c
+//! ```
+//!
+//! A disk stands in front of any [`Store`]. It carries operations out in order, each after a delay, and
+//! reports them done; what was reported but not yet synced may be lost in a crash, the youngest first.
+//! Settings are always synced before they are reported. What was asked but not reported may be on disk
+//! or not, as on real ones: a random part of the queue is carried out at the crash.
+//!
+//! Left out: torn or damaged records. A host that finds such is a new host (see `store`).
+
+use std::collections::VecDeque;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::Rng;
+
+use crate::keep::Then;
+use crate::keyspace::{Id, Span};
+use crate::record::{Cells, Key, Record};
+use crate::store::{Done, Op, Setting, Store};
+
+/// When a write to the store is forced to the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SyncPolicy {
+    /// Before it is reported done: a crash loses nothing that was reported.
+    #[default]
+    Always,
+    /// Once a second: a crash may lose the last second.
+    EverySecond,
+    /// When the operating system likes: a crash may lose the last half minute.
+    Never,
+}
+
+impl SyncPolicy {
+    /// A reported write older than this is on the disk.
+    const fn exposed_ms(self) -> u64 {
+        match self {
+            SyncPolicy::Always => 0,
+            SyncPolicy::EverySecond => 1_000,
+            SyncPolicy::Never => 30_000,
+        }
+    }
+}
+
+/// How a disk behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskConfig {
+    /// When it syncs.
+    pub policy: SyncPolicy,
+    /// What an operation without a sync takes, in milliseconds.
+    pub access_ms: u64,
+    /// What a sync adds, in milliseconds.
+    pub sync_ms: u64,
+}
+
+impl Default for DiskConfig {
+    /// Everything synced, a millisecond each.
+    fn default() -> DiskConfig {
+        DiskConfig {
+            policy: SyncPolicy::Always,
+            access_ms: 0,
+            sync_ms: 1,
+        }
+    }
+}
+
+/// A reported merge that a crash may still undo.
+struct Exposed {
+    at: u64,
+    key: Key,
+    before: Option<Cells>,
+}
+
+/// A disk in front of a store.
+pub(super) struct Disk {
+    pub(super) config: DiskConfig,
+    pub(super) store: Box<dyn Store>,
+    waiting: VecDeque<(Op, Then)>,
+    /// When the last one waiting will be done.
+    busy_until: u64,
+    exposed: VecDeque<Exposed>,
+}
+
+impl Disk {
+    pub(super) fn new(config: DiskConfig, store: Box<dyn Store>) -> Disk {
+        Disk {
+            config,
+            store,
+            waiting: VecDeque::new(),
+            busy_until: 0,
+            exposed: VecDeque::new(),
+        }
+    }
+
+    /// A value that was set in an earlier life.
+    pub(super) fn setting(&self, name: Setting) -> Option<bytes::Bytes> {
+        self.store.setting(name)
+    }
+
+    /// Queues an operation; returns when it will be done.
+    pub(super) fn ask(&mut self, now: u64, op: Op, then: Then) -> u64 {
+        let synced = match &op {
+            Op::Merge(_) | Op::Discard(_) => self.config.policy == SyncPolicy::Always,
+            Op::Set(..) => true,
+            Op::Get(_) | Op::Versions(_) | Op::Scan(_) | Op::List(_) | Op::Digests { .. } => false,
+        };
+        let takes = self.config.access_ms + if synced { self.config.sync_ms } else { 0 };
+        self.busy_until = self.busy_until.max(now) + takes;
+        self.waiting.push_back((op, then));
+        self.busy_until
+    }
+
+    /// The oldest operation is done.
+    pub(super) fn done(&mut self, now: u64) -> Option<(Done, Then)> {
+        let (op, then) = self.waiting.pop_front()?;
+        Some((self.apply(now, op), then))
+    }
+
+    fn apply(&mut self, now: u64, op: Op) -> Done {
+        let exposed_ms = self.config.policy.exposed_ms();
+        if exposed_ms > 0 {
+            while self
+                .exposed
+                .front()
+                .is_some_and(|write| write.at + exposed_ms <= now)
+            {
+                self.exposed.pop_front();
+            }
+            match &op {
+                Op::Merge(record) => self.expose(now, record.key.clone()),
+                // Undoing a discard would need all it dropped: take it as synced, and all before it.
+                Op::Discard(_) => self.exposed.clear(),
+                Op::Set(..) | Op::Get(_) | Op::Versions(_) => {}
+                Op::Scan(_) | Op::List(_) | Op::Digests { .. } => {}
+            }
+        }
+        self.store.apply(op)
+    }
+
+    fn expose(&mut self, at: u64, key: Key) {
+        let before = match self.store.apply(Op::Get(key.clone())) {
+            Done::Cells(cells) => cells,
+            // A store that cannot be read keeps what it has: nothing to go back to.
+            Done::Failed(_) => return,
+            other @ (Done::Versions(_)
+            | Done::Held(_)
+            | Done::Page(..)
+            | Done::List(..)
+            | Done::Digests(_)
+            | Done::Discarded(_)
+            | Done::Set) => {
+                unreachable!("a get was answered by {other:?}")
+            }
+        };
+        self.exposed.push_back(Exposed { at, key, before });
+    }
+
+    /// The power goes: returns how many reported writes were lost.
+    pub(super) fn crash(&mut self, now: u64, rng: &mut ChaCha8Rng) -> usize {
+        let reached = pick(rng, self.waiting.len());
+        for (op, _) in std::mem::take(&mut self.waiting).into_iter().take(reached) {
+            self.apply(now, op);
+        }
+        self.busy_until = now;
+        let exposed_ms = self.config.policy.exposed_ms();
+        self.exposed.retain(|write| write.at + exposed_ms > now);
+        let lost = pick(rng, self.exposed.len());
+        for _ in 0..lost {
+            if let Some(write) = self.exposed.pop_back() {
+                self.undo(write);
+            }
+        }
+        self.exposed.clear();
+        lost
+    }
+
+    /// Puts one key back to what it was. A store only grows, so the key is dropped and merged again.
+    fn undo(&mut self, write: Exposed) {
+        let id = write.key.id();
+        self.store.apply(Op::Discard(vec![Span::new(
+            id.wrapping_sub(Id::from_u64(1)),
+            id,
+        )]));
+        if let Some(cells) = write.before {
+            self.store.apply(Op::Merge(Record {
+                key: write.key,
+                cells,
+            }));
+        }
+    }
+}
+
+/// A number from 0 to `most`.
+fn pick(rng: &mut ChaCha8Rng, most: usize) -> usize {
+    let most = u64::try_from(most).unwrap_or(u64::MAX - 1);
+    usize::try_from(rng.next_u64() % (most + 1)).unwrap_or(0)
+}

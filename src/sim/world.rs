@@ -1,0 +1,289 @@
+//! The plain loop: a world of hosts in one thread, without actors.
+
+use std::io::Write;
+
+use super::disk::{Disk, DiskConfig};
+use super::nature::{Answer, Nature, Traffic};
+use super::network::NetworkConfig;
+use crate::actor::{Collected, Input};
+use crate::message::{Options, Reply, Request, Ticket};
+use crate::node::{Host, HostConfig};
+use crate::placement::HostId;
+use crate::record::Time;
+use crate::store::{Store, Usage};
+
+/// Some hosts, what is between them, and the time.
+///
+/// *Invariant*: everything that happens is a function of the seed and of the calls made. Hosts are
+/// known by their ids; asking about one that was never added is a mistake of the caller and panics.
+pub struct World {
+    nature: Nature,
+    hosts: Vec<Option<Host>>,
+    configs: Vec<HostConfig>,
+    effects: Collected,
+    check: bool,
+}
+
+impl World {
+    /// An empty world at time zero.
+    #[must_use]
+    pub fn new(seed: u64, network: NetworkConfig) -> World {
+        World {
+            nature: Nature::new(seed, network),
+            hosts: Vec::new(),
+            configs: Vec::new(),
+            effects: Collected::default(),
+            check: false,
+        }
+    }
+
+    /// Writes the trace there from now on; `None`: nowhere.
+    pub fn trace(&mut self, out: Option<Box<dyn Write>>) {
+        self.nature.trace.set(out);
+    }
+
+    /// Lets every host check itself after each step, as tests do. Slow.
+    pub fn check_each_step(&mut self, check: bool) {
+        self.check = check;
+    }
+
+    // ── hosts ──
+
+    /// A new host with that store, and starts it.
+    pub fn add_host(&mut self, config: HostConfig, store: Box<dyn Store>) -> HostId {
+        self.add_host_on(config, DiskConfig::default(), store)
+    }
+
+    /// A new host whose store lies behind a disk of that kind, and starts it.
+    pub fn add_host_on(
+        &mut self,
+        config: HostConfig,
+        disk: DiskConfig,
+        store: Box<dyn Store>,
+    ) -> HostId {
+        let id = config.host;
+        let place = self.nature.add(id, Disk::new(disk, store));
+        self.configs.push(config);
+        self.hosts.push(None);
+        self.start(place);
+        id
+    }
+
+    fn start(&mut self, place: u32) {
+        let config = self.configs[at(place)].clone();
+        let disk = self.nature.disk(place);
+        self.hosts[at(place)] = Some(Host::new(config, &|name| disk.setting(name)));
+        self.nature.start(place);
+    }
+
+    /// The host's process ends without a word; its disk keeps what a power cut would leave.
+    pub fn crash(&mut self, host: HostId) {
+        let place = self.nature.known(host);
+        self.nature.crash(place);
+        self.hosts[at(place)] = None;
+    }
+
+    /// Starts a crashed host again, with what its disk kept.
+    pub fn restart(&mut self, host: HostId) {
+        self.start(self.nature.known(host));
+    }
+
+    /// Puts another store, an empty one for instance, into a crashed host.
+    pub fn replace_store(&mut self, host: HostId, store: Box<dyn Store>) {
+        let place = self.nature.known(host);
+        assert!(
+            !self.nature.is_up(place),
+            "host {host} is up: crash it first"
+        );
+        self.nature.disk(place).store = store;
+    }
+
+    /// A host that is up.
+    #[must_use]
+    pub fn host(&self, host: HostId) -> Option<&Host> {
+        self.nature
+            .place(host)
+            .and_then(|place| self.hosts[at(place)].as_ref())
+    }
+
+    /// All hosts that are up, in the order they were added.
+    pub fn hosts(&self) -> impl Iterator<Item = &Host> {
+        self.hosts.iter().flatten()
+    }
+
+    /// Tells a host something, as the next thing that happens to it now; to one that is down, nothing.
+    pub fn tell(&mut self, host: HostId, input: Input) {
+        let place = self.nature.known(host);
+        if self.nature.is_up(place) {
+            self.nature.tell(place, input);
+        }
+    }
+
+    /// What a host keeps, crashed or not.
+    pub fn usage(&mut self, host: HostId) -> Usage {
+        let place = self.nature.known(host);
+        self.nature.disk(place).store.usage()
+    }
+
+    /// A host's store as it lies on its disk.
+    pub fn store(&mut self, host: HostId) -> &mut dyn Store {
+        let place = self.nature.known(host);
+        self.nature.disk(place).store.as_mut()
+    }
+
+    /// How much a host has said and heard.
+    #[must_use]
+    pub fn traffic(&self, host: HostId) -> Traffic {
+        self.nature.traffic(self.nature.known(host))
+    }
+
+    /// Every host checks itself.
+    pub fn check(&self) {
+        self.hosts().for_each(Host::check);
+    }
+
+    // ── clients ──
+
+    /// A client asks a host; [`World::reply`] has the answer when there is one.
+    pub fn request(&mut self, host: HostId, request: Request, options: Options) -> Ticket {
+        self.nature
+            .request(self.nature.known(host), request, options)
+    }
+
+    /// What became of a request: nothing yet, an answer, or the host crashed.
+    #[must_use]
+    pub fn answer(&self, ticket: Ticket) -> Option<&Answer> {
+        self.nature.answered(ticket)
+    }
+
+    /// The answer to a request, if there is one.
+    #[must_use]
+    pub fn reply(&self, ticket: Ticket) -> Option<&Reply> {
+        match self.nature.answered(ticket) {
+            Some(Answer::Reply(reply)) => Some(reply),
+            Some(Answer::Broken) | None => None,
+        }
+    }
+
+    /// Takes an answer out, so that a long run does not gather them.
+    pub fn take_answer(&mut self, ticket: Ticket) -> Option<Answer> {
+        self.nature.take_answer(ticket)
+    }
+
+    /// Asks, and lets time go on until there is an answer or that time has come.
+    pub fn ask(&mut self, host: HostId, request: Request, limit: Time) -> Option<Answer> {
+        let ticket = self.request(host, request, Options::default());
+        self.run_while(limit, |world| world.answer(ticket).is_none());
+        self.take_answer(ticket)
+    }
+
+    // ── the network ──
+
+    /// The settings of the network, which may be changed at any time.
+    pub fn network(&mut self) -> &mut NetworkConfig {
+        &mut self.nature.network.config
+    }
+
+    /// Loses everything that goes from the first hosts to the second, until [`World::heal`].
+    pub fn cut_one_way(&mut self, from: &[HostId], to: &[HostId]) {
+        self.nature.cut(from, to);
+    }
+
+    /// Loses everything between the first hosts and the second, until [`World::heal`].
+    pub fn cut(&mut self, some: &[HostId], others: &[HostId]) {
+        self.nature.cut(some, others);
+        self.nature.cut(others, some);
+    }
+
+    /// Ends every cut.
+    pub fn heal(&mut self) {
+        self.nature.heal();
+    }
+
+    /// All that a host sends or gets takes so much longer; 0 makes it fast again.
+    pub fn slow_host(&mut self, host: HostId, extra_ms: u64) {
+        let place = self.nature.known(host);
+        self.nature.network.slow_host(place, extra_ms);
+    }
+
+    /// All from one host to another takes so much longer; 0 makes it fast again.
+    pub fn slow_link(&mut self, from: HostId, to: HostId, extra_ms: u64) {
+        let (from, to) = (self.nature.known(from), self.nature.known(to));
+        self.nature.network.slow_link(from, to, extra_ms);
+    }
+
+    /// A host's wall clock is so much ahead of the world's from now on, or behind: it jumps.
+    pub fn set_clock(&mut self, host: HostId, ahead_ms: i64) {
+        let place = self.nature.known(host);
+        self.nature.skew(place, ahead_ms);
+    }
+
+    // ── time ──
+
+    /// The present time.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        Time::from_ms(self.nature.now_ms())
+    }
+
+    /// How many messages have reached a host, in all.
+    #[must_use]
+    pub fn delivered(&self) -> u64 {
+        self.nature.delivered()
+    }
+
+    /// How many things are to come: messages on their way, alarms, disks at work.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.nature.waiting()
+    }
+
+    /// Lets the next thing happen; false if nothing will ever happen.
+    pub fn step(&mut self) -> bool {
+        self.step_before(u64::MAX)
+    }
+
+    /// Lets everything happen up to that time, and stands there.
+    pub fn run_until(&mut self, time: Time) {
+        while self.step_before(time.as_ms()) {}
+    }
+
+    /// Lets time go on while a condition holds, to that time at most. It is looked at whenever all that
+    /// was due in a millisecond has happened. Returns whether it has ceased to hold.
+    pub fn run_while(&mut self, limit: Time, mut condition: impl FnMut(&World) -> bool) -> bool {
+        loop {
+            self.run_until(self.now());
+            if !condition(self) {
+                return true;
+            }
+            match self.nature.next_due() {
+                Some(due) if due <= limit.as_ms() => self.run_until(Time::from_ms(due)),
+                Some(_) | None => {
+                    self.run_until(limit);
+                    return !condition(self);
+                }
+            }
+        }
+    }
+
+    fn step_before(&mut self, limit: u64) -> bool {
+        let Some((place, input)) = self.nature.next(limit) else {
+            return false;
+        };
+        let now = self.nature.now(place);
+        let host = self.hosts[at(place)]
+            .as_mut()
+            .expect("nature speaks to those who are up");
+        input.apply(host, now, &mut self.effects);
+        if self.check {
+            host.check();
+        }
+        let wake = host.next_wake();
+        self.nature.carry_out(place, &mut self.effects, wake);
+        true
+    }
+}
+
+fn at(place: u32) -> usize {
+    usize::try_from(place).expect("a place in a table in memory")
+}
