@@ -24,8 +24,8 @@ use crate::actor::{Collected, Input};
 use crate::keep::Then;
 use crate::message::{Envelope, Options, Reply, Request, Ticket};
 use crate::placement::HostId;
-use crate::record::{Now, Time, WallMs};
-use crate::store::Op;
+use crate::record::{Key, Now, Time, WallMs};
+use crate::store::{Done, Op};
 use crate::wire;
 
 /// The wall time at which every world begins: 14 November 2023.
@@ -224,6 +224,21 @@ impl Nature {
 
     pub(super) fn disk(&mut self, place: u32) -> &mut Disk {
         &mut self.site_mut(place).disk
+    }
+
+    /// Whether a store has anything under a key.
+    pub(super) fn holds(&mut self, place: u32, key: &Key) -> bool {
+        match self.disk(place).store.apply(Op::Versions(key.clone())) {
+            Done::Versions(summary) => summary.value.is_some(),
+            Done::Failed(_)
+            | Done::Cells(_)
+            | Done::Held(_)
+            | Done::Page(..)
+            | Done::List(..)
+            | Done::Digests(_)
+            | Done::Discarded(_)
+            | Done::Set => false,
+        }
     }
 
     pub(super) fn traffic(&self, place: u32) -> Traffic {

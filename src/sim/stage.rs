@@ -29,7 +29,7 @@ use crate::keep::Then;
 use crate::message::{Envelope, Event, Options, Reply, Request, Ticket};
 use crate::node::{Host, HostConfig};
 use crate::placement::HostId;
-use crate::record::{Now, Time};
+use crate::record::{Key, Now, Time};
 use crate::store::{Op, Store, Usage};
 
 /// The clients that wait for an answer.
@@ -463,6 +463,20 @@ impl Stage {
     pub fn usage(&self, host: HostId) -> Usage {
         let place = self.known(host);
         self.nature.borrow_mut().disk(place).store.usage()
+    }
+
+    /// Whether a host is up.
+    #[must_use]
+    pub fn is_up(&self, host: HostId) -> bool {
+        let nature = self.nature.borrow();
+        nature.place(host).is_some_and(|place| nature.is_up(place))
+    }
+
+    /// Whether a host's store has a value, or a tombstone, under a key.
+    #[must_use]
+    pub fn holds(&self, host: HostId, key: &Key) -> bool {
+        let place = self.known(host);
+        self.nature.borrow_mut().holds(place, key)
     }
 
     /// Loses everything between the first hosts and the second, until [`Stage::heal`].

@@ -9,7 +9,7 @@ use crate::actor::{Collected, Input};
 use crate::message::{Options, Reply, Request, Ticket};
 use crate::node::{Host, HostConfig};
 use crate::placement::HostId;
-use crate::record::Time;
+use crate::record::{Key, Time};
 use crate::store::{Store, Usage};
 
 /// Some hosts, what is between them, and the time.
@@ -123,6 +123,12 @@ impl World {
     pub fn usage(&mut self, host: HostId) -> Usage {
         let place = self.nature.known(host);
         self.nature.disk(place).store.usage()
+    }
+
+    /// Whether a host's store has a value, or a tombstone, under a key.
+    pub fn holds(&mut self, host: HostId, key: &Key) -> bool {
+        let place = self.nature.known(host);
+        self.nature.holds(place, key)
     }
 
     /// A host's store as it lies on its disk.
