@@ -36,6 +36,9 @@ pub mod message;
 // How does a message look as bytes, and what if the bytes are bad?
 pub mod wire;
 
+// Who seems alive?
+pub mod detect;
+
 // How does a node find its neighbours, and the owner of an id, with nobody in charge?
 pub mod find;
 

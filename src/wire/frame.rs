@@ -75,14 +75,12 @@ pub(super) enum Kind {
     Granted,
     Refused,
     Left,
-    Detect,
 }
 
 impl Kind {
-    /// Who speaks: hosts about data, nodes about the ring, or failure detectors.
+    /// Who speaks: hosts about data, or nodes about the ring.
     pub(super) const fn speaker(self) -> Speaker {
         match self {
-            Kind::Detect => Speaker::Detect,
             Kind::Lookup
             | Kind::Found
             | Kind::GoOn
@@ -130,7 +128,7 @@ impl Kind {
     }
 
     /// Every kind, by its number less one.
-    const ALL: [Kind; 44] = [
+    const ALL: [Kind; 43] = [
         Kind::Ask,
         Kind::Answer,
         Kind::Write,
@@ -174,7 +172,6 @@ impl Kind {
         Kind::Granted,
         Kind::Refused,
         Kind::Left,
-        Kind::Detect,
     ];
 
     fn of(byte: u8) -> Result<Kind, WireError> {
@@ -229,8 +226,7 @@ impl Kind {
             | Kind::Offer
             | Kind::Take
             | Kind::Refused
-            | Kind::Left
-            | Kind::Detect => MAX_FRAME_BYTES,
+            | Kind::Left => MAX_FRAME_BYTES,
         }
     }
 }
@@ -240,7 +236,6 @@ impl Kind {
 pub(super) enum Speaker {
     Keep,
     Find,
-    Detect,
 }
 
 /// How many bytes the frame that begins so has, the prefix included: what a reader of a stream must wait

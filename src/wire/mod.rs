@@ -118,6 +118,5 @@ pub fn decode(frame: Bytes) -> Result<Envelope, WireError> {
                 body: Message::Keep(message),
             })
         }
-        Speaker::Detect => Err(WireError::Kind(kind as u8)),
     }
 }
