@@ -9,6 +9,7 @@ use sha1::{Digest, Sha1};
 ///
 /// Kept as three words, most significant first, so that the derived order is the numeric order and a
 /// comparison is usually decided by its first word. On the wire it is 20 bytes, big-endian.
+// region: id
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Id {
     /// Bits 159 to 96.
@@ -18,6 +19,7 @@ pub struct Id {
     /// Bits 31 to 0.
     low: u32,
 }
+// endregion: id
 
 impl Id {
     /// Zero, where the circle closes.
@@ -38,9 +40,11 @@ impl Id {
     pub const BYTES: usize = 20;
 
     /// The id of some bytes, usually a key: their SHA-1.
+    // region: of
     pub fn of(bytes: &[u8]) -> Id {
         Id::from_bytes(Sha1::digest(bytes).into())
     }
+    // endregion: of
 
     /// The SHA-1 of all these pieces, one after the other.
     pub fn of_pieces<P: AsRef<[u8]>>(pieces: &[P]) -> Id {
@@ -142,9 +146,11 @@ impl Id {
     }
 
     /// How far it is from here clockwise to `to`: zero if they are the same, otherwise 1 to 2^160 - 1.
+    // region: distance
     pub fn distance(self, to: Id) -> Id {
         to.wrapping_sub(self)
     }
+    // endregion: distance
 
     /// The id halfway from here clockwise to `to`, rounded towards here. Halfway to itself is itself.
     pub fn midpoint(self, to: Id) -> Id {

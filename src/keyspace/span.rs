@@ -33,6 +33,7 @@ impl Span {
     }
 
     /// Whether `id` lies in the span.
+    // region: contains
     pub fn contains(&self, id: Id) -> bool {
         if self.from < self.to {
             self.from < id && id <= self.to
@@ -41,11 +42,14 @@ impl Span {
             self.from < id || id <= self.to
         }
     }
+    // endregion: contains
 
     /// How many ids the span has; `None` for the whole circle, whose 2^160 do not fit in an [`Id`].
+    // region: width
     pub fn width(&self) -> Option<Id> {
         (!self.is_whole()).then(|| self.from.distance(self.to))
     }
+    // endregion: width
 
     /// The share of the circle that lies in the span, above 0 and up to 1.
     pub fn fraction(&self) -> f64 {

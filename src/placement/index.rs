@@ -80,6 +80,7 @@ impl Index {
     }
 
     /// The place of the first token at or after `id`, passing zero if need be. `None` when there is none.
+    // region: at_or_after
     pub(super) fn at_or_after(&self, id: Id) -> Option<usize> {
         if self.tokens.is_empty() {
             return None;
@@ -97,6 +98,7 @@ impl Index {
         let place = first + skipped;
         Some(if place == self.tokens.len() { 0 } else { place })
     }
+    // endregion: at_or_after
 
     /// What each of `hosts` hosts owns, by their numbers, in 2^64ths of the circle.
     pub(super) fn loads(&self, hosts: usize) -> Vec<u128> {
@@ -117,6 +119,7 @@ impl Index {
     }
 
     /// The first `count` distinct hosts clockwise, whatever their zones.
+    // region: successors
     pub(super) fn successors(&self, id: Id, count: usize) -> Vec<HostId> {
         let wanted = count.min(self.host_count);
         let mut found = Vec::with_capacity(wanted);
@@ -137,6 +140,7 @@ impl Index {
         }
         found
     }
+    // endregion: successors
 
     /// The first `count` distinct hosts clockwise, those of zones not met before coming first.
     pub(super) fn replicas(&self, id: Id, count: usize) -> Vec<HostId> {

@@ -73,6 +73,7 @@ pub fn pieces(old: &Placement, r_old: usize, new: &Placement, r_new: usize) -> V
 }
 
 /// The circle cut at every token of either placement.
+// region: spans
 fn spans(old: &Placement, new: &Placement) -> Vec<Span> {
     let mut cuts: Vec<Id> = old
         .tokens()
@@ -87,3 +88,4 @@ fn spans(old: &Placement, new: &Placement) -> Vec<Span> {
         .map(|(from, to)| Span::new(from, to))
         .collect()
 }
+// endregion: spans

@@ -41,12 +41,14 @@ pub enum PlacementError {
 /// 10,000 tokens), and further questions are answered from there. To share one, finish editing and
 /// put it in an `Arc`.
 #[derive(Clone, Default)]
+// region: placement
 pub struct Placement {
     members: BTreeMap<HostId, Member>,
     tokens: BTreeMap<Id, HostId>,
     /// The tokens laid flat; empty after an edit, until somebody asks.
     index: OnceLock<Index>,
 }
+// endregion: placement
 
 impl Placement {
     /// An empty ring.
@@ -122,6 +124,7 @@ impl Placement {
 
     /// The token that owns `id`: the first at or after it going clockwise. An id exactly on a token
     /// belongs to that token.
+    // region: owner
     pub fn owner(&self, id: Id) -> Result<Token, EmptyRing> {
         let index = self.index();
         index
@@ -129,6 +132,7 @@ impl Placement {
             .map(|place| index.tokens()[place])
             .ok_or(EmptyRing)
     }
+    // endregion: owner
 
     /// The hosts that keep a copy of `id`: the first `r` distinct ones clockwise, beginning with the
     /// owner. Where zones are named, hosts of distinct zones come first; when there are no more zones

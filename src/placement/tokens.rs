@@ -33,11 +33,13 @@ use super::load::{CIRCLE, Weighed, weighed};
 
 /// `n` tokens from a name: the SHA-1 of `name#0` to `name#{n-1}`. The same name always stands at the
 /// same places, which is all the agreement that hosts without a roster have.
+// region: by_name
 pub fn by_name(name: &str, n: usize) -> Vec<Id> {
     (0..n)
         .map(|i| Id::of(format!("{name}#{i}").as_bytes()))
         .collect()
 }
+// endregion: by_name
 
 /// `n` tokens at random, the same for the same seed.
 pub fn random(seed: u64, n: usize) -> Vec<Id> {
@@ -118,6 +120,7 @@ fn level(placement: &Placement, weight: u32, most: usize) -> Vec<Giver> {
     hosts.sort_by_key(|host| std::cmp::Reverse(host.level()));
     let weights: u128 = hosts.iter().map(|host| host.weight).sum();
     let due = CIRCLE * u128::from(weight) / (weights + u128::from(weight));
+    // region: water
     let (mut count, mut load, mut weight, mut water) = (0, 0, 0, 0);
     for host in hosts.iter().take(most) {
         if count > 0 && host.level() <= water {
@@ -126,6 +129,7 @@ fn level(placement: &Placement, weight: u32, most: usize) -> Vec<Giver> {
         (count, load, weight) = (count + 1, load + host.load, weight + host.weight);
         water = (load.saturating_sub(due) << 32) / weight;
     }
+    // endregion: water
     let giver = |host: Weighed| Giver {
         give: host.load.saturating_sub((host.weight * water) >> 32),
         spans: longest_first(placement.spans(host.host)),
