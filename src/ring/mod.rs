@@ -79,6 +79,7 @@ impl Ring {
     ///
     /// # Errors
     /// [`NoProcess`] if one of them is not there; then neither hears of it.
+    // region: link
     pub fn link(&self, a: Name, b: Name) -> Result<(), NoProcess> {
         let (first, second) = (self.find(a)?, self.find(b)?);
         (self.settings.watch)(Event::Linking(a, b));
@@ -86,6 +87,7 @@ impl Ring {
         second.do_send(Signal::SetPrev(Arc::clone(first)));
         Ok(())
     }
+    // endregion: link
 
     /// Sends `message` clockwise, beginning with `from`, for `limit` relays; returns what was sent.
     ///

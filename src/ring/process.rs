@@ -156,6 +156,7 @@ impl Process {
         }
     }
 
+    // region: receive
     fn receive(&mut self, relay: Relay<String>, ctx: &mut Context<Self>) {
         if matches!(self.stage, Stage::Gone) {
             self.pass(relay, ctx);
@@ -172,12 +173,14 @@ impl Process {
             }));
         }
     }
+    // endregion: receive
 
     fn relay(&self, relay: Relay<String>, ctx: &Context<Self>) {
         (self.settings.watch)(Event::Relaying(self.name, &relay));
         self.pass(relay.relayed(), ctx);
     }
 
+    // region: pass
     fn pass(&self, relay: Relay<String>, ctx: &Context<Self>) {
         match self.links.towards(relay.direction) {
             // Without clone and without waiting. A mailbox that takes no more has ended, and its
@@ -186,6 +189,7 @@ impl Process {
             None => ctx.address().do_send(Signal::Relay(relay)),
         }
     }
+    // endregion: pass
 
     fn ask_to_leave(&mut self, ctx: &mut Context<Self>) {
         if !matches!(self.stage, Stage::Member) {
@@ -205,6 +209,7 @@ impl Process {
         }
     }
 
+    // region: let_go
     fn let_go(&mut self, who: Neighbour, next: Neighbour, ctx: &Context<Self>) {
         match &mut self.stage {
             Stage::Member => {
@@ -216,6 +221,7 @@ impl Process {
             Stage::Gone => self.ask_prev(who, next),
         }
     }
+    // endregion: let_go
 
     fn go(&mut self) {
         let kept = match std::mem::replace(&mut self.stage, Stage::Gone) {

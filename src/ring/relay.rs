@@ -102,6 +102,7 @@ impl<M> Relay<M> {
         }
     }
 
+    // region: relay
     /// Must whoever receives this drop it? (A counter that can grow no further is spent as well.)
     #[must_use]
     pub fn spent(&self) -> bool {
@@ -114,6 +115,7 @@ impl<M> Relay<M> {
         self.relays = self.relays.saturating_add(1);
         self
     }
+    // endregion: relay
 }
 
 /// `{relay,anti_clockwise,10,1,"Hi"}`: direction, limit, relays, message.
