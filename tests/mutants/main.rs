@@ -136,6 +136,7 @@ fn mutants_are_caught() {
 fn missed(path: &Path) -> Option<String> {
     let mutant = Mutant::read(path).unwrap();
     let folder = root().join("target/mutants/tree");
+    tree::lend(&folder.with_file_name("target"));
     tree::mirror(root(), &folder);
     tree::apply(&folder, &mutant.path, false).unwrap();
     let outcome = tree::test(&folder, &mutant.caught_by);

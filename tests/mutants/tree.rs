@@ -65,6 +65,40 @@ pub(crate) fn mirror(root: &Path, copy: &Path) {
     }
 }
 
+/// Lends the mutants what is already built of other crates, so that only ours is built again.
+///
+/// Nothing of ours is lent: a mutant would be built under the same name, into the same file.
+pub(crate) fn lend(target: &Path) {
+    let own = std::env::current_exe().unwrap();
+    let built = own.parent().and_then(Path::parent).unwrap();
+    let lent = target.join(built.file_name().unwrap());
+    if lent.exists() {
+        return;
+    }
+    for part in ["build", "deps", ".fingerprint"] {
+        let is_library = |name: &str| name.starts_with("lib");
+        for entry in fs::read_dir(built.join(part)).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+            if !name.contains("roundelay") && (part != "deps" || is_library(name)) {
+                link(&path, &lent.join(part).join(name));
+            }
+        }
+    }
+}
+
+fn link(from: &Path, to: &Path) {
+    if from.is_dir() {
+        for entry in fs::read_dir(from).unwrap() {
+            let path = entry.unwrap().path();
+            link(&path, &to.join(path.file_name().unwrap()));
+        }
+    } else {
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::hard_link(from, to).unwrap();
+    }
+}
+
 /// Applies a patch, or only tries whether it could be; by git or, without it, by patch.
 pub(crate) fn apply(folder: &Path, patch: &Path, only_try: bool) -> Result<(), String> {
     let mut git = Command::new("git");
