@@ -13,12 +13,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use roundelay::actor::Input;
 use roundelay::message::{KeyOp, Options, Outcome, Reply, Request, Ticket};
 use roundelay::node::HostConfig;
 use roundelay::placement::{HostId, Member, random};
 use roundelay::record::{Key, Time, Version};
 use roundelay::roster::{RingId, Roster};
-use roundelay::actor::Input;
 use roundelay::sim::{Answer, NetworkConfig, World};
 use roundelay::store::MemoryStore;
 

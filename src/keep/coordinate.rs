@@ -18,7 +18,8 @@ use crate::message::{
 use crate::message::{ReqId, Road, Ticket, Want};
 use crate::placement::HostId;
 use crate::record::{
-    Body, Cells, ExpiryCell, Key, Record, Summary, Time, ValueCell, Version, WallMs,
+    Body, Cells, ExpiryCell, Key, MAX_MEDIA_TYPE_BYTES, Record, Summary, Time, ValueCell, Version,
+    WallMs,
 };
 use crate::roster::{Groups, RosterVersion};
 
@@ -110,14 +111,8 @@ impl Keeper {
             );
             return Err(Failure::Limit(why));
         }
-        if let KeyOp::Put(body, _) = op
-            && body.len > self.config.max_value_bytes
-        {
-            let why = format!(
-                "a value of {} bytes is too long: at most {}",
-                body.len, self.config.max_value_bytes
-            );
-            return Err(Failure::Limit(why));
+        if let KeyOp::Put(body, _) = op {
+            check_limits(body, self.config.max_value_bytes)?;
         }
         if self.roster.is_none() && linked.is_none() {
             Err(Failure::NoRing)
@@ -752,5 +747,39 @@ fn expiry_cells(
             }),
         },
         Some(_) | None => tombstone(stamped(true)),
+    }
+}
+
+/// A value that could not travel, or is longer than this host takes, is refused before anything is asked.
+fn check_limits(body: &Body, max_value_bytes: u64) -> Result<(), Failure> {
+    let (len, media_type) = (body.len, body.content_type.as_deref().map_or(0, str::len));
+    if len > max_value_bytes {
+        let why = format!("a value of {len} bytes is too long: at most {max_value_bytes}");
+        return Err(Failure::Limit(why));
+    }
+    if media_type > MAX_MEDIA_TYPE_BYTES {
+        let why = format!(
+            "a media type of {media_type} bytes is too long: at most {MAX_MEDIA_TYPE_BYTES}"
+        );
+        return Err(Failure::Limit(why));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_and_media_types_have_limits() {
+        let typed = |len: usize| Body {
+            content_type: Some("x".repeat(len).into()),
+            ..Body::new("meow")
+        };
+        assert_eq!(check_limits(&typed(MAX_MEDIA_TYPE_BYTES), 4), Ok(()));
+        let long_type = check_limits(&typed(MAX_MEDIA_TYPE_BYTES + 1), 4);
+        assert!(matches!(long_type, Err(Failure::Limit(why)) if why.contains("media type")));
+        let long = check_limits(&Body::new("meow"), 3);
+        assert!(matches!(long, Err(Failure::Limit(why)) if why.contains("at most 3")));
     }
 }

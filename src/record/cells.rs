@@ -22,6 +22,9 @@ use super::{Key, Version, WallMs};
 /// A value travels and is stored in pieces of at most this many bytes.
 pub const PIECE_BYTES: usize = 1024 * 1024;
 
+/// The longest media type, in bytes. A longer one is refused.
+pub const MAX_MEDIA_TYPE_BYTES: usize = 1024;
+
 /// A value: any bytes in pieces, and what it says it is.
 ///
 /// A body is *whole* when all its pieces are here. A large one travels *bare*: its length only, and the

@@ -17,7 +17,9 @@ mod key;
 mod time;
 mod version;
 
-pub use cells::{Body, Cells, ExpiryCell, PIECE_BYTES, Record, Summary, ValueCell};
+pub use cells::{
+    Body, Cells, ExpiryCell, MAX_MEDIA_TYPE_BYTES, PIECE_BYTES, Record, Summary, ValueCell,
+};
 pub use key::{Key, KeyError, MAX_KEY_BYTES};
 pub use time::{Now, Time, WallMs};
 pub use version::{Clock, Stamp, Version};

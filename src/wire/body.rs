@@ -22,7 +22,9 @@ use super::schema::SummaryPb;
 use crate::keyspace::Id;
 use crate::message::Peer;
 use crate::placement::HostId;
-use crate::record::{Body as Value, Cells, Key, PIECE_BYTES, Record, Summary, ValueCell};
+use crate::record::{
+    Body as Value, Cells, Key, MAX_MEDIA_TYPE_BYTES, PIECE_BYTES, Record, Summary, ValueCell,
+};
 use crate::roster::{
     Change, MAX_HOSTS, MAX_TOKENS, MemberPb, Roster, tokens_from_bytes, tokens_to_bytes,
 };
@@ -36,9 +38,6 @@ pub const MAX_DIGESTS: u64 = 256;
 
 /// The longest value a record may claim to have, in bytes, all pieces together: 1 TiB.
 pub const MAX_VALUE_BYTES: u64 = 1 << 40;
-
-/// The longest media type, in bytes.
-pub const MAX_MEDIA_TYPE_BYTES: u64 = 1024;
 
 /// The longest head of one thing in a list, in bytes: a host with all its tokens.
 const MAX_HEAD_BYTES: usize = 128 * 1024;
@@ -221,7 +220,7 @@ fn read_value(value: ValuePb, bytes: &mut Bytes) -> Result<Value, WireError> {
     within(
         "the length of a media type",
         len_u32(media_type.map_or(0, str::len)),
-        MAX_MEDIA_TYPE_BYTES,
+        MAX_MEDIA_TYPE_BYTES as u64,
     )?;
     let content_type = media_type.map(Arc::from);
     let mut pieces = Vec::new();

@@ -37,7 +37,7 @@
 //! | [`MAX_LIST_RECORDS`], [`MAX_DIGESTS`] | 65,536, 256 | records or versions, digests in a list |
 //! | [`MAX_PEERS`], [`MAX_PATH`] | 4,096, 65,536 | successors or routes, nodes in a trace |
 //! | [`MAX_VALUE_BYTES`] | 1 TiB | a value, all its pieces together |
-//! | [`MAX_MEDIA_TYPE_BYTES`], [`MAX_TEXT_BYTES`] | 1 KiB each | a media type, the reason of a refusal |
+//! | [`MAX_MEDIA_TYPE_BYTES`](crate::record::MAX_MEDIA_TYPE_BYTES), [`MAX_TEXT_BYTES`] | 1 KiB each | a media type, the reason of a refusal |
 //! | [`MAX_WALL_MS`], [`MAX_ROUND`], [`MAX_RELAYS`] | 2^47, 2^31, 2^31 | a time, a Paxos round, relays |
 //!
 //! Left out: compression, checksums (the transport has one) and pieces of frames; who may speak at all is
@@ -62,7 +62,7 @@ use frame::Speaker;
 use crate::message::{Envelope, Message};
 use crate::placement::HostId;
 
-pub use body::{MAX_DIGESTS, MAX_LIST_RECORDS, MAX_MEDIA_TYPE_BYTES, MAX_VALUE_BYTES};
+pub use body::{MAX_DIGESTS, MAX_LIST_RECORDS, MAX_VALUE_BYTES};
 pub use error::WireError;
 pub use find::{MAX_PATH, MAX_PEERS, MAX_RELAYS};
 pub use frame::{
