@@ -188,10 +188,10 @@ async fn look_up(options: &Options, play: &Play) -> Result<()> {
 async fn join_and_leave(play: &mut Play) -> Result<()> {
     show::title("Every line is read, a host joins, and every line is read again");
     let (round, spent) = read(play).await?;
-    say("before", play, round, &spent);
+    say("before", play, &round, &spent);
     let host = play.join().await?;
     let (round, spent) = read(play).await?;
-    say(&format!("with {host}"), play, round, &spent);
+    say(&format!("with {host}"), play, &round, &spent);
     println!();
     let fresh = vec![Traffic::default(); play.hosts.len()];
     show::hosts(play, &fresh)?;
@@ -200,7 +200,7 @@ async fn join_and_leave(play: &mut Play) -> Result<()> {
     show::title(format!("{leaver} leaves"));
     play.leave(leaver).await?;
     let (round, spent) = read(play).await?;
-    say(&format!("without {leaver}"), play, round, &spent);
+    say(&format!("without {leaver}"), play, &round, &spent);
     Ok(())
 }
 
@@ -222,7 +222,7 @@ async fn read(play: &Play) -> Result<(Round, Vec<Traffic>)> {
     Ok((round, spent.collect()))
 }
 
-fn say(when: &str, play: &Play, round: Round, spent: &[Traffic]) {
+fn say(when: &str, play: &Play, round: &Round, spent: &[Traffic]) {
     let n = play.keys.len();
     let hosts = spent.len().max(1) as u64;
     let bytes: u64 = spent.iter().map(|traffic| traffic.bytes_sent).sum();

@@ -13,7 +13,7 @@ use roundelay::actor::Input;
 use roundelay::dht::Dht;
 use roundelay::find::FindConfig;
 use roundelay::keep::KeepConfig;
-use roundelay::message::{KeyOp, Outcome};
+use roundelay::message::{KeyOp, Outcome, Reply};
 use roundelay::placement::{HostId, Member, Placement, random};
 use roundelay::record::Key;
 use roundelay::roster::{RingId, Roster};
@@ -42,7 +42,7 @@ pub(crate) struct Play {
 }
 
 /// What a round of gets came to.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Round {
     /// Keys whose value came back as it was put.
     pub(crate) right: usize,
@@ -50,8 +50,17 @@ pub(crate) struct Round {
     pub(crate) absent: usize,
     /// Requests that failed.
     pub(crate) failed: usize,
+    /// What the first of them said.
+    pub(crate) why: Option<String>,
     /// Requests whose host held no copy itself, so that all of it went to others.
     pub(crate) forwarded: usize,
+}
+
+fn words(result: &Reply) -> String {
+    match result {
+        Ok(outcome) => outcome.to_string(),
+        Err(failure) => failure.to_string(),
+    }
 }
 
 /// The settings of a ring that the options ask for.
@@ -207,7 +216,12 @@ impl Play {
                         round.right += 1;
                     }
                     Ok(Outcome::Value(None)) => round.absent += 1,
-                    Ok(_) | Err(_) => round.failed += 1,
+                    other => {
+                        round.failed += 1;
+                        round
+                            .why
+                            .get_or_insert_with(|| format!("{key}: {}", words(&other)));
+                    }
                 }
                 let holders = placement.replicas(key.id(), usize::from(self.plan.replicas));
                 round.forwarded += usize::from(!holders.contains(&dht.host()));

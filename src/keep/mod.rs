@@ -367,7 +367,12 @@ impl Keeper {
             } => {
                 self.piece_asked(cx, from, (req, index), &key, version);
             }
-            KeepMessage::PieceIs { req, index, bytes } => self.piece_is(cx, req, index, bytes),
+            KeepMessage::PieceIs {
+                req,
+                version,
+                index,
+                bytes,
+            } => self.piece_is(cx, from, req, (version, index), bytes),
             KeepMessage::Gossip { version, wall: _ } => self.gossiped(cx, from, version),
             KeepMessage::RosterAsk { have } => self.roster_asked(cx, from, have),
             KeepMessage::RosterIs(roster) => self.roster_is(cx, Some(from), roster),

@@ -130,6 +130,7 @@ impl Keeper {
                 from,
                 KeepMessage::PieceIs {
                     req,
+                    version,
                     index,
                     bytes: Some(bytes),
                 },
@@ -160,19 +161,30 @@ impl Keeper {
         } else {
             None
         };
-        self.send(cx, to, KeepMessage::PieceIs { req, index, bytes });
+        let piece = KeepMessage::PieceIs {
+            req,
+            version,
+            index,
+            bytes,
+        };
+        self.send(cx, to, piece);
     }
 
     /// A piece has come: for a get we coordinate, or for a value on its way to our store.
     pub(super) fn piece_is(
         &mut self,
         cx: &mut Context<'_>,
+        from: HostId,
         req: ReqId,
-        index: u32,
+        (version, index): (Version, u32),
         bytes: Option<Bytes>,
     ) {
+        // A number names a question of one host only, and a chunk brings many records under one: whose
+        // piece this is, its version says.
+        let awaited = |cells: &Cells| wanted(cells) == Some((version, index));
         if let Some(open) = self.open.get_mut(&req)
             && let Phase::Fetch { cells, .. } = &mut open.phase
+            && awaited(cells)
         {
             let Some(bytes) = bytes else {
                 return self.fetch_elsewhere(cx, req);
@@ -183,7 +195,7 @@ impl Keeper {
             return;
         }
         let own = self.pulls.under_way.iter().find(|(_, pull)| {
-            pull.asked == req && wanted(&pull.record.cells).is_some_and(|(_, next)| next == index)
+            pull.from == from && pull.asked == req && awaited(&pull.record.cells)
         });
         let Some(own) = own.map(|(own, _)| *own) else {
             return;

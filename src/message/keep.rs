@@ -154,6 +154,9 @@ pub enum KeepMessage {
     PieceIs {
         /// The question.
         req: ReqId,
+        /// Of which version: that alone tells apart pieces of two values, since two hosts may ask under
+        /// the same number, and one question may be about many records.
+        version: Version,
         /// Which piece.
         index: u32,
         /// Its bytes.

@@ -193,6 +193,12 @@ impl Host {
     ) {
         match purpose {
             Purpose::Route(ticket) | Purpose::Where(ticket) => fx.answer(ticket, Err(failure)),
+            // Routes decide how fast a key is found, never who holds it: with a roster its replicas are
+            // known, and they may well be a quorum without the owner that did not answer.
+            Purpose::Key(caller, key, op, options) if self.keeper.roster().is_some() => {
+                self.keeper
+                    .begin(&mut Context { now, fx }, caller, (key, op), options, None);
+            }
             Purpose::Key(caller, ..) => {
                 self.keeper
                     .tell(&mut Context { now, fx }, caller, Err(failure))

@@ -104,6 +104,7 @@ impl Roster {
             version: self.version.next(),
             by,
             phase,
+            written: super::Written::default(),
         })
     }
 
@@ -133,6 +134,7 @@ impl Roster {
             version: self.version.next(),
             by,
             phase,
+            written: super::Written::default(),
         })
     }
 }

@@ -163,9 +163,13 @@ pub(crate) fn tokens_from_bytes(host: HostId, bytes: &[u8]) -> Result<Vec<Id>, R
 type Members = BTreeMap<HostId, Member>;
 
 impl Roster {
-    /// The roster as bytes. Equal rosters have equal bytes.
+    /// The roster as bytes. Equal rosters have equal bytes. They are made once and then shared.
     #[must_use]
     pub fn encode(&self) -> Bytes {
+        self.written.0.get_or_init(|| self.write()).clone()
+    }
+
+    fn write(&self) -> Bytes {
         let old = self.old();
         let new = match &self.phase {
             Phase::Settled(_) => None,
@@ -212,6 +216,7 @@ impl Roster {
             version,
             by: HostId(read.by),
             phase,
+            written: super::Written::default(),
         })
     }
 

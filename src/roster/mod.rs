@@ -22,6 +22,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
+
 use crate::keyspace::{Id, Span};
 use crate::placement::{HostId, Member, Piece, Placement, Token, pieces};
 
@@ -138,7 +140,7 @@ pub enum Phase {
 }
 
 /// The agreed value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Roster {
     /// Which ring.
     pub ring: RingId,
@@ -148,7 +150,31 @@ pub struct Roster {
     pub by: HostId,
     /// Settled or Moving.
     pub phase: Phase,
+    written: Written,
 }
+
+/// The bytes of a roster once somebody asked for them: all who share a roster share them too. A copy of
+/// a roster may be meant to differ, so it starts without.
+#[derive(Debug, Default)]
+struct Written(OnceLock<Bytes>);
+
+impl Clone for Written {
+    fn clone(&self) -> Written {
+        Written::default()
+    }
+}
+
+/// Two rosters are equal if they say the same; whether their bytes were asked for does not matter.
+impl PartialEq for Roster {
+    fn eq(&self, other: &Roster) -> bool {
+        self.ring == other.ring
+            && self.version == other.version
+            && self.by == other.by
+            && self.phase == other.phase
+    }
+}
+
+impl Eq for Roster {}
 
 /// The replicas a request must reach: one group, or two while moving; a quorum is needed in each.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -211,6 +237,7 @@ impl Roster {
             version: RosterVersion(1),
             by,
             phase,
+            written: Written::default(),
         })
     }
 

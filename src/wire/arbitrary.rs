@@ -224,11 +224,14 @@ fn about_data() -> BoxedStrategy<KeepMessage> {
                 index,
             }
         }),
-        (req(), any::<u32>(), option::of(bytes())).prop_map(|(req, index, bytes)| M::PieceIs {
-            req,
-            index,
-            bytes
-        }),
+        (req(), version(), any::<u32>(), option::of(bytes())).prop_map(
+            |(req, version, index, bytes)| M::PieceIs {
+                req,
+                version,
+                index,
+                bytes
+            }
+        ),
     ]
     .boxed()
 }

@@ -8,7 +8,7 @@ use super::{KeepHeader, RefusalCase};
 use crate::keyspace::Span;
 use crate::message::{Answered, Ballot, KeepMessage, MoveProgress, Refusal, ReqId, Road, Want};
 use crate::placement::HostId;
-use crate::record::{Key, PIECE_BYTES, Record, Summary, WallMs};
+use crate::record::{Key, PIECE_BYTES, Record, Summary, Version, WallMs};
 use crate::roster::{MAX_ROSTER_VERSION, Roster, RosterVersion};
 use crate::wire::WireError;
 use crate::wire::body::{
@@ -95,21 +95,15 @@ impl Reader {
                         .read()
                 })?,
             },
-            Kind::AskPiece => {
-                let version = self
-                    .header
-                    .version
-                    .ok_or(WireError::Missing("version"))?
-                    .read()?;
-                M::AskPiece {
-                    req,
-                    key: self.key()?,
-                    version,
-                    index: self.header.index,
-                }
-            }
+            Kind::AskPiece => M::AskPiece {
+                req,
+                key: self.key()?,
+                version: self.version()?,
+                index: self.header.index,
+            },
             Kind::PieceIs => M::PieceIs {
                 req,
+                version: self.version()?,
                 index: self.header.index,
                 bytes: self.piece()?,
             },
@@ -276,6 +270,13 @@ impl Reader {
             MAX_LIST_FRAME_BYTES as u64,
         )?;
         read_records(&mut self.body)
+    }
+
+    fn version(&self) -> Result<Version, WireError> {
+        self.header
+            .version
+            .ok_or(WireError::Missing("version"))?
+            .read()
     }
 
     fn versions(&mut self) -> Result<Vec<(Key, Summary)>, WireError> {

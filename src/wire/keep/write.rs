@@ -144,8 +144,14 @@ pub(in crate::wire) fn write(message: &KeepMessage) -> (Kind, KeepHeader, Body<'
             };
             (Kind::AskPiece, header, Body::Bytes(key.bytes()))
         }
-        M::PieceIs { req, index, bytes } => {
+        M::PieceIs {
+            req,
+            version,
+            index,
+            bytes,
+        } => {
             let header = KeepHeader {
+                version: Some((*version).into()),
                 index: *index,
                 more: bytes.is_some(),
                 ..head(*req, RosterVersion::NONE)
