@@ -14,33 +14,16 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use rand::RngExt;
 
-use crate::message::{Ballot, Event, Failure, KeepMessage, Outcome, ReqId, Ticket};
+use crate::message::{Ballot, Event, KeepMessage, Ticket};
 use crate::placement::HostId;
-use crate::roster::{Change, ChangeError, Membership, Roster, RosterVersion};
-use crate::store::{Op, Setting};
+use crate::roster::{Membership, Roster, RosterVersion};
 
-use super::then::Next;
+use super::accept::{Acceptor, Vote};
 use super::timers::Wake;
+use super::wish::Wish;
 use super::{Context, Keeper};
-
-/// Who wants a change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Asker {
-    /// A client of this host.
-    Local(Ticket),
-    /// Another host.
-    Remote(HostId, ReqId),
-}
-
-/// A batch of changes somebody wants.
-#[derive(Clone, Debug)]
-struct Wish {
-    changes: Vec<Change>,
-    asker: Asker,
-}
 
 /// What a proposal is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,9 +36,6 @@ pub(super) enum Goal {
     GiveUp,
 }
 
-/// A roster accepted at a ballot.
-type Vote = (Ballot, Arc<Roster>);
-
 #[derive(Clone, Debug)]
 enum Stage {
     Preparing(Vec<(HostId, Option<Vote>)>),
@@ -63,37 +43,26 @@ enum Stage {
 }
 
 #[derive(Clone, Debug)]
-struct Proposal {
+pub(super) struct Proposal {
     goal: Goal,
-    version: RosterVersion,
+    pub(super) version: RosterVersion,
     ballot: Ballot,
     stage: Stage,
-}
-
-/// What we promised and accepted, for one version.
-#[derive(Clone, Debug, Default)]
-struct Acceptor {
-    version: RosterVersion,
-    promised: Ballot,
-    accepted: Option<Vote>,
 }
 
 /// Everything about choosing rosters.
 #[derive(Debug)]
 pub(super) struct Agree {
-    acceptor: Acceptor,
+    pub(super) acceptor: Acceptor,
     /// The greatest round heard of.
-    round: u32,
-    proposal: Option<Proposal>,
-    wishes: VecDeque<Wish>,
+    pub(super) round: u32,
+    pub(super) proposal: Option<Proposal>,
+    pub(super) wishes: VecDeque<Wish>,
     /// What the present move is to be ended with, once it can be.
-    ending: Option<Goal>,
+    pub(super) ending: Option<Goal>,
     /// Clients that wait for a move to settle, and what it should settle to.
-    settling: Vec<(Ticket, Arc<Membership>)>,
+    pub(super) settling: Vec<(Ticket, Arc<Membership>)>,
 }
-
-/// At most so many batches of changes wait at one host; one more is refused.
-const MAX_WISHES: usize = 1_000;
 
 impl Agree {
     /// With what the disk holds of earlier promises.
@@ -111,229 +80,8 @@ impl Agree {
     }
 }
 
-impl Acceptor {
-    fn encode(&self) -> Bytes {
-        let mut bytes = Vec::new();
-        bytes.extend_from_slice(&self.version.0.to_be_bytes());
-        put_ballot(&mut bytes, self.promised);
-        if let Some((ballot, roster)) = &self.accepted {
-            put_ballot(&mut bytes, *ballot);
-            bytes.extend_from_slice(&roster.encode());
-        }
-        bytes.into()
-    }
-
-    fn decode(bytes: &[u8]) -> Option<Acceptor> {
-        let (version, rest) = bytes.split_first_chunk::<8>()?;
-        let (promised, rest) = take_ballot(rest)?;
-        let accepted = match take_ballot(rest) {
-            Some((ballot, roster)) => Some((ballot, Arc::new(Roster::decode(roster).ok()?))),
-            None => None,
-        };
-        Some(Acceptor {
-            version: RosterVersion(u64::from_be_bytes(*version)),
-            promised,
-            accepted,
-        })
-    }
-}
-
-fn put_ballot(bytes: &mut Vec<u8>, ballot: Ballot) {
-    bytes.extend_from_slice(&ballot.round.to_be_bytes());
-    bytes.extend_from_slice(&ballot.host.0.to_be_bytes());
-}
-
-fn take_ballot(bytes: &[u8]) -> Option<(Ballot, &[u8])> {
-    let (round, rest) = bytes.split_first_chunk::<4>()?;
-    let (host, rest) = rest.split_first_chunk::<8>()?;
-    Some((
-        Ballot {
-            round: u32::from_be_bytes(*round),
-            host: HostId(u64::from_be_bytes(*host)),
-        },
-        rest,
-    ))
-}
-
-/// The acceptor's half.
-impl Keeper {
-    /// A proposer asks for a promise.
-    pub(super) fn prepare(
-        &mut self,
-        cx: &mut Context<'_>,
-        from: HostId,
-        version: RosterVersion,
-        ballot: Ballot,
-    ) {
-        if self.votes_on(cx, from, version, ballot) {
-            self.agree.acceptor.promised = ballot;
-            let state = self.agree.acceptor.encode();
-            self.store(
-                cx,
-                Op::Set(Setting::Acceptor, state),
-                Next::Promised {
-                    to: from,
-                    version,
-                    ballot,
-                },
-            );
-        }
-    }
-
-    /// The promise is on disk; if a greater one was made meanwhile, this one is not given.
-    pub(super) fn promise_is_durable(
-        &mut self,
-        cx: &mut Context<'_>,
-        to: HostId,
-        version: RosterVersion,
-        ballot: Ballot,
-    ) {
-        let acceptor = &self.agree.acceptor;
-        if acceptor.version == version && acceptor.promised == ballot {
-            let accepted = acceptor.accepted.clone();
-            self.send(
-                cx,
-                to,
-                KeepMessage::Promise {
-                    version,
-                    ballot,
-                    accepted,
-                },
-            );
-        }
-    }
-
-    /// A proposer asks us to accept a roster.
-    pub(super) fn accept(
-        &mut self,
-        cx: &mut Context<'_>,
-        from: HostId,
-        ballot: Ballot,
-        roster: Arc<Roster>,
-    ) {
-        let version = roster.version;
-        let same_ring = self
-            .roster
-            .as_ref()
-            .is_some_and(|mine| mine.ring == roster.ring);
-        if same_ring && self.votes_on(cx, from, version, ballot) {
-            self.agree.acceptor.promised = ballot;
-            self.agree.acceptor.accepted = Some((ballot, roster));
-            let state = self.agree.acceptor.encode();
-            self.store(
-                cx,
-                Op::Set(Setting::Acceptor, state),
-                Next::Accepted {
-                    to: from,
-                    version,
-                    ballot,
-                },
-            );
-        }
-    }
-
-    /// Whether we vote on that version at that ballot; whoever is behind is helped on.
-    fn votes_on(
-        &mut self,
-        cx: &mut Context<'_>,
-        from: HostId,
-        version: RosterVersion,
-        ballot: Ballot,
-    ) -> bool {
-        let Some(roster) = self.roster.clone() else {
-            return false;
-        };
-        if version <= roster.version {
-            self.offer_roster(cx, from, RosterVersion::NONE);
-            return false;
-        }
-        if version > roster.version.next() {
-            self.send(
-                cx,
-                from,
-                KeepMessage::RosterAsk {
-                    have: roster.version,
-                },
-            );
-            return false;
-        }
-        if self.adopting.is_some() || !roster.old().has(self.me) {
-            return false;
-        }
-        self.agree.round = self.agree.round.max(ballot.round);
-        let acceptor = &mut self.agree.acceptor;
-        if acceptor.version != version {
-            *acceptor = Acceptor {
-                version,
-                ..Acceptor::default()
-            };
-        }
-        if ballot < acceptor.promised {
-            let promised = acceptor.promised;
-            self.send(cx, from, KeepMessage::Rejected { version, promised });
-            return false;
-        }
-        true
-    }
-}
-
 /// The proposer's half.
 impl Keeper {
-    /// A client of this host wants a batch of changes.
-    pub fn change(&mut self, cx: &mut Context<'_>, ticket: Ticket, changes: Vec<Change>) {
-        self.wish(
-            cx,
-            Wish {
-                changes,
-                asker: Asker::Local(ticket),
-            },
-        );
-        self.settle_loopback(cx);
-    }
-
-    /// A client wants the present move given up.
-    pub fn cancel_move(&mut self, cx: &mut Context<'_>, ticket: Ticket) {
-        let Some(roster) = self.roster.clone().filter(|roster| roster.is_moving()) else {
-            return self.answer(
-                cx,
-                ticket,
-                Err(Failure::Change(ChangeError::Settled.to_string())),
-            );
-        };
-        self.agree.settling.push((ticket, Arc::clone(roster.old())));
-        self.end_move(cx, Goal::GiveUp);
-        self.settle_loopback(cx);
-    }
-
-    /// Another host wants a batch of changes; asked twice, it waits once.
-    pub(super) fn change_asked(
-        &mut self,
-        cx: &mut Context<'_>,
-        from: HostId,
-        req: ReqId,
-        changes: Vec<Change>,
-    ) {
-        let asker = Asker::Remote(from, req);
-        if !self.agree.wishes.iter().any(|wish| wish.asker == asker) {
-            self.wish(cx, Wish { changes, asker });
-        }
-    }
-
-    fn wish(&mut self, cx: &mut Context<'_>, wish: Wish) {
-        if self.roster.is_none() {
-            return self.refuse(cx, &wish.asker, &Failure::NoRing.to_string());
-        }
-        if self.agree.wishes.len() >= MAX_WISHES {
-            return self.refuse(
-                cx,
-                &wish.asker,
-                "too many changes are waiting at this host: try again",
-            );
-        }
-        self.agree.wishes.push_back(wish);
-        self.try_propose(cx);
-    }
-
     /// The move is to be ended so, as soon as the others agree.
     pub(super) fn end_move(&mut self, cx: &mut Context<'_>, goal: Goal) {
         if self.agree.ending != Some(Goal::GiveUp) {
@@ -361,7 +109,7 @@ impl Keeper {
         }
     }
 
-    fn new_round(&mut self, cx: &mut Context<'_>, roster: &Roster, goal: Goal) {
+    pub(super) fn new_round(&mut self, cx: &mut Context<'_>, roster: &Roster, goal: Goal) {
         self.agree.round = self.agree.round.saturating_add(1);
         let ballot = Ballot {
             round: self.agree.round,
@@ -399,7 +147,7 @@ impl Keeper {
     }
 
     /// Tries again after `ms`, give or take half of it.
-    fn retry_proposal(&mut self, cx: &mut Context<'_>, ms: u64) {
+    pub(super) fn retry_proposal(&mut self, cx: &mut Context<'_>, ms: u64) {
         let jitter = self.rng.random_range(ms / 2..=ms + ms / 2);
         self.timers
             .set(Wake::Agree, cx.now.at + Duration::from_millis(jitter));
@@ -453,7 +201,7 @@ impl Keeper {
         }
     }
 
-    fn own_value(&self, roster: &Roster, goal: Goal) -> Option<Arc<Roster>> {
+    pub(super) fn own_value(&self, roster: &Roster, goal: Goal) -> Option<Arc<Roster>> {
         let next = match goal {
             Goal::Change => roster.moved(self.me, &self.agree.wishes.front()?.changes),
             Goal::Finish => roster.finished(self.me),
@@ -462,7 +210,7 @@ impl Keeper {
         next.ok().map(Arc::new)
     }
 
-    fn propose(
+    pub(super) fn propose(
         &mut self,
         cx: &mut Context<'_>,
         roster: &Roster,
@@ -537,122 +285,10 @@ impl Keeper {
         }
     }
 
-    /// A roster was adopted: proposals for it or for earlier ones are over, and those who waited are told.
-    pub(super) fn wishes_after(&mut self, cx: &mut Context<'_>, roster: &Arc<Roster>) {
-        if self
-            .agree
-            .proposal
-            .as_ref()
-            .is_some_and(|proposal| proposal.version <= roster.version)
-        {
-            self.agree.proposal = None;
-            self.timers.clear(Wake::Agree);
-        }
-        self.agree.ending = None;
-        if !roster.is_moving() {
-            return self.tell_settled(cx, roster);
-        }
-        let ours = self
-            .agree
-            .wishes
-            .front()
-            .is_some_and(|wish| fulfils(roster, &wish.changes));
-        if ours && let Some(wish) = self.agree.wishes.pop_front() {
-            match wish.asker {
-                Asker::Local(ticket) => {
-                    self.agree.settling.push((ticket, Arc::clone(roster.new())))
-                }
-                Asker::Remote(host, req) => {
-                    self.send(
-                        cx,
-                        host,
-                        KeepMessage::ChangeIs {
-                            req,
-                            result: Ok(roster.version),
-                        },
-                    );
-                }
-            }
-        }
-    }
-
-    fn tell_settled(&mut self, cx: &mut Context<'_>, roster: &Arc<Roster>) {
-        for (ticket, wanted) in std::mem::take(&mut self.agree.settling) {
-            if *wanted != **roster.new() {
-                let why = "the move was given up: a host that was to take part did not answer";
-                self.answer(cx, ticket, Err(Failure::Change(why.into())));
-            } else if roster.has(self.me) {
-                self.answer(cx, ticket, Ok(Outcome::Settled(roster.version)));
-            } else {
-                self.leave_when_known(ticket, roster.version);
-            }
-        }
-    }
-
-    /// Wishes that cannot be, or that are fulfilled already, are answered and dropped.
-    fn drop_impossible(&mut self, cx: &mut Context<'_>, roster: &Roster) {
-        while let Some(wish) = self.agree.wishes.front() {
-            let Err(why) = roster.moved(self.me, &wish.changes) else {
-                return;
-            };
-            let asker = wish.asker.clone();
-            self.agree.wishes.pop_front();
-            match (why, asker) {
-                (ChangeError::Nothing, Asker::Local(ticket)) => {
-                    self.answer(cx, ticket, Ok(Outcome::Settled(roster.version)));
-                }
-                (ChangeError::Nothing, Asker::Remote(host, req)) => {
-                    self.send(
-                        cx,
-                        host,
-                        KeepMessage::ChangeIs {
-                            req,
-                            result: Ok(roster.version),
-                        },
-                    );
-                }
-                (why, asker) => self.refuse(cx, &asker, &why.to_string()),
-            }
-        }
-    }
-
-    fn refuse(&mut self, cx: &mut Context<'_>, asker: &Asker, why: &str) {
-        match asker {
-            Asker::Local(ticket) => self.answer(cx, *ticket, Err(Failure::Change(why.into()))),
-            Asker::Remote(host, req) => {
-                self.send(
-                    cx,
-                    *host,
-                    KeepMessage::ChangeIs {
-                        req: *req,
-                        result: Err(why.into()),
-                    },
-                );
-            }
-        }
-    }
-
     /// Notes that a move is to be given up.
     pub(super) fn give_move_up(&mut self, cx: &mut Context<'_>) {
         let version = self.version();
         self.note(cx, Event::GivingUp { version });
         self.end_move(cx, Goal::GiveUp);
     }
-}
-
-/// Whether a Moving roster carries these changes out: whatever they ask for is so in New.
-fn fulfils(roster: &Roster, changes: &[Change]) -> bool {
-    let new = roster.new();
-    changes.iter().all(|change| match change {
-        Change::Join(host, member) => new.placement.member(*host) == Some(member),
-        Change::Remove(host) => !new.has(*host),
-        Change::Tokens(host, tokens) => {
-            let mut tokens = tokens.clone();
-            tokens.sort_unstable();
-            new.placement
-                .member(*host)
-                .is_some_and(|member| member.tokens == tokens)
-        }
-        Change::Replicas(replicas) => new.replicas == *replicas,
-    })
 }

@@ -4,16 +4,16 @@
 //! follows from it:
 //!
 //! ```text
-//! coordinate   a request becomes questions to the replicas; a quorum answers it
-//! replicate    what a replica does when it is asked
-//! pieces       large values are pulled by whoever receives them
-//! agree        the next roster is chosen by Paxos among the hosts of this one
-//! adopt        a chosen roster is made durable, then lived by
-//! moving       spans are merged from a quorum of Old by their new replicas
-//! drive        somebody sees to it that a move ends
-//! join         a host comes in
-//! hints        a write that a replica missed waits for it
-//! repair       replicas compare their spans by digests and heal what differs
+//! begin, coordinate    a request becomes questions to the replicas; a quorum answers it
+//! read, stamp          the second half of a get, and of a put
+//! hints                a write that a replica missed waits for it
+//! replicate, pieces    what a replica does when asked; large values are pulled by who receives them
+//! wish, agree, accept  the next roster is chosen by Paxos among the hosts of this one
+//! adopt, life          what is chosen or stamped is made durable first
+//! join                 a host comes in
+//! task, moving         spans are merged from a quorum of Old by their new replicas
+//! drive                somebody sees to it that a move ends
+//! repair               replicas compare their spans by digests and heal what differs
 //! ```
 //!
 //! A put by h1 on a ring whose replicas for the key are h2, h3 and h4:
@@ -32,21 +32,29 @@
 //!
 //! This part knows nothing of hops, links or sockets.
 
+mod accept;
 mod adopt;
 mod agree;
+mod begin;
 mod config;
 mod coordinate;
+mod dispatch;
 mod drive;
 mod hints;
 mod join;
+mod life;
 mod moving;
 mod open;
 mod outcome;
 mod pieces;
+mod read;
 mod repair;
 mod replicate;
+mod stamp;
+mod task;
 mod then;
 mod timers;
+mod wish;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -69,8 +77,9 @@ use agree::Agree;
 use drive::Drive;
 use hints::Hints;
 use join::Joining;
-use moving::Mover;
+use life::Life;
 use open::Open;
+use task::Mover;
 
 use pieces::Pulls;
 use repair::Repair;
@@ -129,30 +138,6 @@ pub struct Keeper {
     loopback: VecDeque<KeepMessage>,
     /// Messages that came while a roster was being adopted.
     parked: Vec<(HostId, KeepMessage)>,
-}
-
-/// What a host's disk holds of its earlier lives.
-#[derive(Clone, Debug, Default)]
-struct Life {
-    start: u32,
-    reserved: Stamp,
-}
-
-impl Life {
-    fn encode(&self) -> Bytes {
-        let mut bytes = self.start.to_be_bytes().to_vec();
-        bytes.extend_from_slice(&self.reserved.0.to_be_bytes());
-        bytes.into()
-    }
-
-    fn decode(bytes: &[u8]) -> Option<Life> {
-        let (start, reserved) = bytes.split_first_chunk::<4>()?;
-        let reserved = <[u8; 8]>::try_from(reserved).ok()?;
-        Some(Life {
-            start: u32::from_be_bytes(*start),
-            reserved: Stamp(u64::from_be_bytes(reserved)),
-        })
-    }
 }
 
 impl Keeper {
@@ -312,127 +297,6 @@ impl Keeper {
         }
     }
 
-    fn woken(&mut self, cx: &mut Context<'_>, wake: Wake) {
-        match wake {
-            Wake::Open(req) => self.open_due(cx, req),
-            Wake::Pull(req) => self.pull_due(cx, req),
-            Wake::Gossip => self.gossip_due(cx),
-            Wake::Agree => self.agree_due(cx),
-            Wake::Drive => self.drive_due(cx),
-            Wake::Mover => self.mover_due(cx),
-            Wake::Join => self.join_due(cx),
-            Wake::Hints => self.hints_due(cx),
-            Wake::Repair => self.repair_due(cx),
-        }
-    }
-
-    #[expect(clippy::too_many_lines, reason = "one line for each message")]
-    fn handle(&mut self, cx: &mut Context<'_>, from: HostId, message: KeepMessage) {
-        if asks_for_data(&message) && self.parks(from, &message) {
-            return;
-        }
-        match message {
-            KeepMessage::Ask { req, at, key, want } => self.ask(cx, (from, req, at), key, want),
-            KeepMessage::Write {
-                req,
-                at,
-                record,
-                road,
-            } => self.write(cx, (from, req, at), record, road),
-            KeepMessage::Pull {
-                req,
-                at,
-                span,
-                after,
-            } => self.pull(cx, (from, req, at), span, after),
-            KeepMessage::DigestAsk {
-                req,
-                at,
-                span,
-                parts,
-            } => self.digest_asked(cx, (from, req, at), span, parts),
-            KeepMessage::ListAsk {
-                req,
-                at,
-                span,
-                after,
-            } => self.list_asked(cx, (from, req, at), span, after),
-            KeepMessage::Answer { req, at, result } => self.answered(cx, from, req, at, result),
-            KeepMessage::Wrote { req, at, result } => self.wrote(cx, from, req, at, result),
-            KeepMessage::AskPiece {
-                req,
-                key,
-                version,
-                index,
-            } => {
-                self.piece_asked(cx, from, (req, index), &key, version);
-            }
-            KeepMessage::PieceIs {
-                req,
-                version,
-                index,
-                bytes,
-            } => self.piece_is(cx, from, req, (version, index), bytes),
-            KeepMessage::Gossip { version, wall: _ } => self.gossiped(cx, from, version),
-            KeepMessage::RosterAsk { have } => self.roster_asked(cx, from, have),
-            KeepMessage::RosterIs(roster) => self.roster_is(cx, Some(from), roster),
-            KeepMessage::RosterHave { version } => self.roster_had(cx, from, version),
-            KeepMessage::Prepare { version, ballot } => self.prepare(cx, from, version, ballot),
-            KeepMessage::Promise {
-                version,
-                ballot,
-                accepted,
-            } => {
-                self.promised(cx, from, version, ballot, accepted);
-            }
-            KeepMessage::Propose { ballot, roster } => self.accept(cx, from, ballot, roster),
-            KeepMessage::Accepted { version, ballot } => self.accepted(cx, from, version, ballot),
-            KeepMessage::Rejected { version, promised } => self.rejected(cx, version, promised),
-            KeepMessage::ChangeAsk { req, changes } => self.change_asked(cx, from, req, changes),
-            KeepMessage::ChangeIs { req, result } => self.change_is(cx, req, result),
-            KeepMessage::Chunk { req, at, result } => self.chunk(cx, from, req, at, result),
-            KeepMessage::MoveAsk { at } => self.move_asked(cx, from, at),
-            KeepMessage::MoveIs { at, progress } => self.move_is(cx, from, at, progress),
-            KeepMessage::DigestsAre { req, result } => self.digests_are(cx, req, result),
-            KeepMessage::ListIs { req, result } => self.list_is(cx, req, result),
-        }
-    }
-
-    fn stored_next(&mut self, cx: &mut Context<'_>, done: Done, next: Next) {
-        match next {
-            Next::Nothing => {}
-            Next::Answer { to, req, at } => self.stored_answer(cx, done, (to, req, at)),
-            Next::Wrote { to, req, at } => self.stored_wrote(cx, done, (to, req, at)),
-            Next::Piece {
-                to,
-                req,
-                version,
-                index,
-            } => self.stored_piece(cx, done, (to, req), version, index),
-            Next::Chunk { to, req, at } => self.stored_chunk(cx, done, (to, req, at)),
-            Next::Digests { to, req } => self.stored_digests(cx, done, (to, req)),
-            Next::List { to, req } => self.stored_list(cx, done, (to, req)),
-            Next::Life => self.life_is_durable(cx),
-            Next::Adopted(version) => self.adopted(cx, version),
-            Next::Promised {
-                to,
-                version,
-                ballot,
-            } => self.promise_is_durable(cx, to, version, ballot),
-            Next::Accepted {
-                to,
-                version,
-                ballot,
-            } => {
-                self.send(cx, to, KeepMessage::Accepted { version, ballot });
-            }
-            Next::Moved { at, task, from } => self.moved_record(cx, &done, at, task, from),
-            Next::OwnDigests(req) => self.own_digests(cx, done, req),
-            Next::OwnList(req) => self.own_list(cx, done, req),
-            Next::Send { to, req, key } => self.send_own(cx, done, (to, req), key),
-        }
-    }
-
     fn send(&mut self, cx: &mut Context<'_>, to: HostId, message: KeepMessage) {
         if to == self.me {
             self.loopback.push_back(message);
@@ -462,42 +326,4 @@ impl Keeper {
         self.next_req = self.next_req.wrapping_add(1);
         ReqId(u64::from(self.starting) << 32 | u64::from(self.next_req))
     }
-
-    /// Puts the start number and stamps ahead of use on disk.
-    fn reserve(&mut self, cx: &mut Context<'_>, above: Option<Stamp>) {
-        if self.reserving.is_some() {
-            return;
-        }
-        let ahead = u64::try_from(self.config.clock_ahead.as_millis()).unwrap_or(u64::MAX);
-        let next = self.clock.peek(cx.now.wall, above);
-        let reserved = Stamp(next.0.saturating_add(ahead << 16));
-        self.reserving = Some(reserved);
-        let life = Life {
-            start: self.starting,
-            reserved,
-        };
-        self.store(cx, Op::Set(Setting::Life, life.encode()), Next::Life);
-    }
-
-    fn life_is_durable(&mut self, cx: &mut Context<'_>) {
-        if let Some(reserved) = self.reserving.take() {
-            self.clock.reserve(reserved);
-        }
-        self.start = self.starting;
-        for req in std::mem::take(&mut self.stalled) {
-            self.proceed(cx, req);
-        }
-    }
-}
-
-/// Whether a message is a question about data, which waits while a roster is being adopted.
-const fn asks_for_data(message: &KeepMessage) -> bool {
-    matches!(
-        message,
-        KeepMessage::Ask { .. }
-            | KeepMessage::Write { .. }
-            | KeepMessage::Pull { .. }
-            | KeepMessage::DigestAsk { .. }
-            | KeepMessage::ListAsk { .. }
-    )
 }

@@ -13,111 +13,19 @@
 //!
 //! *Hold this true*: complete belongs to one Moving version; it is lost when that move is given up.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::keyspace::Span;
-use crate::message::{Event, KeepMessage, MoveProgress, Refusal, ReqId};
+use crate::message::{Event, KeepMessage, Refusal, ReqId};
 use crate::placement::{HostId, Piece};
-use crate::record::{Key, Record, Time};
+use crate::record::Record;
 use crate::roster::{Roster, RosterVersion};
 use crate::store::{Done, Op};
 
+use super::task::{Mover, Source, Task};
 use super::then::Next;
 use super::timers::Wake;
 use super::{Context, Keeper};
-
-/// One source of one piece.
-#[derive(Debug)]
-struct Source {
-    req: ReqId,
-    after: Option<Key>,
-    asked: Time,
-    since: Time,
-    /// Records of the last chunk that are not merged yet.
-    merging: usize,
-    /// Whether more follows the last chunk; `None` while it is awaited.
-    more: Option<bool>,
-    /// A record could not be merged: the chunk is asked for again.
-    failed: bool,
-}
-
-/// One piece of the circle that this host has to merge.
-#[derive(Debug)]
-struct Task {
-    piece: Piece,
-    done: Vec<HostId>,
-    active: BTreeMap<HostId, Source>,
-    /// Sources passed over because they were silent; tried again when no other is left.
-    silent: Vec<HostId>,
-    complete: bool,
-}
-
-/// This host's part of a move.
-#[derive(Debug, Default)]
-pub(super) struct Mover {
-    at: RosterVersion,
-    tasks: Vec<Task>,
-    reqs: BTreeMap<ReqId, (usize, HostId)>,
-    records: u64,
-    bytes: u64,
-    said: bool,
-    waiting_for: Option<HostId>,
-}
-
-impl Task {
-    fn new(piece: Piece) -> Task {
-        Task {
-            piece,
-            done: Vec::new(),
-            active: BTreeMap::new(),
-            silent: Vec::new(),
-            complete: false,
-        }
-    }
-
-    /// How many other hosts this one must merge from: a quorum of Old, itself counted if it is in Old.
-    fn needed(&self, me: HostId) -> usize {
-        let quorum = if self.piece.old.is_empty() {
-            0
-        } else {
-            self.piece.old.len() / 2 + 1
-        };
-        quorum - usize::from(quorum > 0 && self.piece.old.contains(&me))
-    }
-
-    /// The next source to ask: one that has not been silent, if there is one.
-    fn next_source(&self, me: HostId, down: impl Fn(HostId) -> bool) -> Option<HostId> {
-        let free = |host: &&HostId| {
-            **host != me && !self.done.contains(host) && !self.active.contains_key(host)
-        };
-        let fresh = |host: &&HostId| !self.silent.contains(host) && !down(**host);
-        let mut sources = self.piece.old.iter().filter(free);
-        sources
-            .clone()
-            .find(fresh)
-            .or_else(|| sources.next())
-            .copied()
-    }
-}
-
-impl Mover {
-    /// How far this host is.
-    pub(super) fn progress(&self) -> MoveProgress {
-        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        MoveProgress {
-            pieces: count(self.tasks.len()),
-            complete: count(self.tasks.iter().filter(|task| task.complete).count()),
-            records: self.records,
-            bytes: self.bytes,
-            waiting_for: self.waiting_for,
-        }
-    }
-
-    fn is_complete(&self) -> bool {
-        self.tasks.iter().all(|task| task.complete)
-    }
-}
 
 impl Keeper {
     /// A roster was adopted: begin its move, finish the last one, or forget it.

@@ -1,0 +1,144 @@
+//! Which part takes what arrives: messages, store results, deadlines.
+
+use crate::message::KeepMessage;
+use crate::placement::HostId;
+use crate::store::Done;
+
+use super::then::Next;
+use super::timers::Wake;
+use super::{Context, Keeper};
+
+impl Keeper {
+    pub(super) fn woken(&mut self, cx: &mut Context<'_>, wake: Wake) {
+        match wake {
+            Wake::Open(req) => self.open_due(cx, req),
+            Wake::Pull(req) => self.pull_due(cx, req),
+            Wake::Gossip => self.gossip_due(cx),
+            Wake::Agree => self.agree_due(cx),
+            Wake::Drive => self.drive_due(cx),
+            Wake::Mover => self.mover_due(cx),
+            Wake::Join => self.join_due(cx),
+            Wake::Hints => self.hints_due(cx),
+            Wake::Repair => self.repair_due(cx),
+        }
+    }
+
+    #[expect(clippy::too_many_lines, reason = "one line for each message")]
+    pub(super) fn handle(&mut self, cx: &mut Context<'_>, from: HostId, message: KeepMessage) {
+        if asks_for_data(&message) && self.parks(from, &message) {
+            return;
+        }
+        match message {
+            KeepMessage::Ask { req, at, key, want } => self.ask(cx, (from, req, at), key, want),
+            KeepMessage::Write {
+                req,
+                at,
+                record,
+                road,
+            } => self.write(cx, (from, req, at), record, road),
+            KeepMessage::Pull {
+                req,
+                at,
+                span,
+                after,
+            } => self.pull(cx, (from, req, at), span, after),
+            KeepMessage::DigestAsk {
+                req,
+                at,
+                span,
+                parts,
+            } => self.digest_asked(cx, (from, req, at), span, parts),
+            KeepMessage::ListAsk {
+                req,
+                at,
+                span,
+                after,
+            } => self.list_asked(cx, (from, req, at), span, after),
+            KeepMessage::Answer { req, at, result } => self.answered(cx, from, req, at, result),
+            KeepMessage::Wrote { req, at, result } => self.wrote(cx, from, req, at, result),
+            KeepMessage::AskPiece {
+                req,
+                key,
+                version,
+                index,
+            } => {
+                self.piece_asked(cx, from, (req, index), &key, version);
+            }
+            KeepMessage::PieceIs {
+                req,
+                version,
+                index,
+                bytes,
+            } => self.piece_is(cx, from, req, (version, index), bytes),
+            KeepMessage::Gossip { version, wall: _ } => self.gossiped(cx, from, version),
+            KeepMessage::RosterAsk { have } => self.roster_asked(cx, from, have),
+            KeepMessage::RosterIs(roster) => self.roster_is(cx, Some(from), roster),
+            KeepMessage::RosterHave { version } => self.roster_had(cx, from, version),
+            KeepMessage::Prepare { version, ballot } => self.prepare(cx, from, version, ballot),
+            KeepMessage::Promise {
+                version,
+                ballot,
+                accepted,
+            } => {
+                self.promised(cx, from, version, ballot, accepted);
+            }
+            KeepMessage::Propose { ballot, roster } => self.accept(cx, from, ballot, roster),
+            KeepMessage::Accepted { version, ballot } => self.accepted(cx, from, version, ballot),
+            KeepMessage::Rejected { version, promised } => self.rejected(cx, version, promised),
+            KeepMessage::ChangeAsk { req, changes } => self.change_asked(cx, from, req, changes),
+            KeepMessage::ChangeIs { req, result } => self.change_is(cx, req, result),
+            KeepMessage::Chunk { req, at, result } => self.chunk(cx, from, req, at, result),
+            KeepMessage::MoveAsk { at } => self.move_asked(cx, from, at),
+            KeepMessage::MoveIs { at, progress } => self.move_is(cx, from, at, progress),
+            KeepMessage::DigestsAre { req, result } => self.digests_are(cx, req, result),
+            KeepMessage::ListIs { req, result } => self.list_is(cx, req, result),
+        }
+    }
+
+    pub(super) fn stored_next(&mut self, cx: &mut Context<'_>, done: Done, next: Next) {
+        match next {
+            Next::Nothing => {}
+            Next::Answer { to, req, at } => self.stored_answer(cx, done, (to, req, at)),
+            Next::Wrote { to, req, at } => self.stored_wrote(cx, done, (to, req, at)),
+            Next::Piece {
+                to,
+                req,
+                version,
+                index,
+            } => self.stored_piece(cx, done, (to, req), version, index),
+            Next::Chunk { to, req, at } => self.stored_chunk(cx, done, (to, req, at)),
+            Next::Digests { to, req } => self.stored_digests(cx, done, (to, req)),
+            Next::List { to, req } => self.stored_list(cx, done, (to, req)),
+            Next::Life => self.life_is_durable(cx),
+            Next::Adopted(version) => self.adopted(cx, version),
+            Next::Promised {
+                to,
+                version,
+                ballot,
+            } => self.promise_is_durable(cx, to, version, ballot),
+            Next::Accepted {
+                to,
+                version,
+                ballot,
+            } => {
+                self.send(cx, to, KeepMessage::Accepted { version, ballot });
+            }
+            Next::Moved { at, task, from } => self.moved_record(cx, &done, at, task, from),
+            Next::OwnDigests(req) => self.own_digests(cx, done, req),
+            Next::OwnList(req) => self.own_list(cx, done, req),
+            Next::Send { to, req, key } => self.send_own(cx, done, (to, req), key),
+        }
+    }
+}
+
+/// Whether a message is a question about data, which waits while a roster is being adopted.
+const fn asks_for_data(message: &KeepMessage) -> bool {
+    matches!(
+        message,
+        KeepMessage::Ask { .. }
+            | KeepMessage::Write { .. }
+            | KeepMessage::Pull { .. }
+            | KeepMessage::DigestAsk { .. }
+            | KeepMessage::ListAsk { .. }
+    )
+}

@@ -1,0 +1,163 @@
+//! The second half of a get: hold of the newest value, sure that a quorum has it, answer.
+//!
+//! ```text
+//! h1 <- h2   6, with its value          the first replica is asked for the value, the others for versions
+//! h1 <- h3   7                          newer: h3 is asked for the value too
+//! h1 -> h2   Write 7 (write-back)       only one is known to have 7: first make it two
+//! h1         answers 7
+//! ```
+//!
+//! *Hold this true*: what a get returns is on a quorum before it is returned, so no later get is older.
+
+use crate::message::{Consistency, Event, Found, KeepMessage, KeyOp, Outcome, ReqId, Want};
+use crate::placement::HostId;
+use crate::record::{Body, Record, Summary, Version};
+
+use super::open::{Open, Phase, quorum};
+use super::{Context, Keeper};
+
+impl Keeper {
+    /// The replica that is asked for the value itself, the others for their versions only: this host if
+    /// it is one, else the first that is not known to be down.
+    pub(super) fn reader(&self, open: &Open, hosts: &[HostId]) -> Option<HostId> {
+        if !open.reads() {
+            return None;
+        }
+        let here = hosts.iter().find(|host| **host == self.me);
+        here.or_else(|| hosts.iter().find(|host| !self.down.contains(host)))
+            .or(hosts.first())
+            .copied()
+    }
+
+    /// A quorum has spoken to a reader: get hold of the value, make sure that a quorum has it, answer.
+    pub(super) fn conclude_read(&mut self, cx: &mut Context<'_>, req: ReqId, summary: Summary) {
+        let Some(open) = self.open.get_mut(&req) else {
+            return;
+        };
+        let Phase::Ask { said, cells } = &mut open.phase else {
+            return;
+        };
+        if cells.summary().value < summary.value {
+            let holders: Vec<HostId> = said
+                .iter()
+                .filter(|(_, theirs)| theirs.value == summary.value)
+                .map(|(host, _)| *host)
+                .collect();
+            let message = KeepMessage::Ask {
+                req,
+                at: open.at,
+                key: open.key.clone(),
+                want: Want::Value,
+            };
+            for host in holders {
+                self.send(cx, host, message.clone());
+            }
+            return;
+        }
+        cells.expiry = cells.expiry.max(summary.expiry);
+        let summary = cells.summary();
+        let holds = |host| {
+            said.iter()
+                .any(|(other, theirs)| *other == host && theirs.covers(&summary))
+        };
+        let need = |group| quorum(open.consistency, group);
+        let header_will_do = open.op != KeyOp::Get && open.groups.reached(need, holds);
+        if cells.is_whole() || header_will_do {
+            return self.confirm_read(cx, req);
+        }
+        let (said, cells) = (std::mem::take(said), std::mem::take(cells));
+        open.phase = Phase::Fetch {
+            said,
+            cells,
+            passed: 0,
+        };
+        self.fetch_next(cx, req);
+    }
+
+    /// The newest cells are here, whole: are they on a quorum? If not, write them back first.
+    pub(super) fn confirm_read(&mut self, cx: &mut Context<'_>, req: ReqId) {
+        let Some(open) = self.open.get_mut(&req) else {
+            return;
+        };
+        let (said, cells) = match &mut open.phase {
+            Phase::Ask { said, cells } | Phase::Fetch { said, cells, .. } => {
+                (std::mem::take(said), std::mem::take(cells))
+            }
+            Phase::Write { .. } => return,
+        };
+        let summary = cells.summary();
+        let holders: Vec<HostId> = said
+            .iter()
+            .filter(|(_, theirs)| theirs.covers(&summary))
+            .map(|(host, _)| *host)
+            .collect();
+        let sure =
+            open.consistency == Consistency::One || open.enough(|host| holders.contains(&host));
+        let record = Record {
+            key: open.key.clone(),
+            cells,
+        };
+        open.phase = Phase::Write {
+            record,
+            back: true,
+            acked: holders,
+            refused: Vec::new(),
+        };
+        if sure {
+            return self.confirmed(cx, req);
+        }
+        if let Some(version) = summary.greatest() {
+            let key = open.key.clone();
+            self.note(cx, Event::WroteBack { key, version });
+        }
+        self.ask_silent(cx, req);
+        self.arm(cx, req);
+    }
+
+    pub(super) fn read_confirmed(
+        &mut self,
+        cx: &mut Context<'_>,
+        req: ReqId,
+        live: Option<(Version, Body)>,
+    ) {
+        let Some(open) = self.open.get(&req) else {
+            return;
+        };
+        let Phase::Write { record, .. } = &open.phase else {
+            return;
+        };
+        let summary = record.cells.summary();
+        let outcome = match (&open.op, live) {
+            (KeyOp::Expire(_), Some(_)) => return self.stamp_and_write(cx, req, summary),
+            (KeyOp::Get, Some((version, body))) => Outcome::Value(Some(Found {
+                version,
+                body,
+                deadline: summary.deadline(),
+            })),
+            (KeyOp::Get, None) => Outcome::Value(None),
+            (KeyOp::Has | KeyOp::Expire(_) | KeyOp::Put(..) | KeyOp::Delete, live) => {
+                Outcome::Version(live.map(|(version, _)| version))
+            }
+        };
+        self.finish(cx, req, Ok(outcome));
+        self.close(req);
+    }
+
+    /// A quorum has spoken, but those who hold the newest value have not sent it. They are asked again;
+    /// then what they said is forgotten, and a quorum of the others will do: a version that only they hold
+    /// was never acknowledged, nor returned by a get.
+    pub(super) fn ask_value_again(&mut self, cx: &mut Context<'_>, req: ReqId) {
+        let Some(open) = self.open.get_mut(&req).filter(|open| open.reads()) else {
+            return;
+        };
+        let tries = open.tries;
+        let Phase::Ask { said, cells } = &mut open.phase else {
+            return;
+        };
+        if tries > 1 {
+            let here = cells.summary().value;
+            said.retain(|(_, theirs)| theirs.value <= here);
+        }
+        self.advance(cx, req);
+    }
+}

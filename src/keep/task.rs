@@ -1,0 +1,100 @@
+//! What a host has to merge in a move: one task a piece of the circle, one source or more a task.
+
+use std::collections::BTreeMap;
+
+use crate::message::{MoveProgress, ReqId};
+use crate::placement::{HostId, Piece};
+use crate::record::{Key, Time};
+use crate::roster::RosterVersion;
+
+/// One source of one piece.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) req: ReqId,
+    pub(super) after: Option<Key>,
+    pub(super) asked: Time,
+    pub(super) since: Time,
+    /// Records of the last chunk that are not merged yet.
+    pub(super) merging: usize,
+    /// Whether more follows the last chunk; `None` while it is awaited.
+    pub(super) more: Option<bool>,
+    /// A record could not be merged: the chunk is asked for again.
+    pub(super) failed: bool,
+}
+
+/// One piece of the circle that this host has to merge.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) piece: Piece,
+    pub(super) done: Vec<HostId>,
+    pub(super) active: BTreeMap<HostId, Source>,
+    /// Sources passed over because they were silent; tried again when no other is left.
+    pub(super) silent: Vec<HostId>,
+    pub(super) complete: bool,
+}
+
+/// This host's part of a move.
+#[derive(Debug, Default)]
+pub(super) struct Mover {
+    pub(super) at: RosterVersion,
+    pub(super) tasks: Vec<Task>,
+    pub(super) reqs: BTreeMap<ReqId, (usize, HostId)>,
+    pub(super) records: u64,
+    pub(super) bytes: u64,
+    pub(super) said: bool,
+    pub(super) waiting_for: Option<HostId>,
+}
+
+impl Task {
+    pub(super) fn new(piece: Piece) -> Task {
+        Task {
+            piece,
+            done: Vec::new(),
+            active: BTreeMap::new(),
+            silent: Vec::new(),
+            complete: false,
+        }
+    }
+
+    /// How many other hosts this one must merge from: a quorum of Old, itself counted if it is in Old.
+    pub(super) fn needed(&self, me: HostId) -> usize {
+        let quorum = if self.piece.old.is_empty() {
+            0
+        } else {
+            self.piece.old.len() / 2 + 1
+        };
+        quorum - usize::from(quorum > 0 && self.piece.old.contains(&me))
+    }
+
+    /// The next source to ask: one that has not been silent, if there is one.
+    pub(super) fn next_source(&self, me: HostId, down: impl Fn(HostId) -> bool) -> Option<HostId> {
+        let free = |host: &&HostId| {
+            **host != me && !self.done.contains(host) && !self.active.contains_key(host)
+        };
+        let fresh = |host: &&HostId| !self.silent.contains(host) && !down(**host);
+        let mut sources = self.piece.old.iter().filter(free);
+        sources
+            .clone()
+            .find(fresh)
+            .or_else(|| sources.next())
+            .copied()
+    }
+}
+
+impl Mover {
+    /// How far this host is.
+    pub(super) fn progress(&self) -> MoveProgress {
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        MoveProgress {
+            pieces: count(self.tasks.len()),
+            complete: count(self.tasks.iter().filter(|task| task.complete).count()),
+            records: self.records,
+            bytes: self.bytes,
+            waiting_for: self.waiting_for,
+        }
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.tasks.iter().all(|task| task.complete)
+    }
+}

@@ -1,0 +1,202 @@
+//! Who wants a change, and what they are told.
+//!
+//! Wishes wait in a queue at the host that was asked, one batch to a move. A wish is granted when a Moving
+//! roster does what it asks for, whoever proposed it, and answered when that move has settled.
+
+use std::sync::Arc;
+
+use crate::message::{Failure, KeepMessage, Outcome, ReqId, Ticket};
+use crate::placement::HostId;
+use crate::roster::{Change, ChangeError, Roster};
+
+use super::agree::Goal;
+use super::timers::Wake;
+use super::{Context, Keeper};
+
+/// At most so many batches of changes wait at one host; one more is refused.
+const MAX_WISHES: usize = 1_000;
+
+/// Who wants a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// A client of this host.
+    Local(Ticket),
+    /// Another host.
+    Remote(HostId, ReqId),
+}
+
+/// A batch of changes somebody wants.
+#[derive(Clone, Debug)]
+pub(super) struct Wish {
+    pub(super) changes: Vec<Change>,
+    pub(super) asker: Asker,
+}
+
+impl Keeper {
+    /// A client of this host wants a batch of changes.
+    pub fn change(&mut self, cx: &mut Context<'_>, ticket: Ticket, changes: Vec<Change>) {
+        self.wish(
+            cx,
+            Wish {
+                changes,
+                asker: Asker::Local(ticket),
+            },
+        );
+        self.settle_loopback(cx);
+    }
+
+    /// A client wants the present move given up.
+    pub fn cancel_move(&mut self, cx: &mut Context<'_>, ticket: Ticket) {
+        let Some(roster) = self.roster.clone().filter(|roster| roster.is_moving()) else {
+            return self.answer(
+                cx,
+                ticket,
+                Err(Failure::Change(ChangeError::Settled.to_string())),
+            );
+        };
+        self.agree.settling.push((ticket, Arc::clone(roster.old())));
+        self.end_move(cx, Goal::GiveUp);
+        self.settle_loopback(cx);
+    }
+
+    /// Another host wants a batch of changes; asked twice, it waits once.
+    pub(super) fn change_asked(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: HostId,
+        req: ReqId,
+        changes: Vec<Change>,
+    ) {
+        let asker = Asker::Remote(from, req);
+        if !self.agree.wishes.iter().any(|wish| wish.asker == asker) {
+            self.wish(cx, Wish { changes, asker });
+        }
+    }
+
+    pub(super) fn wish(&mut self, cx: &mut Context<'_>, wish: Wish) {
+        if self.roster.is_none() {
+            return self.refuse(cx, &wish.asker, &Failure::NoRing.to_string());
+        }
+        if self.agree.wishes.len() >= MAX_WISHES {
+            return self.refuse(
+                cx,
+                &wish.asker,
+                "too many changes are waiting at this host: try again",
+            );
+        }
+        self.agree.wishes.push_back(wish);
+        self.try_propose(cx);
+    }
+
+    /// A roster was adopted: proposals for it or for earlier ones are over, and those who waited are told.
+    pub(super) fn wishes_after(&mut self, cx: &mut Context<'_>, roster: &Arc<Roster>) {
+        if self
+            .agree
+            .proposal
+            .as_ref()
+            .is_some_and(|proposal| proposal.version <= roster.version)
+        {
+            self.agree.proposal = None;
+            self.timers.clear(Wake::Agree);
+        }
+        self.agree.ending = None;
+        if !roster.is_moving() {
+            return self.tell_settled(cx, roster);
+        }
+        let ours = self
+            .agree
+            .wishes
+            .front()
+            .is_some_and(|wish| fulfils(roster, &wish.changes));
+        if ours && let Some(wish) = self.agree.wishes.pop_front() {
+            match wish.asker {
+                Asker::Local(ticket) => {
+                    self.agree.settling.push((ticket, Arc::clone(roster.new())))
+                }
+                Asker::Remote(host, req) => {
+                    self.send(
+                        cx,
+                        host,
+                        KeepMessage::ChangeIs {
+                            req,
+                            result: Ok(roster.version),
+                        },
+                    );
+                }
+            }
+        }
+    }
+
+    pub(super) fn tell_settled(&mut self, cx: &mut Context<'_>, roster: &Arc<Roster>) {
+        for (ticket, wanted) in std::mem::take(&mut self.agree.settling) {
+            if *wanted != **roster.new() {
+                let why = "the move was given up: a host that was to take part did not answer";
+                self.answer(cx, ticket, Err(Failure::Change(why.into())));
+            } else if roster.has(self.me) {
+                self.answer(cx, ticket, Ok(Outcome::Settled(roster.version)));
+            } else {
+                self.leave_when_known(ticket, roster.version);
+            }
+        }
+    }
+
+    /// Wishes that cannot be, or that are fulfilled already, are answered and dropped.
+    pub(super) fn drop_impossible(&mut self, cx: &mut Context<'_>, roster: &Roster) {
+        while let Some(wish) = self.agree.wishes.front() {
+            let Err(why) = roster.moved(self.me, &wish.changes) else {
+                return;
+            };
+            let asker = wish.asker.clone();
+            self.agree.wishes.pop_front();
+            match (why, asker) {
+                (ChangeError::Nothing, Asker::Local(ticket)) => {
+                    self.answer(cx, ticket, Ok(Outcome::Settled(roster.version)));
+                }
+                (ChangeError::Nothing, Asker::Remote(host, req)) => {
+                    self.send(
+                        cx,
+                        host,
+                        KeepMessage::ChangeIs {
+                            req,
+                            result: Ok(roster.version),
+                        },
+                    );
+                }
+                (why, asker) => self.refuse(cx, &asker, &why.to_string()),
+            }
+        }
+    }
+
+    pub(super) fn refuse(&mut self, cx: &mut Context<'_>, asker: &Asker, why: &str) {
+        match asker {
+            Asker::Local(ticket) => self.answer(cx, *ticket, Err(Failure::Change(why.into()))),
+            Asker::Remote(host, req) => {
+                self.send(
+                    cx,
+                    *host,
+                    KeepMessage::ChangeIs {
+                        req: *req,
+                        result: Err(why.into()),
+                    },
+                );
+            }
+        }
+    }
+}
+
+/// Whether a Moving roster carries these changes out: whatever they ask for is so in New.
+fn fulfils(roster: &Roster, changes: &[Change]) -> bool {
+    let new = roster.new();
+    changes.iter().all(|change| match change {
+        Change::Join(host, member) => new.placement.member(*host) == Some(member),
+        Change::Remove(host) => !new.has(*host),
+        Change::Tokens(host, tokens) => {
+            let mut tokens = tokens.clone();
+            tokens.sort_unstable();
+            new.placement
+                .member(*host)
+                .is_some_and(|member| member.tokens == tokens)
+        }
+        Change::Replicas(replicas) => new.replicas == *replicas,
+    })
+}
