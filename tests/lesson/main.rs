@@ -1,4 +1,4 @@
-//! Does the lesson keep its promises? Its length, its exercises, and the small stories of chapters 1, 3 and 4.
+//! Does the lesson keep its promises? Its length, its exercises, and the small stories of its chapters.
 //!
 //! ```text
 //!   <!-- predict: tests/lesson/ring/limit_reached_message_dropped -->
@@ -15,7 +15,9 @@
     reason = "in a test it is the shortest way to fail"
 )]
 
+mod links;
 mod predict;
+mod roster;
 mod stories;
 
 use std::{collections::BTreeSet, fs, path::Path};

@@ -1,4 +1,5 @@
-//! The stories of chapters 1, 3 and 4: commands, `---`, and what is true.
+//! The stories of chapters 1, 3 and 4: commands, `---`, and what is true. (Those about links need nodes,
+//! and stand in `links.rs`.)
 //!
 //! ```text
 //!   circle   id TEXT | distance A B | halfway A B | inside FROM TO ID…
@@ -21,9 +22,9 @@ use roundelay::{
     ring::{Name, Ring, Settings},
 };
 
-type Failure = Box<dyn Error>;
+pub(crate) type Failure = Box<dyn Error>;
 
-fn stories(topic: &str) -> Vec<PathBuf> {
+pub(crate) fn stories(topic: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(crate::root().join("tests/lesson").join(topic)).unwrap();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.sort();
@@ -53,7 +54,7 @@ fn stories_of_owners_are_true() {
 }
 
 /// The plain words of a command.
-fn words(command: &Command) -> Result<Vec<&str>, Failure> {
+pub(crate) fn words(command: &Command) -> Result<Vec<&str>, Failure> {
     let mut args = command.consume_args();
     let words = std::iter::from_fn(|| args.next_pos()).collect();
     args.reject_next()?;
