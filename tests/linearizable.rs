@@ -86,10 +86,7 @@ impl Run {
         let members = hosts.iter().map(|host| (*host, member(*host))).collect();
         let roster = std::sync::Arc::new(Roster::settled(RingId(seed), members, replicas).unwrap());
         for host in &hosts {
-            world.add_host(
-                HostConfig::new(*host, seed ^ host.0),
-                Box::new(MemoryStore::default()),
-            );
+            world.add_host(config(seed, *host), Box::new(MemoryStore::default()));
             world.tell(*host, Input::Enter(roster.clone()));
         }
         world.run_until(Time::from_ms(100));
@@ -207,10 +204,8 @@ impl Run {
         let host = HostId(self.next_host);
         self.next_host += 1;
         let via = self.any_up();
-        self.world.add_host(
-            HostConfig::new(host, host.0),
-            Box::new(MemoryStore::default()),
-        );
+        self.world
+            .add_host(config(self.seed, host), Box::new(MemoryStore::default()));
         let request = Request::Join {
             via,
             member: Member::new([]),
