@@ -56,3 +56,6 @@ pub mod dht;
 
 // How do ten thousand hosts behave, and what if some fail?
 pub mod sim;
+
+// How do we ask such a world whether the rules hold?
+pub mod lab;

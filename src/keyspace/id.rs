@@ -204,12 +204,16 @@ impl fmt::Debug for Id {
     }
 }
 
-/// An id shown by its first eight hex digits; see [`Id::short`].
+/// An id shown by its first eight hex digits; see [`Id::short`]. Ids from 1 to 2^32, which no hash
+/// gives and small circles on paper have, are shown as the numbers they are: `<1>`, `<6>`, `<10>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Short(Id);
 
 impl fmt::Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.upper() == 0 && self.0.low != 0 {
+            return f.pad(&format!("{}", self.0.low));
+        }
         f.pad(&format!("{:08x}", self.0.high >> 32))
     }
 }

@@ -116,6 +116,19 @@ impl fmt::Display for Body {
     }
 }
 
+impl Message {
+    /// What kind of message it is, in the word with which a trace begins to tell it: `Ask`, `Wrote`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let told = match self {
+            Message::Find { message, .. } => message.to_string(),
+            Message::Keep(message) => message.to_string(),
+        };
+        let end = told.find(|c: char| !c.is_ascii_alphabetic());
+        told[..end.unwrap_or(told.len())].to_owned()
+    }
+}
+
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

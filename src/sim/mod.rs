@@ -32,7 +32,7 @@ mod world;
 
 pub use disk::{DiskConfig, SyncPolicy};
 pub use nature::{Answer, Traffic, WALL_AT_START};
-pub use network::NetworkConfig;
+pub use network::{Fate, NetworkConfig, Rule};
 pub use ring::RingPlan;
 pub use stage::{Stage, paused};
 pub use trace::Lines;

@@ -471,6 +471,7 @@ impl Nature {
             return;
         };
         let arrivals = self.network.send(&mut self.rng, now, from, to);
+        let arrivals = self.network.bend(&envelope, arrivals);
         if arrivals[0].is_none() && self.trace.on() {
             self.trace_letter(&envelope, true);
         }

@@ -16,6 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
+use crate::message::Envelope;
+use crate::placement::HostId;
+
 /// How messages travel. All times are whole milliseconds, all chances are in a thousand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkConfig {
@@ -58,6 +61,39 @@ impl Default for NetworkConfig {
     }
 }
 
+/// What is done to a message that a [`Rule`] names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is lost.
+    Drop,
+    /// It arrives so many milliseconds later than it would.
+    Hold(u64),
+}
+
+/// A special fate for certain messages, to make an interleaving happen that chance rarely brings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Only messages of this name, as traces write it, such as `Wrote`; empty: all.
+    pub name: String,
+    /// Only from this host.
+    pub from: Option<HostId>,
+    /// Only to this host.
+    pub to: Option<HostId>,
+    /// What is done to them.
+    pub fate: Fate,
+    /// To how many; then the rule is spent.
+    pub times: u32,
+}
+
+impl Rule {
+    fn fits(&self, envelope: &Envelope) -> bool {
+        self.times > 0
+            && self.from.is_none_or(|from| from == envelope.from)
+            && self.to.is_none_or(|to| to == envelope.to)
+            && (self.name.is_empty() || envelope.body.name() == self.name)
+    }
+}
+
 /// A cut: nothing gets from one side to the other.
 #[derive(Clone, Debug)]
 struct Cut {
@@ -69,6 +105,7 @@ struct Cut {
 pub(super) struct Network {
     pub(super) config: NetworkConfig,
     cuts: Vec<Cut>,
+    pub(super) rules: Vec<Rule>,
     slow_hosts: BTreeMap<u32, u64>,
     slow_links: BTreeMap<(u32, u32), u64>,
     last: BTreeMap<(u32, u32), u64>,
@@ -82,6 +119,7 @@ impl Network {
         Network {
             config,
             cuts: Vec::new(),
+            rules: Vec::new(),
             slow_hosts: BTreeMap::new(),
             slow_links: BTreeMap::new(),
             last: BTreeMap::new(),
@@ -115,6 +153,23 @@ impl Network {
         self.cuts
             .iter()
             .any(|cut| cut.from.contains(&from) && cut.to.contains(&to))
+    }
+
+    /// Bends the arrival of a message that a rule names. Without rules this costs nothing.
+    pub(super) fn bend(&mut self, envelope: &Envelope, arrivals: Arrivals) -> Arrivals {
+        let Some(at) = self.rules.iter().position(|rule| rule.fits(envelope)) else {
+            return arrivals;
+        };
+        let rule = &mut self.rules[at];
+        rule.times -= 1;
+        let fate = rule.fate;
+        if rule.times == 0 {
+            self.rules.remove(at);
+        }
+        match fate {
+            Fate::Drop => [None, None],
+            Fate::Hold(ms) => arrivals.map(|due| due.map(|due| due + ms)),
+        }
     }
 
     /// When a message sent now arrives. Draws the same numbers whatever the message says.

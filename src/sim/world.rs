@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::disk::{Disk, DiskConfig};
 use super::nature::{Answer, Nature, Traffic};
-use super::network::NetworkConfig;
+use super::network::{NetworkConfig, Rule};
 use crate::actor::{Collected, Input};
 use crate::message::{Options, Reply, Request, Ticket};
 use crate::node::{Host, HostConfig};
@@ -204,6 +204,18 @@ impl World {
     /// Ends every cut.
     pub fn heal(&mut self) {
         self.nature.heal();
+    }
+
+    /// Gives certain messages a fate of their own. Of several rules that fit, the oldest counts.
+    pub fn add_rule(&mut self, rule: Rule) {
+        if rule.times > 0 {
+            self.nature.network.rules.push(rule);
+        }
+    }
+
+    /// Takes every rule back.
+    pub fn clear_rules(&mut self) {
+        self.nature.network.rules.clear();
     }
 
     /// All that a host sends or gets takes so much longer; 0 makes it fast again.
