@@ -13,7 +13,7 @@ use crate::message::Peer;
 use crate::record::Time;
 
 use super::lookup::Purpose;
-use super::{Alarm, FindOut, Finder, Role};
+use super::{Alarm, FindOut, Finder, Role, Routes};
 
 /// Distances of fingers: digit by digit, `bits` bits each, all values of a digit but zero.
 fn offset(number: u32, bits: u32) -> Id {
@@ -36,6 +36,15 @@ fn count(bits: u32) -> u32 {
         last -= 1;
     }
     last
+}
+
+/// The greatest `bit` for which 2^bit is at most `distance`; 0 for a distance of zero.
+fn highest_bit(distance: Id) -> u32 {
+    let bytes = distance.to_bytes();
+    let above = bytes.iter().take_while(|byte| **byte == 0).count();
+    let zeros = bytes.get(above).map_or(8, |byte| byte.leading_zeros());
+    let above = u32::try_from(above * 8).expect("an id has 160 bits");
+    (Id::BITS - 1).saturating_sub(above + zeros)
 }
 
 impl Finder {
@@ -104,6 +113,41 @@ impl Finder {
             .is_some_and(|peer| peer.id == owner.id);
         if owner != self.me && !known {
             self.fingers.insert(place, owner);
+        }
+    }
+
+    /// Another member was heard: worth keeping if nothing is known at such a distance. So the routes of a
+    /// newcomer fill with what passes by, before it has looked up all its fingers.
+    pub(super) fn learn(&mut self, peer: Peer) {
+        if self.fed || peer == self.me || self.config.routes == Routes::Neighbours {
+            return;
+        }
+        let me = self.me.id;
+        let at = me.distance(peer.id);
+        let ahead = at <= Id::power_of_two(Id::BITS - 1);
+        let far = if ahead { at } else { peer.id.distance(me) };
+        let bit = highest_bit(far);
+        let (low, high) = (Id::power_of_two(bit), Id::power_of_two(bit + 1));
+        let place = self
+            .fingers
+            .partition_point(|finger| me.distance(finger.id) < at);
+        let distance = |finger: &Peer| {
+            let other = if ahead {
+                me.distance(finger.id)
+            } else {
+                finger.id.distance(me)
+            };
+            low <= other && (other < high || high == Id::ZERO)
+        };
+        let before = place
+            .checked_sub(1)
+            .and_then(|place| self.fingers.get(place));
+        let known = before
+            .into_iter()
+            .chain(self.fingers.get(place))
+            .any(distance);
+        if !known {
+            self.fingers.insert(place, peer);
         }
     }
 

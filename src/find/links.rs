@@ -25,7 +25,7 @@ impl Finder {
             .is_some_and(|span| id != span.to && span.contains(id))
     }
 
-    /// Adopts `first`, which has just answered, and its list after it.
+    /// Adopts `first`, which has just answered, and its list after it, without nodes reported down.
     pub(super) fn adopt(&mut self, first: Peer, list: &[Peer], out: &mut Vec<FindOut>) {
         let mut chain: Vec<Peer> = Vec::with_capacity(self.config.successors);
         let mut reached = Id::ZERO;
@@ -35,7 +35,9 @@ impl Finder {
                 break; // once round, or long enough
             }
             reached = distance;
-            chain.push(*peer);
+            if !self.down.contains(&peer.host) {
+                chain.push(*peer);
+            }
         }
         self.cut_off = false;
         self.set_successors(chain, out);

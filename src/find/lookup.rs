@@ -230,6 +230,7 @@ impl Finder {
                 successors,
                 path,
             } => {
+                self.learn(from);
                 let found = Found {
                     owner: from,
                     prev,

@@ -88,6 +88,9 @@ impl Finder {
             let question = Question(0);
             send(from, FindMessage::NotInRing { question }, out);
         }
+        if from != lookup.asker {
+            self.learn(from); // an asker may be no member yet
+        }
         self.relay(now, lookup, out);
     }
 

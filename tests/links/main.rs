@@ -217,9 +217,12 @@ fn when_all_leave_the_greatest_is_the_last() {
         world.leave(HostId(n));
     }
     world.run(Duration::from_secs(200));
-    let left = world.notes.iter().filter_map(|(_, who, note)| match note {
-        FindEvent::Left { handed_over } => Some((*who, *handed_over)),
-        _ => None,
+    let left = world.notes.iter().filter_map(|(_, who, note)| {
+        if let FindEvent::Left { handed_over } = note {
+            Some((*who, *handed_over))
+        } else {
+            None
+        }
     });
     let left: Vec<_> = left.collect();
     assert_eq!(left.len(), 3, "{}", world.tail());
