@@ -17,7 +17,6 @@ use std::collections::VecDeque;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
-use crate::keep::Then;
 use crate::keyspace::{Id, Span};
 use crate::record::{Cells, Key, Record};
 use crate::store::{Done, Op, Setting, Store};
@@ -74,18 +73,18 @@ struct Exposed {
     before: Option<Cells>,
 }
 
-/// A disk in front of a store.
-pub(super) struct Disk {
+/// A disk in front of a store. With each operation it keeps a `T`: how the asker goes on.
+pub(super) struct Disk<T> {
     pub(super) config: DiskConfig,
     pub(super) store: Box<dyn Store>,
-    waiting: VecDeque<(Op, Then)>,
+    waiting: VecDeque<(Op, T)>,
     /// When the last one waiting will be done.
     busy_until: u64,
     exposed: VecDeque<Exposed>,
 }
 
-impl Disk {
-    pub(super) fn new(config: DiskConfig, store: Box<dyn Store>) -> Disk {
+impl<T> Disk<T> {
+    pub(super) fn new(config: DiskConfig, store: Box<dyn Store>) -> Disk<T> {
         Disk {
             config,
             store,
@@ -101,7 +100,7 @@ impl Disk {
     }
 
     /// Queues an operation; returns when it will be done.
-    pub(super) fn ask(&mut self, now: u64, op: Op, then: Then) -> u64 {
+    pub(super) fn ask(&mut self, now: u64, op: Op, then: T) -> u64 {
         let synced = match &op {
             Op::Merge(_) | Op::Discard(_) => self.config.policy == SyncPolicy::Always,
             Op::Set(..) => true,
@@ -114,7 +113,7 @@ impl Disk {
     }
 
     /// The oldest operation is done.
-    pub(super) fn done(&mut self, now: u64) -> Option<(Done, Then)> {
+    pub(super) fn done(&mut self, now: u64) -> Option<(Done, T)> {
         let (op, then) = self.waiting.pop_front()?;
         Some((self.apply(now, op), then))
     }
@@ -197,4 +196,89 @@ impl Disk {
 fn pick(rng: &mut ChaCha8Rng, most: usize) -> usize {
     let most = u64::try_from(most).unwrap_or(u64::MAX - 1);
     usize::try_from(rng.next_u64() % (most + 1)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::placement::HostId;
+    use crate::record::{Body, Stamp, ValueCell, Version};
+    use crate::store::MemoryStore;
+    use rand_chacha::rand_core::SeedableRng;
+
+    fn record(key: u64, stamp: u64) -> Record {
+        let version = Version {
+            stamp: Stamp(stamp),
+            delete: false,
+            host: HostId(1),
+            start: 1,
+        };
+        let body = Some(Body::new(format!("{stamp}")));
+        let value = Some(ValueCell { version, body });
+        let cells = Cells {
+            value,
+            expiry: None,
+        };
+        Record {
+            key: Key::new(format!("key {key}")).unwrap(),
+            cells,
+        }
+    }
+
+    /// Twenty writes to ten keys, 100 ms apart, all reported; then the power goes.
+    fn survivors(policy: SyncPolicy, seed: u64) -> Vec<Option<u64>> {
+        let config = DiskConfig {
+            policy,
+            access_ms: 1,
+            sync_ms: 2,
+        };
+        let mut disk = Disk::new(config, Box::new(MemoryStore::new()));
+        for n in 0..20 {
+            let now = n * 100;
+            let due = disk.ask(now, Op::Merge(record(n % 10, n + 1)), ());
+            disk.done(due).unwrap();
+        }
+        disk.crash(1950, &mut ChaCha8Rng::seed_from_u64(seed));
+        (0..10)
+            .map(
+                |key| match disk.store.apply(Op::Versions(record(key, 0).key)) {
+                    Done::Versions(summary) => summary.value.map(|version| version.stamp.0),
+                    other => panic!("{other:?}"),
+                },
+            )
+            .collect()
+    }
+
+    #[test]
+    fn always_loses_nothing_that_was_reported() {
+        let all: Vec<Option<u64>> = (11..=20).map(Some).collect();
+        for seed in 0..20 {
+            assert_eq!(survivors(SyncPolicy::Always, seed), all);
+        }
+    }
+
+    #[test]
+    fn every_second_loses_a_suffix_of_the_last_second_and_brings_the_old_values_back() {
+        let mut losses = std::collections::BTreeSet::new();
+        for seed in 0..50 {
+            let left = survivors(SyncPolicy::EverySecond, seed);
+            // Written at 1000 ms and later: stamps 11 to 20; a suffix of them is gone.
+            let kept = left
+                .iter()
+                .take_while(|stamp| stamp.is_some_and(|stamp| stamp > 10))
+                .count();
+            for (key, stamp) in left.iter().enumerate() {
+                let expected = if key < kept { key + 11 } else { key + 1 };
+                assert_eq!(*stamp, Some(expected as u64), "seed {seed}");
+            }
+            losses.insert(10 - kept);
+        }
+        assert!(losses.len() > 5 && losses.contains(&0), "{losses:?}");
+    }
+
+    #[test]
+    fn never_may_lose_everything() {
+        let worst = (0..50).map(|seed| survivors(SyncPolicy::Never, seed).iter().flatten().count());
+        assert!(worst.min().unwrap() < 3);
+    }
 }

@@ -85,7 +85,7 @@ struct Site {
     /// When the host wants to be woken.
     wants: Option<u64>,
     skew_ms: i64,
-    disk: Disk,
+    disk: Disk<Then>,
     traffic: Traffic,
 }
 
@@ -174,7 +174,7 @@ impl Nature {
     // ── the table of hosts ──
 
     /// A new place in the table; the host is not up yet.
-    pub(super) fn add(&mut self, id: HostId, disk: Disk) -> u32 {
+    pub(super) fn add(&mut self, id: HostId, disk: Disk<Then>) -> u32 {
         assert!(
             self.index.get(id).is_none(),
             "host {id} is in this world already"
@@ -222,7 +222,7 @@ impl Nature {
         self.site(place).up
     }
 
-    pub(super) fn disk(&mut self, place: u32) -> &mut Disk {
+    pub(super) fn disk(&mut self, place: u32) -> &mut Disk<Then> {
         &mut self.site_mut(place).disk
     }
 
