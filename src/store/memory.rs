@@ -122,7 +122,7 @@ impl MemoryStore {
         {
             let record = Record {
                 key: entry.slot.key(entry.id),
-                cells: entry.slot.cells().for_travel(),
+                cells: entry.slot.cells_for_travel(),
             };
             room.use_up(record.key.bytes().len() as u64 + record.cells.value_bytes());
             records.push(record);

@@ -76,6 +76,15 @@ impl Slot {
         }
     }
 
+    /// The cells as they travel: with a value of several pieces bare.
+    pub(super) fn cells_for_travel(&self) -> Cells {
+        match self {
+            // One piece at most, and freshly copied: nothing to leave out, nothing to share.
+            Slot::Packed(packed) => Parts::of(packed).cells(),
+            Slot::Loose(record) => record.cells.for_travel(),
+        }
+    }
+
     /// Bytes of key and value.
     pub(super) fn bytes(&self) -> u64 {
         match self {
@@ -186,13 +195,19 @@ fn pack(record: &Record) -> Option<Box<[u8]>> {
         _ => return None,
     };
     let key = record.key.bytes();
-    let mut out = Vec::with_capacity(1 + 4 + 20 + 48 + 256 + key.len() + bytes.len());
+    let expiry = record.cells.expiry.as_ref();
+    let expiry_len = expiry.map_or(0, |cell| 40 + 8 * usize::from(cell.deadline.is_some()));
+    let value_len = 20 * usize::from(value.is_some());
+    let media = media_type.map_or(0, |text| 1 + text.len());
+    // Exactly as much as is written: giving spare room back would cost another copy.
+    let len = 1 + 4 + value_len + expiry_len + media + key.len() + bytes.len();
+    let mut out = Vec::with_capacity(len);
     out.push(flags(&record.cells));
     out.put_u32_le(u32::try_from(key.len()).ok()?);
     if let Some(cell) = value {
         put_version(&mut out, cell.version);
     }
-    if let Some(cell) = &record.cells.expiry {
+    if let Some(cell) = expiry {
         put_version(&mut out, cell.of);
         put_version(&mut out, cell.version);
         cell.deadline
@@ -205,7 +220,7 @@ fn pack(record: &Record) -> Option<Box<[u8]>> {
     }
     out.extend_from_slice(key);
     out.extend_from_slice(bytes);
-    // Boxing gives the spare room back.
+    debug_assert_eq!(out.len(), len);
     Some(out.into_boxed_slice())
 }
 

@@ -174,14 +174,15 @@ impl Table {
     pub(super) fn digest(&self, span: Span) -> Digest {
         let mut sum = Digest::default();
         for (first, last) in stretches(span).into_iter().flatten() {
-            for (_, run) in self.runs.range(self.run_of(first)..=last) {
-                let ends = run.entries.first().zip(run.entries.last());
-                if ends.is_some_and(|(low, high)| first <= low.id && high.id <= last) {
+            let mut runs = self.runs.range(self.run_of(first)..=last).peekable();
+            while let Some((name, run)) = runs.next() {
+                // If the next run, too, begins in the stretch, this one ends there; then none of its
+                // records is looked at.
+                if *name >= first && runs.peek().is_some() {
                     sum.add(run.digest);
                 } else {
-                    run.between(first, last)
-                        .iter()
-                        .for_each(|entry| sum.add(entry.digest()));
+                    let some = run.between(first, last);
+                    some.iter().for_each(|entry| sum.add(entry.digest()));
                 }
             }
         }
