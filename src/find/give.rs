@@ -133,6 +133,7 @@ impl Finder {
         said && (self.role == Role::Gone || self.prev == Some(to) && !self.inside(to.id))
     }
 
+    // region: release
     /// The moment the span changes hands.
     fn release(
         &mut self,
@@ -163,6 +164,7 @@ impl Finder {
         out.push(FindOut::Released { span, to });
         out.push(FindOut::LinksChanged);
     }
+    // endregion: release
 
     fn grant(&self, question: Question, out: &mut Vec<FindOut>) {
         let Some(given) = &self.given else {

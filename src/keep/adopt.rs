@@ -78,6 +78,7 @@ impl Keeper {
         self.adopting = Some(Adopting { roster, tell });
     }
 
+    // region: adopted
     /// The roster is on disk: from here on this host lives by it.
     pub(super) fn adopted(&mut self, cx: &mut Context<'_>, version: RosterVersion) {
         let Some(Adopting { roster, tell }) = self
@@ -104,6 +105,7 @@ impl Keeper {
             self.handle(cx, from, message);
         }
     }
+    // endregion: adopted
 
     /// Takes up the work that this roster means for this host.
     pub(super) fn live_by(&mut self, cx: &mut Context<'_>, roster: &Arc<Roster>) {

@@ -56,6 +56,7 @@ impl Task {
         }
     }
 
+    // region: needed
     /// How many other hosts this one must merge from: a quorum of Old, itself counted if it is in Old.
     pub(super) fn needed(&self, me: HostId) -> usize {
         let quorum = if self.piece.old.is_empty() {
@@ -65,6 +66,7 @@ impl Task {
         };
         quorum - usize::from(quorum > 0 && self.piece.old.contains(&me))
     }
+    // endregion: needed
 
     /// The next source to ask: one that has not been silent, if there is one.
     pub(super) fn next_source(&self, me: HostId, down: impl Fn(HostId) -> bool) -> Option<HostId> {
@@ -96,5 +98,30 @@ impl Mover {
 
     pub(super) fn is_complete(&self) -> bool {
         self.tasks.iter().all(|task| task.complete)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyspace::{Id, Span};
+
+    #[test]
+    fn a_replica_merges_from_a_quorum_of_old_counting_itself() {
+        let hosts = |numbers: &[u64]| numbers.iter().map(|n| HostId(*n)).collect::<Vec<_>>();
+        for (old, me, needed) in [
+            (&[1, 2, 3][..], 4, 2), // a newcomer: two of the three
+            (&[1, 2, 3], 2, 1),     // one that stays is a source to itself
+            (&[1, 2, 3, 4], 5, 3),
+            (&[1], 2, 1),
+            (&[1], 1, 0),
+            (&[], 1, 0), // a ring that was empty
+        ] {
+            let span = Span::whole(Id::ZERO);
+            let (old, new) = (hosts(old), vec![HostId(me)]);
+            let shown = format!("{old:?} to h{me}");
+            let task = Task::new(Piece { span, old, new });
+            assert_eq!(task.needed(HostId(me)), needed, "{shown}");
+        }
     }
 }

@@ -124,6 +124,7 @@ impl Roster {
         self.ended(by, false)
     }
 
+    // region: ended
     fn ended(&self, by: HostId, succeeded: bool) -> Result<Roster, ChangeError> {
         let Phase::Moving { old, new } = &self.phase else {
             return Err(ChangeError::Settled);
@@ -137,6 +138,7 @@ impl Roster {
             written: super::Written::default(),
         })
     }
+    // endregion: ended
 }
 
 fn apply(
