@@ -1,4 +1,4 @@
-//! *Predict* exercises: stories whose output is left to the reader.
+//! *Predict* exercises: stories whose output is left to the reader. And lines of stories, shown with remarks.
 
 use std::fs;
 
@@ -70,6 +70,54 @@ fn exercise(story: &str) -> String {
         }
     }
     shown
+}
+
+#[test]
+fn lines_shown_of_a_story_stand_in_it() {
+    let read = |story: &str| fs::read_to_string(root().join(story)).ok();
+    let mut wrong = Vec::new();
+    for Chapter { path, text, .. } in chapters() {
+        wrong.extend(strangers(&text, read).map(|why| format!("{path}: {why}")));
+    }
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+    let read = |name: &str| (name == "s").then(|| "ask\n---\none  1\ntwo\n".to_owned());
+    let page = |lines: &str| format!("<!-- story: s -->\n```text\n{lines}\n```\n");
+    assert_eq!(strangers(&page("one  1     why\ntwo"), read), None);
+    assert!(
+        strangers(&page("two\none  1"), read)
+            .unwrap()
+            .contains("`one  1`")
+    );
+    assert!(
+        strangers("<!-- story: t -->\n", read)
+            .unwrap()
+            .contains("no story")
+    );
+}
+
+/// The first line below a `story:` marker that is not in that story, or not in that order. What stands
+/// four blanks or more to the right of a line is a remark.
+fn strangers(page: &str, read: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        let Some(story) = line
+            .strip_prefix("<!-- story: ")
+            .and_then(|rest| rest.strip_suffix(" -->"))
+        else {
+            continue;
+        };
+        let Some(text) = read(story) else {
+            return Some(format!("there is no story `{story}`"));
+        };
+        let mut truth = text.lines();
+        for shown in lines.by_ref().skip(1).take_while(|line| *line != "```") {
+            let shown = shown.split("    ").next().unwrap_or_default();
+            if !truth.any(|line| line == shown) {
+                return Some(format!("`{shown}` does not come next in {story}"));
+            }
+        }
+    }
+    None
 }
 
 #[test]
