@@ -1,0 +1,285 @@
+//! What must hold of the stores themselves, in cases made so that breaking a rule shows.
+//!
+//! Method: no hints and no repair, so that nothing heals by itself; one replica misses writes behind a cut;
+//! then the roster changes. After that the stores are opened and the copies counted: every acknowledged
+//! version must be on so many holders that every quorum meets it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use roundelay::actor::Input;
+use roundelay::message::{KeyOp, Options, Outcome, Request};
+use roundelay::node::HostConfig;
+use roundelay::placement::{HostId, Member, random};
+use roundelay::record::{Key, Time, Version};
+use roundelay::roster::{Change, RingId, Roster, RosterVersion};
+use roundelay::sim::{Answer, NetworkConfig, World};
+use roundelay::store::{Done, MemoryStore, Op};
+
+/// A world without healing: so many hosts in a settled roster, four tokens each.
+fn world(hosts: u64, replicas: u8) -> World {
+    let mut world = World::new(
+        7,
+        NetworkConfig {
+            link_down_ms: None,
+            ..NetworkConfig::default()
+        },
+    );
+    world.check_each_step(true);
+    let members = (1..=hosts)
+        .map(|host| (HostId(host), member(host)))
+        .collect();
+    let roster = Arc::new(Roster::settled(RingId(7), members, replicas).unwrap());
+    for host in 1..=hosts {
+        add(&mut world, host);
+        world.tell(HostId(host), Input::Enter(Arc::clone(&roster)));
+    }
+    world.run_until(Time::from_ms(100));
+    world
+}
+
+fn member(host: u64) -> Member {
+    Member::new(random(host, 4))
+}
+
+fn add(world: &mut World, host: u64) {
+    let mut config = HostConfig::new(HostId(host), host);
+    config.keep.max_hints = 0;
+    config.keep.repair = Duration::ZERO;
+    config.keep.hint_after = Duration::ZERO;
+    world.add_host(config, Box::new(MemoryStore::default()));
+}
+
+fn go_on(world: &mut World, seconds: u64) {
+    world.run_until(world.now() + Duration::from_secs(seconds));
+}
+
+fn ask(world: &mut World, host: u64, request: Request) -> Outcome {
+    let limit = world.now() + Duration::from_secs(60);
+    match world.ask(HostId(host), request, limit) {
+        Some(Answer::Reply(Ok(outcome))) => outcome,
+        other => panic!("h{host}: {other:?}"),
+    }
+}
+
+/// Puts so many keys at one host, and returns them with the versions they were acknowledged at.
+fn put_keys(world: &mut World, at: u64, count: usize) -> Vec<(Key, Version)> {
+    let put = |index: usize| {
+        let key = Key::new(format!("key {index}")).unwrap();
+        let value = Bytes::from(format!("value {index}"));
+        match ask(world, at, Request::One(key.clone(), KeyOp::from(value))) {
+            Outcome::Stored(version) => (key, version),
+            other => panic!("a put was answered by {other:?}"),
+        }
+    };
+    (0..count).map(put).collect()
+}
+
+fn held(world: &mut World, host: HostId, key: &Key) -> Option<Version> {
+    match world.store(host).apply(Op::Versions(key.clone())) {
+        Done::Versions(summary) => summary.value,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The newest roster any host lives by.
+fn roster(world: &World) -> Arc<Roster> {
+    let rosters = world.hosts().filter_map(|host| host.roster());
+    Arc::clone(rosters.max_by_key(|roster| roster.version).unwrap())
+}
+
+/// Every quorum of every key's holders meets its acknowledged version.
+fn check_quorums(world: &mut World, written: &[(Key, Version)]) {
+    let roster = roster(world);
+    for (key, version) in written {
+        let holders = roster.old().holders(key.id());
+        let have = holders
+            .iter()
+            .filter(|host| held(world, **host, key) >= Some(*version))
+            .count();
+        let quorum = holders.len() / 2 + 1;
+        assert!(
+            have + quorum > holders.len(),
+            "{key} at {version}: only {have} of {holders:?} have it, so a quorum of them may not"
+        );
+    }
+}
+
+#[test]
+fn new_replicas_merge_from_a_quorum_of_old() {
+    let mut world = world(5, 3);
+    let missing = [HostId(3)];
+    let others = [1, 2, 4, 5].map(HostId);
+    world.cut(&missing, &others);
+    let written = put_keys(&mut world, 1, 100);
+    world.heal();
+    check_quorums(&mut world, &written);
+    let removed = ask(
+        &mut world,
+        1,
+        Request::Change(vec![Change::Remove(HostId(5))]),
+    );
+    assert_eq!(removed, Outcome::Settled(RosterVersion(3)));
+    check_quorums(&mut world, &written);
+}
+
+#[test]
+fn a_source_adopts_the_moving_roster_before_it_answers() {
+    // h2 and h3 hear of the move late; h1's puts go on under the old roster until they do.
+    let mut world = world(3, 2);
+    add(&mut world, 4);
+    let join = Request::Join {
+        via: HostId(1),
+        member: member(4),
+        tokens: 0,
+    };
+    let joining = world.request(HostId(4), join, Options::default());
+    let mut written = Vec::new();
+    for index in 0..300 {
+        let key = Key::new(format!("key {index}")).unwrap();
+        let op = KeyOp::from(Bytes::from_static(b"value"));
+        let at = HostId(1 + index % 3);
+        written.push((
+            key.clone(),
+            world.request(at, Request::One(key, op), Options::default()),
+        ));
+        world.run_until(world.now() + Duration::from_millis(10));
+    }
+    world.run_while(Time::from_ms(120_000), |world| {
+        world.answer(joining).is_none()
+    });
+    let written: Vec<(Key, Version)> = written
+        .into_iter()
+        .filter_map(|(key, ticket)| match world.take_answer(ticket) {
+            Some(Answer::Reply(Ok(Outcome::Stored(version)))) => Some((key, version)),
+            _ => None,
+        })
+        .collect();
+    assert!(
+        written.len() > 250,
+        "puts go on while a span moves: {} of 300",
+        written.len()
+    );
+    assert!(!roster(&world).is_moving());
+    check_quorums(&mut world, &written);
+}
+
+#[test]
+fn a_copy_stays_until_every_new_holder_is_complete() {
+    let mut world = world(5, 3);
+    let written = put_keys(&mut world, 1, 100);
+    world.crash(HostId(2));
+    add(&mut world, 6);
+    let join = Request::Join {
+        via: HostId(1),
+        member: member(6),
+        tokens: 0,
+    };
+    assert!(
+        matches!(ask(&mut world, 6, join), Outcome::Settled(_)),
+        "a dead host never blocks a move"
+    );
+    go_on(&mut world, 20);
+    for (key, version) in &written {
+        let copies = (1..=6)
+            .filter(|host| held(&mut world, HostId(*host), key) >= Some(*version))
+            .count();
+        assert!(
+            copies >= 3,
+            "{key} is left in {copies} stores while h2 has not said that it is complete"
+        );
+    }
+    world.restart(HostId(2));
+    go_on(&mut world, 20);
+    let holders = |key: &Key| roster(&world).new().holders(key.id());
+    let expected: Vec<Vec<HostId>> = written.iter().map(|(key, _)| holders(key)).collect();
+    for ((key, _), expected) in written.iter().zip(expected) {
+        let have: Vec<HostId> = (1..=6)
+            .map(HostId)
+            .filter(|host| held(&mut world, *host, key).is_some())
+            .collect();
+        assert_eq!(
+            have.len(),
+            3,
+            "{key}: {have:?} have it, {expected:?} should, and nobody else"
+        );
+    }
+}
+
+#[test]
+fn a_move_settles_only_on_a_quorum_that_is_complete() {
+    let mut world = world(3, 2);
+    put_keys(&mut world, 1, 20);
+    add(&mut world, 4);
+    let join = Request::Join {
+        via: HostId(1),
+        member: member(4),
+        tokens: 0,
+    };
+    world.request(HostId(4), join, Options::default());
+    let moving = |world: &World| roster(world).version == RosterVersion(2);
+    assert!(world.run_while(Time::from_ms(10_000), |world| !moving(world)));
+    world.cut(&[HostId(4)], &[1, 2, 3].map(HostId));
+    go_on(&mut world, 15);
+    assert!(
+        roster(&world).is_moving(),
+        "h4 holds two copies of nothing: its spans may not settle"
+    );
+    go_on(&mut world, 60);
+    let after = roster(&world);
+    assert!(
+        !after.is_moving() && !after.has(HostId(4)),
+        "a joiner that stays silent is given up"
+    );
+}
+
+#[test]
+fn what_a_get_returns_is_on_a_quorum_before_it_is_returned() {
+    let mut world = world(3, 3);
+    let key = Key::new("key").unwrap();
+    world.cut(&[HostId(1)], &[2, 3].map(HostId));
+    let op = KeyOp::from(Bytes::from_static(b"on one host only"));
+    let put = world.request(HostId(1), Request::One(key.clone(), op), Options::default());
+    go_on(&mut world, 6);
+    assert!(
+        matches!(world.take_answer(put), Some(Answer::Reply(Err(_)))),
+        "one of three is no quorum"
+    );
+    world.heal();
+    world.cut(&[HostId(3)], &[1, 2].map(HostId));
+    let Outcome::Value(Some(found)) = ask(&mut world, 2, Request::One(key.clone(), KeyOp::Get))
+    else {
+        panic!("h1 and h2 are a quorum, and h1 has it");
+    };
+    let have = (1..=3)
+        .filter(|host| held(&mut world, HostId(*host), &key) == Some(found.version))
+        .count();
+    assert_eq!(have, 2, "a later get may ask another quorum");
+}
+
+#[test]
+fn a_later_put_has_the_greater_version_whatever_the_clocks_say() {
+    let mut world = world(3, 3);
+    world.set_clock(HostId(2), -3_600_000);
+    let key = Key::new("key").unwrap();
+    for (at, value) in [(1, "first"), (2, "second"), (1, "third"), (2, "fourth")] {
+        ask(
+            &mut world,
+            at,
+            Request::One(
+                key.clone(),
+                KeyOp::from(Bytes::from_static(value.as_bytes())),
+            ),
+        );
+        let Outcome::Value(Some(found)) = ask(&mut world, 3, Request::One(key.clone(), KeyOp::Get))
+        else {
+            panic!("{value} was stored");
+        };
+        assert_eq!(
+            found.body.to_bytes(),
+            value,
+            "an hour behind, h2 must still stamp above what it found"
+        );
+    }
+}
