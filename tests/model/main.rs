@@ -14,7 +14,7 @@
 //! `Cells::merge`, what is known is `Summary::covers`, stamps come from `Clock`, who holds the key from
 //! `Roster::groups` on a real placement, the next roster from `Roster::moved`, `finished` and `given_up`, a
 //! quorum is `Groups::reached` (`table` and `places` keep their results by number). A roster is taken as agreed on in one
-//! step.
+//! step; that step is checked by itself (`paxos`).
 //!
 //! *What is exhaustive.* A case is a set of requests and what may befall them; a search that ends has seen
 //! every state of its case. One get of a case may be asked again and again, so it stands for any number of
@@ -45,12 +45,14 @@
 mod case;
 mod cases;
 mod check;
+mod paxos;
 mod places;
 mod run;
 mod same;
 mod state;
 mod table;
 mod take;
+mod votes;
 mod world;
 
 use std::time::Duration;
@@ -142,6 +144,40 @@ fn a_put_that_stamps_again_is_seen_twice() {
 }
 
 #[test]
+fn a_version_never_has_two_rosters() {
+    for vote in votes::small() {
+        let name = vote.name;
+        let outcome = run::vote(vote, SMALL);
+        outcome.print(name);
+        assert!(outcome.broken.is_empty(), "{name}: {}", outcome.story());
+        assert!(
+            outcome.exhaustive,
+            "{name} did not end: {} states",
+            outcome.states
+        );
+    }
+}
+
+#[test]
+fn each_rule_of_agreement_left_out_breaks_it() {
+    for (vote, expected) in votes::mutants() {
+        let name = vote.name;
+        let outcome = run::vote(vote, SMALL);
+        outcome.print(name);
+        let expected = paxos::words(expected);
+        let found = outcome
+            .broken
+            .iter()
+            .any(|broken| expected.contains(broken));
+        assert!(
+            found,
+            "{name}: expected one of {expected:?}, got {}",
+            outcome.story()
+        );
+    }
+}
+
+#[test]
 fn the_large_cases_hold_as_far_as_they_were_searched() {
     let Ok(wanted) = std::env::var("MODEL") else {
         return;
@@ -154,6 +190,14 @@ fn the_large_cases_hold_as_far_as_they_were_searched() {
         let name = case.name;
         if wanted == "full" || name.contains(&wanted) {
             let outcome = run::case(case, Duration::from_secs(secs));
+            outcome.print(name);
+            assert!(outcome.broken.is_empty(), "{name}: {}", outcome.story());
+        }
+    }
+    for vote in votes::small().into_iter().chain(votes::large()) {
+        let name = vote.name;
+        if wanted == "full" || name.contains(&wanted) {
+            let outcome = run::vote(vote, Duration::from_secs(secs));
             outcome.print(name);
             assert!(outcome.broken.is_empty(), "{name}: {}", outcome.story());
         }

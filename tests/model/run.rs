@@ -6,6 +6,7 @@ use stateright::{Checker, HasDiscoveries, Model};
 
 use super::case::Case;
 use super::check;
+use super::paxos::{self, Ballots, Election, Vote};
 use super::state::{Phase, State, bit, each};
 use super::world::World;
 
@@ -56,6 +57,7 @@ where
     M::State: std::hash::Hash + Send + Sync + Clone + PartialEq + std::fmt::Debug + 'static,
     M::Action: std::fmt::Debug + Clone + PartialEq,
 {
+    #[allow(clippy::disallowed_methods)] // how long a search took
     let start = Instant::now();
     let threads = std::thread::available_parallelism().map_or(2, |n| n.get().max(2));
     let builder = model.checker().threads(threads).timeout(limit);
@@ -93,6 +95,12 @@ pub(crate) fn case(case: Case, limit: Duration) -> Outcome {
         |state| check::words(state.broken),
         World::show,
     )
+}
+
+/// Searches a case of the agreement model.
+pub(crate) fn vote(vote: Vote, limit: Duration) -> Outcome {
+    let words = |state: &Ballots| paxos::words(state.broken);
+    search(Election::new(vote), limit, words, Election::show)
 }
 
 /// A set of hosts by their letters.
