@@ -45,6 +45,7 @@
 mod case;
 mod cases;
 mod check;
+mod election;
 mod paxos;
 mod places;
 mod run;
