@@ -12,8 +12,8 @@ mod world;
 use std::time::Duration;
 
 use rand::RngExt;
-use roundelay::find::{FindConfig, FindEvent, Routes};
-use roundelay::message::Peer;
+use roundelay::find::{FindConfig, FindEvent, FindOut, Routes};
+use roundelay::message::{FindMessage, Peer, Question};
 use roundelay::placement::HostId;
 use roundelay::ring::Direction;
 use world::{Faults, World, id, peer};
@@ -316,4 +316,60 @@ fn random_lives_end_in_one_ring_when_only_silence_tells() {
             },
         );
     }
+}
+
+/// A node that asked its next is busy: to a question about its links it says only that, but it answers
+/// a ping.
+#[test]
+fn a_node_that_awaits_an_answer_says_only_that_it_is_busy() {
+    let mut world = World::new(1, Faults::NONE, FindConfig::default());
+    world.settled(&[peer(10), peer(20), peer(30)]);
+    let finder = world.nodes.get_mut(&HostId(20)).unwrap();
+    let mut out = Vec::new();
+    finder.wake(finder.next_wake().unwrap(), &mut out);
+    let asks = |out: &[FindOut]| {
+        out.iter().any(|o| {
+            matches!(o, FindOut::Send { to, message: FindMessage::AskLinks { .. } } if *to == peer(30))
+        })
+    };
+    assert!(asks(&out), "{out:?}");
+    let (question, joining) = (Question(7), false);
+    let asked = [
+        FindMessage::AskLinks { question, joining },
+        FindMessage::Ping { question },
+    ];
+    let answers = asked.map(|message| {
+        out.clear();
+        finder.receive(world.now, peer(10), message, &mut out);
+        out.clone()
+    });
+    let said = |message| {
+        vec![FindOut::Send {
+            to: peer(10),
+            message,
+        }]
+    };
+    assert_eq!(answers[0], said(FindMessage::Busy { question }));
+    assert_eq!(answers[1], said(FindMessage::Pong { question }));
+}
+
+/// After a crash the next holds only what it held; the ground of the dead node is nobody's for a while,
+/// and a lookup there is told so. Then it is taken over.
+#[test]
+fn the_ground_of_the_dead_is_nobodys_until_every_lease_has_run_out() {
+    let config = FindConfig::default();
+    let (lease, takeover) = (config.lease, config.takeover_after);
+    let mut world = World::new(1, Faults::NONE, config);
+    world.settled(&[peer(10), peer(20), peer(30)]);
+    world.run(Duration::from_secs(2));
+    world.crash(HostId(20));
+    world.run(lease);
+    let holders = |world: &World| {
+        let holds = |n: &u64| world.nodes[&HostId(*n)].holds(id(15));
+        [10, 30].iter().copied().filter(holds).collect::<Vec<u64>>()
+    };
+    assert_eq!(holders(&world), []);
+    world.run(takeover);
+    assert_eq!(holders(&world), [30]);
+    world.assert_settled();
 }
