@@ -2,7 +2,8 @@
 //! `Finder` is driven through all of them, within a bound on how often nodes look after their links.
 //!
 //! What must hold at every moment (Zave 2017): each member's successor list has a live member in it, and
-//! the members' first live successors form exactly one ring, in order of id. Assumed, as there: whoever is
+//! the members' first live successors form exactly one ring, in order of id; and nobody adopts a next that
+//! is dead already. Assumed, as there: whoever is
 //! alive answers, whoever crashed is reported, what it had sent is lost with it, and a crash takes no
 //! member's last live successor. (Late answers of the dead, loss and doubles: the random lives in
 //! `tests/links`.)
@@ -54,6 +55,8 @@ struct State {
     wakes: u8,
     to_join: Vec<(u64, u64)>,
     to_leave: Option<u64>,
+    /// Somebody adopted a next that was dead already: it cannot have answered.
+    adopted_dead: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -118,8 +121,17 @@ impl State {
             return;
         };
         let mut out = Vec::new();
+        let known: Vec<Peer> = finder
+            .successors()
+            .iter()
+            .copied()
+            .chain(finder.prev())
+            .collect();
         act(finder, &mut out);
         finder.check();
+        let next = finder.links().next;
+        let dead = !self.nodes.iter().any(|(p, f)| *p == next && f.is_some());
+        self.adopted_dead |= dead && !known.contains(&next);
         let mut spans = Vec::new();
         for effect in out {
             match effect {
@@ -240,6 +252,7 @@ impl Model for Bounds {
             wakes: self.wakes,
             to_join: self.joiners.clone(),
             to_leave: self.leaver,
+            adopted_dead: false,
         };
         let ring: Arc<[Peer]> = self.principals.iter().map(|n| peer(*n)).collect();
         for n in &self.principals {
@@ -324,6 +337,9 @@ impl Model for Bounds {
                 s.has_live_entries()
             }),
             Property::always("one ring, in order", |_, s: &State| s.is_one_ordered_ring()),
+            Property::always("whoever is adopted is alive", |_, s: &State| {
+                !s.adopted_dead
+            }),
             Property::always("nobody shares an id", |_, s: &State| s.nobody_shares()),
             Property::sometimes("the newcomer is in", |m: &Bounds, s: &State| {
                 m.joiners.iter().all(|(n, _)| s.is_member(&peer(*n)))
