@@ -3,8 +3,8 @@
 //!
 //! What must hold at every moment (Zave 2017): each member's successor list has a live member in it, and
 //! the members' first live successors form exactly one ring, in order of id; and nobody adopts a next that
-//! is dead already. Assumed, as there: whoever is
-//! alive answers, whoever crashed is reported, what it had sent is lost with it, and a crash takes no
+//! is dead already. Assumed, as there: whoever is alive
+//! answers, whoever crashed is reported, what it had sent is lost with it, and a crash takes no
 //! member's last live successor. (Late answers of the dead, loss and doubles: the random lives in
 //! `tests/links`.)
 
