@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Every run of every ring is a process of its own, so memory is counted from zero; the rings take
-//! turns, so that a busy moment of the machine hits them alike; the tables show medians and are
-//! written as they stand in `docs/performance.md`.
+//! turns, so that a busy moment of the machine hits them alike. Times are times on the processor. The
+//! tables show medians, as they stand in `docs/performance.md`.
 
 mod rings;
 

@@ -9,19 +9,19 @@ main([Processes, Relays]) ->
     Limit = list_to_integer(Relays),
     Rss = resident_bytes(),
     Memory = erlang:memory(processes),
-    Begun = erlang:monotonic_time(nanosecond),
+    Begun = processor_ns(),
     Ring = [spawn(?MODULE, unlinked, []) || _ <- lists:seq(1, N)],
     link_all(Ring, hd(Ring)),
     Last = lists:last(Ring),
     %% Dropped where it arrives: behind all the linking.
     relay_and_wait(Last, 0),
-    Linked = erlang:monotonic_time(nanosecond),
+    Linked = processor_ns(),
     NsToStart = (Linked - Begun) div N,
     Bytes = (resident_bytes() - Rss) div N,
     OwnBytes = (erlang:memory(processes) - Memory) div N,
-    Sent = erlang:monotonic_time(nanosecond),
+    Sent = processor_ns(),
     relay_and_wait(hd(Ring), Limit),
-    Dropped = erlang:monotonic_time(nanosecond),
+    Dropped = processor_ns(),
     io:format("~b ~b ~b ~b~n", [(Dropped - Sent) div Limit, NsToStart, Bytes, OwnBytes]),
     halt(0).
 
@@ -52,6 +52,16 @@ loop(Prev, Next) ->
             Prev ! {relay, anti_clockwise, Limit, Relays + 1, Message},
             loop(Prev, Next)
     end.
+
+%% Time that this operating system process has spent on a processor, all threads together.
+processor_ns() ->
+    {ok, Tasks} = file:list_dir("/proc/self/task"),
+    lists:sum([processor_ns(Task) || Task <- Tasks]).
+
+processor_ns(Task) ->
+    {ok, Stat} = file:read_file("/proc/self/task/" ++ Task ++ "/schedstat"),
+    [OnProcessor | _] = string:lexemes(binary_to_list(Stat), " "),
+    list_to_integer(OnProcessor).
 
 %% Memory of this operating system process that is in use.
 resident_bytes() ->

@@ -1,7 +1,7 @@
 //! The rings that are compared: ours, the barest one actix allows, and the barest tokio allows.
 //!
 //! Each runs on one thread, sends one message anti-clockwise, and is measured the same way: memory
-//! and time before the first process is started, after all are linked, and when the message is
+//! and processor time before the first process is started, after all are linked, and when the message is
 //! dropped.
 
 use std::{num::NonZeroU32, rc::Rc, time::Duration, time::Instant};
@@ -20,35 +20,60 @@ pub(crate) struct Figures {
 
 /// Reads the clock and the memory in the order of a run.
 struct Meter {
-    before: (Instant, u64),
+    clock: Clock,
+    bytes: u64,
 }
 
 impl Meter {
     fn start() -> Self {
         let bytes = resident_bytes();
         Self {
-            before: (now(), bytes),
+            clock: Clock::start(),
+            bytes,
         }
     }
 
     fn linked(self, processes: u32) -> Figures {
-        let took = self.before.0.elapsed();
-        let bytes = resident_bytes().saturating_sub(self.before.1);
+        let ns_to_start = self.clock.nanos_each(processes);
+        let bytes = resident_bytes().saturating_sub(self.bytes);
         Figures {
             ns_per_hop: 0,
-            ns_to_start: nanos_each(took, processes),
+            ns_to_start,
             bytes: bytes / u64::from(processes),
         }
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "a bench measures real time")]
-fn now() -> Instant {
-    Instant::now()
+/// How long this thread has been on a processor. On an idle machine that is simply time; on a busy
+/// one it leaves out the work of others. Where there is no `/proc`, it is simply time.
+struct Clock {
+    on_processor: Option<u64>,
+    started: Instant,
 }
 
-fn nanos_each(took: Duration, count: u32) -> u64 {
-    u64::try_from(took.as_nanos() / u128::from(count)).unwrap_or(u64::MAX)
+impl Clock {
+    #[allow(clippy::disallowed_methods, reason = "a bench measures real time")]
+    fn start() -> Self {
+        Self {
+            on_processor: processor_nanos(),
+            started: Instant::now(),
+        }
+    }
+
+    fn nanos_each(&self, count: u32) -> u64 {
+        let took = match (self.on_processor, processor_nanos()) {
+            (Some(before), Some(after)) => after - before,
+            _ => u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX),
+        };
+        took / u64::from(count)
+    }
+}
+
+fn processor_nanos() -> Option<u64> {
+    // The kernel adds up when a thread is switched away from.
+    std::thread::yield_now();
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    stat.split(' ').next()?.parse().ok()
 }
 
 /// Memory of this process that is in use; 0 where there is no `/proc`.
@@ -80,10 +105,10 @@ pub(crate) fn ours(processes: NonZeroU32, hops: u32) -> anyhow::Result<Figures> 
         dropped.notified().await;
         let mut figures = meter.linked(processes.get());
 
-        let sent = now();
+        let sent = Clock::start();
         ring.send_anti_cw(Name(1), "Hi", hops)?;
         dropped.notified().await;
-        figures.ns_per_hop = nanos_each(sent.elapsed(), hops);
+        figures.ns_per_hop = sent.nanos_each(hops);
         Ok(figures)
     })
 }
@@ -144,10 +169,10 @@ pub(crate) fn actix(processes: NonZeroU32, hops: u32) -> anyhow::Result<Figures>
         dropped.notified().await;
         let mut figures = meter.linked(processes.get());
 
-        let sent = now();
+        let sent = Clock::start();
         ring[0].do_send(BareSignal::Hop(hops));
         dropped.notified().await;
-        figures.ns_per_hop = nanos_each(sent.elapsed(), hops);
+        figures.ns_per_hop = sent.nanos_each(hops);
         Ok(figures)
     })
 }
@@ -182,10 +207,10 @@ pub(crate) fn channels(processes: NonZeroU32, hops: u32) -> anyhow::Result<Figur
         dropped.recv().await;
         let mut figures = meter.linked(processes.get());
 
-        let sent = now();
+        let sent = Clock::start();
         senders[0].send(hops)?;
         dropped.recv().await;
-        figures.ns_per_hop = nanos_each(sent.elapsed(), hops);
+        figures.ns_per_hop = sent.nanos_each(hops);
         Ok(figures)
     })
 }
