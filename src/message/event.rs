@@ -78,6 +78,10 @@ impl fmt::Display for Event {
                 version,
                 moving: false,
             } => write!(f, "adopts {version}, settled"),
+            Event::Complete {
+                version: RosterVersion::NONE,
+                records,
+            } => write!(f, "has a span handed over: {records} records merged"),
             Event::Complete { version, records } => {
                 write!(f, "is complete in {version}: {records} records merged")
             }

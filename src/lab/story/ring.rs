@@ -1,6 +1,7 @@
 //! Commands that make a ring and change who is in it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::actor::Input;
 use crate::find::{Finder, Routes};
@@ -119,6 +120,10 @@ impl Story {
             }
         }
         self.settled(PATIENCE)?;
+        // Successor lists are passed on from node to node, once in a stabilisation.
+        let turns = u32::try_from(ids.len().min(16)).unwrap_or(16);
+        let scene = self.scene()?;
+        scene.pass(scene.plan.find.stabilize_every * turns * 2);
         let _ = self.happened(false, None); // how it began is another story
         Ok(String::new())
     }
@@ -151,7 +156,9 @@ impl Story {
             };
             scene.ensure(host);
             scene.link_join(host, id, via)?;
-            if !later {
+            if later {
+                scene.pass(Duration::ZERO);
+            } else {
                 scene.await_node(host, id);
             }
             return Ok(String::new());

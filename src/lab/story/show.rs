@@ -165,7 +165,7 @@ impl Scene {
                     .world
                     .host(owner.host)
                     .and_then(|host| host.node(owner.id));
-                let prev = node.and_then(Finder::prev);
+                let prev = node.map(|node| node.links().prev);
                 let prev = prev.map_or("-".to_owned(), |prev| prev.id.short().to_string());
                 format!("{:>5}  {prev} and {}", owner.id.short(), owner.id.short())
             }
@@ -315,7 +315,7 @@ fn links_settled(world: &World) -> bool {
     nodes.iter().enumerate().all(|(place, node)| {
         let (next, prev) = (beside(place + 1), beside(place + nodes.len() - 1));
         let span = Span::new(prev.id, node.me().id);
-        node.links().next == next && node.prev() == Some(prev) && node.span() == Some(span)
+        node.links().next == next && node.links().prev == prev && node.span() == Some(span)
     })
 }
 
