@@ -17,8 +17,15 @@ use crate::keyspace::{Id, Span};
 
 use super::{HostId, Token};
 
-/// Tokens in a bucket up to which looking at each in turn is faster than halving.
-const SHORT: usize = 8;
+/// How many tokens from the beginning of a bucket are looked at together. Fewer than one in a hundred
+/// buckets of hashed tokens has as many.
+const LOOK: usize = 4;
+
+/// What stands beyond the last token: never smaller than an id.
+const BEYOND: Token = Token {
+    id: Id::MAX,
+    host: HostId(0),
+};
 
 /// Numbers up to which a list is looked through rather than a table of marks kept.
 const FEW: usize = 32;
@@ -26,8 +33,8 @@ const FEW: usize = 32;
 /// The tokens in one array, with an index of their first bits.
 #[derive(Clone, Debug)]
 pub(super) struct Index {
-    /// All tokens, in order.
-    tokens: Vec<Token>,
+    /// All tokens, in order, and a few more beyond the last, so that one may look further.
+    padded: Vec<Token>,
     /// For each token, the number of its host in `zones`.
     hosts: Vec<u32>,
     /// For each host, the number of its zone. Hosts without a named zone have numbers of their own.
@@ -44,11 +51,12 @@ pub(super) struct Index {
 
 impl Index {
     /// Lays out tokens that are in order. `slots` are their hosts' places in `zones`.
-    pub(super) fn new(tokens: Vec<Token>, slots: Vec<u32>, zones: Vec<u32>) -> Index {
+    pub(super) fn new(mut tokens: Vec<Token>, slots: Vec<u32>, zones: Vec<u32>) -> Index {
         let host_count = distinct(slots.iter().copied());
         let zone_count = distinct(slots.iter().map(|slot| zones[*slot as usize]));
-        // Two to four buckets a token: most hold none or one. At least one bit, as a shift of 64 is none.
-        let bits = (tokens.len() * 2)
+        // One or two buckets a token: most hold none or one. At least one bit, as a shift of 64 is none.
+        let bits = tokens
+            .len()
             .next_power_of_two()
             .trailing_zeros()
             .clamp(1, 24);
@@ -63,8 +71,9 @@ impl Index {
         let end = u32::try_from(tokens.len())
             .expect("tokens are counted in 32 bits: 2^32 would need 160 GB");
         begin.resize((1 << bits) + 1, end);
+        tokens.extend([BEYOND; LOOK]);
         Index {
-            tokens,
+            padded: tokens,
             hosts: slots,
             zones,
             host_count,
@@ -76,35 +85,37 @@ impl Index {
 
     /// All tokens, in order.
     pub(super) fn tokens(&self) -> &[Token] {
-        &self.tokens
+        &self.padded[..self.hosts.len()]
     }
 
     /// The place of the first token at or after `id`, passing zero if need be. `None` when there is none.
     // region: at_or_after
     pub(super) fn at_or_after(&self, id: Id) -> Option<usize> {
-        if self.tokens.is_empty() {
+        let tokens = self.tokens();
+        if tokens.is_empty() {
             return None;
         }
         let bucket = bucket(id, self.shift);
-        let (first, end) = (self.begin[bucket] as usize, self.begin[bucket + 1] as usize);
-        let bucket = &self.tokens[first..end];
-        let before = |token: &Token| token.id < id;
-        let skipped = if bucket.len() <= SHORT {
-            bucket.iter().take_while(|token| before(token)).count()
-        } else {
-            bucket.partition_point(before)
-        };
-        // Past the bucket's last token the next one is the first of a later bucket; past them all, zero.
-        let place = first + skipped;
-        Some(if place == self.tokens.len() { 0 } else { place })
+        let first = self.begin[bucket] as usize;
+        // Counting the smaller ones of a few takes no branch that a processor could guess wrong.
+        let near = &self.padded[first..first + LOOK];
+        let smaller = |near: &Token| usize::from(near.id.top() < id.top());
+        let mut place = first + near.iter().map(smaller).sum::<usize>();
+        if place == first + LOOK || self.padded[place].id.top() == id.top() {
+            // A long bucket, or a token with the same 64 bits: look at all of the id.
+            let bucket = &tokens[first..self.begin[bucket + 1] as usize];
+            place = first + bucket.partition_point(|token| token.id < id);
+        }
+        // Past the last token the next one is the first.
+        Some(if place == tokens.len() { 0 } else { place })
     }
     // endregion: at_or_after
 
     /// What each of `hosts` hosts owns, by their numbers, in 2^64ths of the circle.
     pub(super) fn loads(&self, hosts: usize) -> Vec<u128> {
         let mut loads = vec![0; hosts];
-        let mut from = self.tokens.last().map_or(Id::ZERO, |token| token.id);
-        for (token, host) in self.tokens.iter().zip(&self.hosts) {
+        let mut from = self.tokens().last().map_or(Id::ZERO, |token| token.id);
+        for (token, host) in self.tokens().iter().zip(&self.hosts) {
             loads[*host as usize] += Span::new(from, token.id).parts();
             from = token.id;
         }
@@ -114,8 +125,8 @@ impl Index {
     /// Tokens going clockwise once round, from the first at or after `id`, with their hosts' numbers.
     fn clockwise(&self, id: Id) -> impl Iterator<Item = (HostId, u32)> {
         let start = self.at_or_after(id).unwrap_or(0);
-        let pair = |place: usize| (self.tokens[place].host, self.hosts[place]);
-        (start..self.tokens.len()).chain(0..start).map(pair)
+        let pair = |place: usize| (self.padded[place].host, self.hosts[place]);
+        (start..self.hosts.len()).chain(0..start).map(pair)
     }
 
     /// The first `count` distinct hosts clockwise, whatever their zones.
