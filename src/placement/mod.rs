@@ -8,7 +8,7 @@
 //! or more *tokens*; an id belongs to the first token at or after it going clockwise.
 //!
 //! ```text
-//!              0              the circle of seed 001: ids 0 to 7, tokens 0, 1 and 3
+//!              0              a circle of eight: ids 0 to 7, tokens 0, 1 and 3
 //!          7   *   1*
 //!                             owner(1) = 1, an exact hit        span_of(1) = (0, 1]
 //!        6           2        owner(2) = 3, the next clockwise  span_of(3) = (1, 3]
