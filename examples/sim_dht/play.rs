@@ -31,6 +31,12 @@ pub(crate) const ENCODE_UP_TO: u32 = 256;
 /// So many keys travel in one request.
 const BATCH: usize = 500;
 
+/// So many hosts are asked at the same time.
+const AT_ONCE: usize = 500;
+
+/// What became of each key of a batch.
+type Results = Vec<Reply>;
+
 /// A ring, its hosts and its keys.
 pub(crate) struct Play {
     pub(crate) stage: Stage,
@@ -182,20 +188,13 @@ impl Play {
 
     /// Puts every key, each by the next host.
     pub(crate) async fn put_all(&self) -> Result<()> {
-        let bar = bar("storing", self.keys.len(), self.is_long());
-        for batch in self.keys.chunks(self.batch()) {
-            let ops = batch
-                .iter()
-                .map(|(key, value)| (key.clone(), KeyOp::from(value.clone())));
-            for (result, (key, _)) in self.dht().many(ops.collect()).await?.iter().zip(batch) {
-                ensure!(
-                    matches!(result, Ok(Outcome::Stored(_))),
-                    "put of {key}: {result:?}"
-                );
+        let put = |value: &Bytes| KeyOp::from(value.clone());
+        for (batch, (_, results)) in self.batches().zip(self.ask_all("storing", put).await?) {
+            for (result, (key, _)) in results.iter().zip(batch) {
+                let stored = matches!(result, Ok(Outcome::Stored(_)));
+                ensure!(stored, "put of {key}: {}", words(result));
             }
-            bar.inc(batch.len() as u64);
         }
-        bar.finish_and_clear();
         Ok(())
     }
 
@@ -203,14 +202,9 @@ impl Play {
     pub(crate) async fn get_all(&self) -> Result<Round> {
         let mut round = Round::default();
         let placement = self.placement()?;
-        let bar = bar("reading", self.keys.len(), self.is_long());
-        for batch in self.keys.chunks(self.batch()) {
-            let dht = self.dht();
-            let ops = batch
-                .iter()
-                .map(|(key, _)| (key.clone(), KeyOp::Get))
-                .collect();
-            for (result, (key, value)) in dht.many(ops).await?.into_iter().zip(batch) {
+        let answers = self.ask_all("reading", |_| KeyOp::Get).await?;
+        for (batch, (asked, results)) in self.batches().zip(answers) {
+            for (result, (key, value)) in results.iter().zip(batch) {
                 match result {
                     Ok(Outcome::Value(Some(found))) if found.body.to_bytes() == *value => {
                         round.right += 1;
@@ -220,16 +214,48 @@ impl Play {
                         round.failed += 1;
                         round
                             .why
-                            .get_or_insert_with(|| format!("{key}: {}", words(&other)));
+                            .get_or_insert_with(|| format!("{key}: {}", words(other)));
                     }
                 }
                 let holders = placement.replicas(key.id(), usize::from(self.plan.replicas));
-                round.forwarded += usize::from(!holders.contains(&dht.host()));
+                round.forwarded += usize::from(!holders.contains(&asked));
             }
-            bar.inc(batch.len() as u64);
+        }
+        Ok(round)
+    }
+
+    fn batches(&self) -> impl Iterator<Item = &[(Key, Bytes)]> {
+        self.keys.chunks(self.batch())
+    }
+
+    /// Asks the same of every key, each batch by the next host: one after the other where there are
+    /// few; so many hosts at once where there are many. Returns who was asked and what came of it.
+    async fn ask_all(
+        &self,
+        what: &'static str,
+        op: impl Fn(&Bytes) -> KeyOp,
+    ) -> Result<Vec<(HostId, Results)>> {
+        let bar = bar(what, self.keys.len(), self.is_long());
+        let at_once = if self.is_long() { AT_ONCE } else { 1 };
+        let batches: Vec<_> = self.batches().collect();
+        let mut answers = Vec::with_capacity(batches.len());
+        for some in batches.chunks(at_once) {
+            let asked = some.iter().map(|batch| {
+                let dht = self.dht();
+                let ops = batch
+                    .iter()
+                    .map(|(key, value)| (key.clone(), op(value)))
+                    .collect();
+                let host = dht.host();
+                (host, actix::spawn(async move { dht.many(ops).await }))
+            });
+            for (host, answer) in asked.collect::<Vec<_>>() {
+                answers.push((host, answer.await??));
+                bar.inc(self.batch() as u64);
+            }
         }
         bar.finish_and_clear();
-        Ok(round)
+        Ok(answers)
     }
 
     /// One key a request where there are few, so that all hosts are asked alike.

@@ -426,6 +426,17 @@ impl Stage {
         answer.await.ok()
     }
 
+    /// A client asks a host and does not wait; what it would hear is only in the trace.
+    pub fn request(&self, host: HostId, request: Request, options: Options) {
+        let (reply, _) = oneshot::channel();
+        self.director.do_send(Ask {
+            host,
+            request,
+            options,
+            reply,
+        });
+    }
+
     /// The door of this world for clients: takes requests to any of its hosts.
     #[must_use]
     pub fn door(&self) -> Recipient<Ask> {

@@ -1,5 +1,6 @@
 //! The plain loop: a world of hosts in one thread, without actors.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use super::disk::{Disk, DiskConfig};
@@ -174,6 +175,11 @@ impl World {
     /// Takes an answer out, so that a long run does not gather them.
     pub fn take_answer(&mut self, ticket: Ticket) -> Option<Answer> {
         self.nature.take_answer(ticket)
+    }
+
+    /// Takes out what became of requests since the last time.
+    pub fn take_answers(&mut self) -> BTreeMap<Ticket, Answer> {
+        self.nature.take_answers()
     }
 
     /// Asks, and lets time go on until there is an answer or that time has come.
