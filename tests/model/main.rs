@@ -34,7 +34,7 @@
 //! `MODEL=full cargo test --release --test model -- --nocapture`; `MODEL=put,expire` only those whose name
 //! contains the text; `SECS` limits each. Results stand in `docs/testing.md`.
 //!
-//! *Left out*: values in pieces, fences and floors of collecting tombstones, time to live that is extended.
+//! *Left out*: of a store that is lost, any snapshot under way but the weakest; values in pieces, fences and floors of collecting tombstones, time to live that is extended.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 #![allow(

@@ -21,6 +21,8 @@ pub(crate) struct View {
     pub(crate) moves: Vec<u8>,
     pub(crate) finished: Option<u8>,
     pub(crate) given_up: Option<u8>,
+    /// Whether hosts may still join, now or after what follows.
+    pub(crate) may_move: bool,
 }
 
 impl View {
@@ -84,6 +86,7 @@ fn view(roster: Roster) -> View {
         moves: Vec::new(),
         finished: None,
         given_up: None,
+        may_move: false,
     }
 }
 
@@ -116,6 +119,14 @@ pub(crate) fn rosters(case: &Case) -> Vec<View> {
             (all[at].moves, all[at].finished, all[at].given_up) = (moves, finished, given_up);
         }
         at += 1;
+    }
+    // What follows a roster stands behind it.
+    for at in (0..all.len()).rev() {
+        let follows = all[at].finished.into_iter().chain(all[at].given_up);
+        let later = follows
+            .into_iter()
+            .any(|next| all[usize::from(next)].may_move);
+        all[at].may_move = later || !all[at].moves.is_empty();
     }
     all
 }

@@ -28,9 +28,10 @@ impl State {
         self.end_the_stuck(case, rosters);
     }
 
-    /// A message no host can learn from is as good as lost, and of two with the same cells the one that was
+    /// A message no host can learn from, now or when it joins, is as good as lost, and of two with the same cells the one that was
     /// sent earlier can do all that the other can.
     fn drop_messages(&mut self, words: &Words, rosters: &[View]) {
+        let may_move = self.view(rosters, self.newest).may_move;
         let mut kept = [0; ON_THE_WAY];
         let mut n = 0;
         for (i, (sent, cells)) in self.messages().enumerate() {
@@ -41,7 +42,7 @@ impl State {
             let earlier = self
                 .messages()
                 .any(|other| other.1 == cells && other.0 < sent);
-            if !earlier && (sent..=self.newest).any(useful) {
+            if !earlier && (may_move || (sent..=self.newest).any(useful)) {
                 kept[n] = self.on_the_way[i];
                 n += 1;
             }
