@@ -7,16 +7,20 @@
 //! h2 -> h1   Wrote 7
 //! ```
 //!
+//! A write whose roster has passed while its pieces came is refused like any other that comes too late.
+//!
 //! So no message is ever longer than a piece, the receiver sets the pace, and an upload that is given
 //! up leaves nothing behind.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::message::{KeepMessage, Refusal, ReqId};
 use crate::placement::HostId;
 use crate::record::{Cells, Key, Record, Time, Version};
+use crate::roster::RosterVersion;
 use crate::store::{Done, Op};
 
 use super::open::{Phase, add_piece};
@@ -222,7 +226,26 @@ impl Keeper {
             return;
         };
         for next in pull.next {
-            self.store(cx, Op::Merge(pull.record.clone()), next);
+            match next {
+                Next::Wrote { to, req, at } if self.outlived(at) => self.too_late(cx, to, req, at),
+                next => self.store(cx, Op::Merge(pull.record.clone()), next),
+            }
+        }
+    }
+
+    /// Whether a write made under that roster may no longer be confirmed: a snapshot given under the next
+    /// one may have been taken without it, so confirming it would unseal this source.
+    fn outlived(&self, at: RosterVersion) -> bool {
+        self.adopting.is_some() || at != self.version()
+    }
+
+    /// The pieces came after the roster they were sent under. While the next one is being adopted nothing
+    /// is said: the coordinator asks again, and is told then.
+    fn too_late(&mut self, cx: &mut Context<'_>, to: HostId, req: ReqId, at: RosterVersion) {
+        let ahead = self.roster.as_ref().filter(|roster| roster.version > at);
+        if let Some(roster) = ahead.map(Arc::clone) {
+            let result = Err(Refusal::Ahead(roster));
+            self.send(cx, to, KeepMessage::Wrote { req, at, result });
         }
     }
 

@@ -1,0 +1,190 @@
+//! A source that has given its snapshot confirms nothing more under the roster before.
+//!
+//! The model of the rules (`tests/model`, "a source is not sealed") shows what is lost otherwise: a write is
+//! acknowledged by a replica whose snapshot went to the new replicas without it. A large value comes in pieces
+//! and takes its time, so the roster may change between the write and its last piece.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at a surprise")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use roundelay::keep::{Context, KeepConfig, Keeper, Then};
+use roundelay::keyspace::Id;
+use roundelay::message::{
+    Effects, Envelope, Event, KeepMessage, Message, Refusal, Reply, ReqId, Road, Ticket,
+};
+use roundelay::placement::{HostId, Member};
+use roundelay::record::{Body, Cells, Key, Now, PIECE_BYTES, Record, Stamp, ValueCell, Version};
+use roundelay::roster::{Change, RingId, Roster};
+use roundelay::store::{MemoryStore, Op, Store};
+
+/// Remembers what was sent; carries out store operations when told to.
+#[derive(Default)]
+struct World {
+    sent: Vec<KeepMessage>,
+    ops: Vec<(Op, Then)>,
+}
+
+impl Effects<Then> for World {
+    fn send(&mut self, envelope: Envelope) {
+        if let Message::Keep(message) = envelope.body {
+            self.sent.push(message);
+        }
+    }
+
+    fn store(&mut self, op: Op, then: Then) {
+        self.ops.push((op, then));
+    }
+
+    fn answer(&mut self, _: Ticket, _: Reply) {}
+
+    fn note(&mut self, _: Event) {}
+}
+
+/// One replica and its disk.
+struct Replica {
+    keeper: Keeper,
+    world: World,
+    disk: MemoryStore,
+}
+
+impl Replica {
+    fn call(&mut self, call: impl FnOnce(&mut Keeper, &mut Context<'_>)) {
+        let mut cx = Context {
+            now: Now::default(),
+            fx: &mut self.world,
+        };
+        call(&mut self.keeper, &mut cx);
+    }
+
+    fn hear(&mut self, message: KeepMessage) {
+        self.call(|keeper, cx| keeper.receive(cx, HostId(1), message));
+    }
+
+    fn write_to_disk(&mut self) {
+        while !self.world.ops.is_empty() {
+            let (op, then) = self.world.ops.remove(0);
+            let done = self.disk.apply(op);
+            self.call(|keeper, cx| keeper.stored(cx, done, then));
+        }
+    }
+
+    /// Says that piece of the value it waits for.
+    fn piece(&mut self, index: u32, version: Version) {
+        let asked = self.world.sent.drain(..).find_map(|message| match message {
+            KeepMessage::AskPiece {
+                req, index: asked, ..
+            } if asked == index => Some(req),
+            _ => None,
+        });
+        let req = asked.expect("the next piece is asked for");
+        let bytes = Some(Bytes::from(vec![7; PIECE_BYTES]));
+        self.hear(KeepMessage::PieceIs {
+            req,
+            version,
+            index,
+            bytes,
+        });
+    }
+}
+
+fn member(host: u64) -> Member {
+    Member::new([Id::from_u64(host)])
+}
+
+fn version() -> Version {
+    Version {
+        stamp: Stamp(9),
+        delete: false,
+        host: HostId(1),
+        start: 1,
+    }
+}
+
+/// Replica h3 of h1 h2 h3, to whom h1 has begun to send a value of two pieces.
+fn begun() -> (Replica, Roster) {
+    let members: BTreeMap<HostId, Member> =
+        (1..=3).map(|host| (HostId(host), member(host))).collect();
+    let roster = Roster::settled(RingId(1), members, 3).unwrap();
+    let keeper = Keeper::new(HostId(3), KeepConfig::default(), 1, &|_| None);
+    let mut replica = Replica {
+        keeper,
+        world: World::default(),
+        disk: MemoryStore::default(),
+    };
+    replica.call(Keeper::start);
+    replica.write_to_disk();
+    let settled = Arc::new(roster.clone());
+    replica.call(|keeper, cx| keeper.enter(cx, settled));
+    replica.write_to_disk();
+    let body = Body::new(vec![7; 2 * PIECE_BYTES]).for_travel();
+    let value = ValueCell {
+        version: version(),
+        body: Some(body),
+    };
+    let cells = Cells {
+        value: Some(value),
+        expiry: None,
+    };
+    let record = Record {
+        key: Key::new("large").unwrap(),
+        cells,
+    };
+    let (req, at) = (ReqId(5), roster.version);
+    replica.hear(KeepMessage::Write {
+        req,
+        at,
+        record,
+        road: Road::Request,
+    });
+    replica.piece(0, version());
+    (replica, roster)
+}
+
+fn confirmations(replica: &Replica) -> Vec<Result<(), &Refusal>> {
+    let sent = replica.world.sent.iter();
+    sent.filter_map(|message| match message {
+        KeepMessage::Wrote { result, .. } => Some(result.as_ref().map(|_| ())),
+        _ => None,
+    })
+    .collect()
+}
+
+#[test]
+fn a_large_value_is_confirmed_when_its_last_piece_is_stored() {
+    let (mut replica, _) = begun();
+    replica.piece(1, version());
+    replica.write_to_disk();
+    assert_eq!(confirmations(&replica), [Ok(())]);
+}
+
+#[test]
+fn a_large_value_whose_roster_has_passed_is_not_confirmed() {
+    // Its last piece comes while the Moving roster is on its way to the disk, or when it is there.
+    for adopted in [false, true] {
+        let (mut replica, roster) = begun();
+        let joins = Change::Join(HostId(4), member(4));
+        let moving = roster.moved(HostId(1), &[joins]).unwrap();
+        let asked = std::mem::take(&mut replica.world.sent);
+        replica.hear(KeepMessage::RosterIs(Arc::new(moving)));
+        if adopted {
+            replica.write_to_disk();
+        }
+        replica.world.sent = asked;
+        replica.piece(1, version());
+        replica.write_to_disk();
+        let confirmed = confirmations(&replica);
+        assert!(
+            !confirmed.contains(&Ok(())),
+            "sealed, and yet: {confirmed:?}"
+        );
+        if adopted {
+            assert!(
+                matches!(confirmed[..], [Err(Refusal::Ahead(_))]),
+                "{confirmed:?}"
+            );
+        }
+    }
+}
