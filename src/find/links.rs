@@ -25,6 +25,7 @@ impl Finder {
             .is_some_and(|span| id != span.to && span.contains(id))
     }
 
+    // region: adopt
     /// Adopts `first`, which has just answered, and its list after it, without nodes reported down.
     pub(super) fn adopt(&mut self, first: Peer, list: &[Peer], out: &mut Vec<FindOut>) {
         let mut chain: Vec<Peer> = Vec::with_capacity(self.config.successors);
@@ -42,6 +43,7 @@ impl Finder {
         self.cut_off = false;
         self.set_successors(chain, out);
     }
+    // endregion: adopt
 
     pub(super) fn set_successors(&mut self, chain: Vec<Peer>, out: &mut Vec<FindOut>) {
         if chain == self.successors {
@@ -106,6 +108,7 @@ impl Finder {
         }
     }
 
+    // region: take_over
     /// Every lease on the ground of the dead prev has run out: take it over, up to the node that says it
     /// is the prev now. If nobody said so yet, wait on; if nobody can, this node is alone.
     pub(super) fn take_over(&mut self, now: Time, out: &mut Vec<FindOut>) {
@@ -132,6 +135,7 @@ impl Finder {
             out.push(FindOut::Note(FindEvent::TookOver(span)));
         }
     }
+    // endregion: take_over
 
     /// From now on it holds `span`.
     pub(super) fn hold(&mut self, span: Span, out: &mut Vec<FindOut>) {

@@ -41,6 +41,7 @@ pub(super) fn left(at: Id, target: Id, direction: Direction) -> Id {
 }
 
 impl Finder {
+    // region: way
     /// Decides about a lookup for `target` that had `before` to go at the node before.
     pub(super) fn way(&self, now: Time, ask: &Ask<'_>) -> Way {
         if self.holds(ask.target) {
@@ -66,6 +67,7 @@ impl Finder {
             (None, Some(_) | None) => Way::Nowhere,
         }
     }
+    // endregion: way
 
     /// Whether `id` lies at or after `target` and before this node.
     fn lies_back(&self, target: Id, id: Id) -> bool {
@@ -98,6 +100,7 @@ impl Finder {
             .copied()
     }
 
+    // region: hop
     /// The usable node nearest before the target or at it; otherwise the first after this one.
     fn hop_clockwise(&self, target: Id, usable: impl Fn(&Peer) -> bool) -> Option<Peer> {
         let far = self.me.id.distance(target);
@@ -115,6 +118,7 @@ impl Finder {
         near.max_by_key(|peer| self.me.id.distance(peer.id))
             .or(first)
     }
+    // endregion: hop
 
     /// The usable node nearest after the target or at it, if it lies before this one.
     fn hop_anti_clockwise(&self, target: Id, usable: impl Fn(&Peer) -> bool) -> Option<Peer> {

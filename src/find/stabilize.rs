@@ -125,6 +125,7 @@ impl Finder {
         self.alarms.cancel(Alarm::Errand);
     }
 
+    // region: links
     /// An answer to [`FindMessage::AskLinks`], for the errand or for the join.
     pub(super) fn got_links(
         &mut self,
@@ -150,6 +151,7 @@ impl Finder {
             (Kind::PingPrev { .. }, _) => {}
         }
     }
+    // endregion: links
 
     /// The next has answered and is the nearest there is: tell it, and see whose ground is whose.
     fn settle(&mut self, now: Time, next: Peer, links: &LinksAre, out: &mut Vec<FindOut>) {
@@ -226,6 +228,7 @@ impl Finder {
         }
     }
 
+    // region: rectify
     /// Rectify: `from` says it may be the prev.
     pub(super) fn notified(&mut self, now: Time, from: Peer, out: &mut Vec<FindOut>) {
         if self.fed || from == self.me || self.inside(from.id) {
@@ -244,6 +247,7 @@ impl Finder {
             }
         }
     }
+    // endregion: rectify
 
     fn accept_prev(&mut self, now: Time, prev: Peer, out: &mut Vec<FindOut>) {
         self.set_prev(now, Some(prev), out);

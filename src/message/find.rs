@@ -30,6 +30,7 @@ pub enum Manner {
     StepByStep,
 }
 
+// region: lookup
 /// A question on its way: who owns `target`?
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Lookup {
@@ -55,6 +56,7 @@ pub struct Lookup {
     /// The nodes that handled it, the asker first; only when it is traced. Never more than `limit + 1`.
     pub path: Option<Vec<Peer>>,
 }
+// endregion: lookup
 
 /// How many silent nodes one try goes round before it starts again from the beginning.
 pub const MAX_AVOID: usize = 8;
