@@ -1,29 +1,15 @@
 //! What does an asker do until it knows the owner?
 //!
-//! It fixes the direction (the shorter way round) and sends the question off. If no answer comes in time
-//! it does not know who was silent; so from the second try on it goes *step by step*: it asks each node
-//! itself where to go on, and a silent one costs one deadline and is gone round.
-//!
-//! ```text
-//!   try 1   <10> ──> <22> ──> <40>†                        nothing; 3 s pass
-//!   try 2   <10> ⇄ <22> "go on to 40"   <10> ──> <40>†     0.5 s pass
-//!           <10> ⇄ <22> "avoid 40"      "go on to 35"   <10> ⇄ <35> …
-//! ```
-//!
-//! Every further try starts the other way round, after a pause that doubles.
-
-use std::time::Duration;
+//! It fixes the direction (the shorter way round), sends the question off to the first node on the way, and
+//! goes where it is told to go on. What it does when nobody answers stands in [`retry`](super::retry).
 
 use crate::keyspace::Id;
-use crate::message::{
-    FindMessage, Lookup, LookupAnswer, MAX_AVOID, Manner, Peer, Question, Ticket,
-};
-use crate::placement::HostId;
+use crate::message::{FindMessage, Lookup, LookupAnswer, Manner, Peer, Question, Ticket};
 use crate::record::Time;
 use crate::ring::Direction;
 
 use super::route::{Ask, Way};
-use super::{Alarm, FindEvent, FindOut, Finder, Found, LookupError, Role, send};
+use super::{Alarm, FindOut, Finder, Found, LookupError, Role, send};
 
 /// What a lookup is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,23 +25,23 @@ pub(super) enum Purpose {
 /// A lookup this node has asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Asking {
-    purpose: Purpose,
-    target: Id,
+    pub(super) purpose: Purpose,
+    pub(super) target: Id,
     /// The node to begin with, if not itself.
-    via: Option<Peer>,
+    pub(super) via: Option<Peer>,
     /// The trace of this try, if one is wanted.
-    path: Option<Vec<Peer>>,
-    direction: Direction,
-    manner: Manner,
-    tries: u32,
-    silent: u32,
-    relays: u32,
+    pub(super) path: Option<Vec<Peer>>,
+    pub(super) direction: Direction,
+    pub(super) manner: Manner,
+    pub(super) tries: u32,
+    pub(super) silent: u32,
+    pub(super) relays: u32,
     /// The nodes that answered on this try, each with what was left to go when it was asked; the one
     /// being asked is last.
-    trail: Vec<(Peer, Id)>,
-    avoid: Vec<Id>,
+    pub(super) trail: Vec<(Peer, Id)>,
+    pub(super) avoid: Vec<Id>,
     /// Between two tries.
-    pausing: bool,
+    pub(super) pausing: bool,
 }
 
 impl Finder {
@@ -125,7 +111,7 @@ impl Finder {
     }
 
     /// Begins a try, or goes on with it from here after a silent node left no other to ask.
-    fn set_off(&mut self, now: Time, mut asking: Box<Asking>, out: &mut Vec<FindOut>) {
+    pub(super) fn set_off(&mut self, now: Time, mut asking: Box<Asking>, out: &mut Vec<FindOut>) {
         (asking.pausing, asking.relays) = (false, 0);
         asking.trail.clear();
         if let Some(path) = &mut asking.path {
@@ -164,7 +150,7 @@ impl Finder {
     }
 
     /// Sends the question to a node, under a number of its own.
-    fn put(
+    pub(super) fn put(
         &mut self,
         now: Time,
         mut asking: Box<Asking>,
@@ -205,7 +191,7 @@ impl Finder {
         self.lookups.insert(question, asking);
     }
 
-    fn take_asking(&mut self, question: Question) -> Option<Box<Asking>> {
+    pub(super) fn take_asking(&mut self, question: Question) -> Option<Box<Asking>> {
         let asking = self.lookups.remove(&question)?;
         self.alarms.cancel(Alarm::Lookup(question));
         Some(asking)
@@ -285,72 +271,7 @@ impl Finder {
         self.put(now, asking, to, left, out);
     }
 
-    /// No answer in time, or the pause is over.
-    pub(super) fn lookup_silent(&mut self, now: Time, question: Question, out: &mut Vec<FindOut>) {
-        let Some(mut asking) = self.lookups.remove(&question) else {
-            return;
-        };
-        if asking.pausing {
-            return self.set_off(now, asking, out);
-        }
-        match asking.manner {
-            Manner::PassOn => {
-                asking.silent += 1;
-                asking.tries += 1;
-                asking.manner = Manner::StepByStep;
-                if asking.tries > self.config.lookup_tries {
-                    return self.give_up(now, &asking, out);
-                }
-                self.set_off(now, asking, out);
-            }
-            Manner::StepByStep => self.go_round(now, asking, out),
-        }
-    }
-
-    // region: go_round
-    /// The node asked last is silent: ask the one before it to name another.
-    fn go_round(&mut self, now: Time, mut asking: Box<Asking>, out: &mut Vec<FindOut>) {
-        let Some((silent, _)) = asking.trail.pop() else {
-            return self.try_again(now, asking, out);
-        };
-        asking.silent += 1;
-        self.suspect(now, silent);
-        let target = asking.target;
-        out.push(FindOut::Note(FindEvent::WentRound { target, silent }));
-        if asking.avoid.len() >= MAX_AVOID || asking.via == Some(silent) {
-            return self.try_again(now, asking, out);
-        }
-        asking.avoid.push(silent.id);
-        match asking.trail.pop() {
-            Some((before, left)) => self.put(now, asking, before, left, out),
-            None => self.set_off(now, asking, out),
-        }
-    }
-    // endregion: go_round
-
-    /// The next try, the other way round and step by step, after a pause.
-    fn try_again(&mut self, now: Time, mut asking: Box<Asking>, out: &mut Vec<FindOut>) {
-        asking.tries += 1;
-        if asking.tries > self.config.lookup_tries {
-            return self.give_up(now, &asking, out);
-        }
-        asking.direction = asking.direction.opposite();
-        asking.manner = Manner::StepByStep;
-        asking.avoid.clear();
-        asking.pausing = true;
-        let pause: Duration = self.config.backoff * (1 << (asking.tries - 2).min(4));
-        let pause = self.about(pause);
-        let question = self.question();
-        self.alarms.set(now + pause, Alarm::Lookup(question));
-        self.lookups.insert(question, asking);
-    }
-
-    fn give_up(&mut self, now: Time, asking: &Asking, out: &mut Vec<FindOut>) {
-        let tries = self.config.lookup_tries;
-        self.end(now, asking, Err(LookupError::NoAnswer { tries }), out);
-    }
-
-    fn end(
+    pub(super) fn end(
         &mut self,
         now: Time,
         asking: &Asking,
@@ -366,39 +287,5 @@ impl Finder {
                 }
             }
         }
-    }
-
-    /// A host was reported down: what waits for its nodes waits no longer.
-    pub(super) fn lookups_lost(&mut self, now: Time, host: HostId, out: &mut Vec<FindOut>) {
-        let waits = |asking: &Asking| {
-            let asked = asking.trail.last();
-            !asking.pausing && asked.is_some_and(|(peer, _)| peer.host == host)
-        };
-        let lost: Vec<Question> = self
-            .lookups
-            .iter()
-            .filter(|(_, asking)| waits(asking))
-            .map(|(q, _)| *q)
-            .collect();
-        for question in lost {
-            self.alarms.cancel(Alarm::Lookup(question));
-            self.lookup_silent(now, question, out);
-        }
-    }
-
-    /// The node asked for a step is no member.
-    pub(super) fn lookup_refused(&mut self, now: Time, question: Question, out: &mut Vec<FindOut>) {
-        if let Some(asking) = self.take_asking(question) {
-            self.go_round(now, asking, out);
-        }
-    }
-
-    /// A node was silent: not asked for lookups for a while.
-    pub(super) fn suspect(&mut self, now: Time, peer: Peer) {
-        self.suspects.retain(|_, until| *until > now);
-        if self.suspects.len() < super::MAX_SUSPECTS {
-            self.suspects.insert(peer.id, now + self.config.suspect_for);
-        }
-        self.fingers.retain(|finger| *finger != peer);
     }
 }

@@ -42,6 +42,7 @@ mod join;
 mod links;
 mod lookup;
 mod receive;
+mod retry;
 mod route;
 mod stabilize;
 
