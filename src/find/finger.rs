@@ -119,7 +119,7 @@ impl Finder {
     /// Another member was heard: worth keeping if nothing is known at such a distance. So the routes of a
     /// newcomer fill with what passes by, before it has looked up all its fingers.
     pub(super) fn learn(&mut self, peer: Peer) {
-        if self.fed || peer == self.me || self.config.routes == Routes::Neighbours {
+        if self.fed || peer.id == self.me.id || self.config.routes == Routes::Neighbours {
             return;
         }
         let me = self.me.id;

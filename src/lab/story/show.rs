@@ -372,6 +372,9 @@ fn outcome(request: &Request, outcome: &Outcome) -> String {
         Outcome::Settled(RosterVersion::NONE) => "has left".to_owned(),
         Outcome::StoredContent(key, version) => format!("stored {key} {version}"),
         Outcome::Route(route) => self::route(route),
+        Outcome::Status(status) if status.version == RosterVersion::NONE => {
+            "has no roster".to_owned()
+        }
         Outcome::Status(status) => {
             let mut text = outcome.to_string();
             let progress = &status.progress;

@@ -1,0 +1,65 @@
+//! How is the program told what to do?
+//!
+//! ```text
+//! roundelay story tests/stories/data/key_put_get_delete      plays it, and prints what happened
+//! roundelay story --no-output …                              prints its commands only, to predict
+//! roundelay commands                                         the language of stories
+//! ```
+//!
+//! What a command says goes to stdout, logging and errors to stderr. Bad arguments and a story that cannot
+//! be played end with exit code 2.
+
+mod story;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A ring of actors, as a lesson, a laboratory and a store.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Play stories in virtual time and print their commands with what happened
+    Story {
+        /// Story files, such as tests/stories/data/key_put_get_delete
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Print the commands only: predict, then play
+        #[arg(long)]
+        no_output: bool,
+    },
+    /// List the commands of stories
+    Commands,
+}
+
+/// Does what the command line says.
+pub(crate) fn run() -> ExitCode {
+    env_logger::init();
+    let told = match Arguments::parse().command {
+        What::Story { files, no_output } => story::play_all(&files, no_output),
+        What::Commands => Ok(story::commands()),
+    };
+    let text = match told {
+        Ok(text) => text,
+        Err(error) => {
+            eprintln!("roundelay: {error:#}");
+            return ExitCode::from(2);
+        }
+    };
+    // Whoever reads from a pipe may stop early; that is no failure of ours.
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            eprintln!("roundelay: cannot print: {error}");
+            ExitCode::FAILURE
+        }
+        Ok(()) | Err(_) => ExitCode::SUCCESS,
+    }
+}
