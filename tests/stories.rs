@@ -3,6 +3,11 @@
 //! `UPDATE_GOLDENFILES=1 cargo test --test stories` writes it down anew; read the difference before you
 //! commit it. `STORY=data/put cargo test --test stories` plays only stories with that in their path.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "in a test it is the shortest way to fail"
+)]
+
 use std::error::Error;
 use std::path::{Path, PathBuf};
 

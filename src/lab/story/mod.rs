@@ -24,6 +24,7 @@
 //!
 //! Left out on purpose: reading the file. Who has the text of a story brings its commands here.
 
+mod answer;
 mod args;
 mod data;
 mod faults;
@@ -233,7 +234,7 @@ impl Story {
         let answer = scene.world.take_answer(ticket);
         let told = self.happened(false, Some(ticket));
         let outcome = match answer {
-            Some(Answer::Reply(reply)) => show::reply(request, &reply),
+            Some(Answer::Reply(reply)) => answer::reply(request, &reply),
             Some(Answer::Broken) => format!("broken: {host} is down, nobody will answer"),
             None => format!("no answer after {} s", PATIENCE.as_secs()),
         };

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use crate::find::Finder;
 use crate::keyspace::{Id, Span};
-use crate::message::{Found, KeyOp, Outcome, Peer, Reply, Request, Route};
+use crate::message::{Outcome, Peer, Request};
 use crate::placement::HostId;
-use crate::record::{Body, Key, Summary};
-use crate::roster::RosterVersion;
+use crate::record::{Key, Summary};
 use crate::sim::{Answer, World};
 use crate::store::{Done, Op, Page};
 
+use super::answer;
 use super::args::Args;
 use super::names::Show;
 use super::{PATIENCE, Scene, Story};
@@ -186,7 +186,8 @@ impl Scene {
         if held.is_empty() {
             return Ok("no keys\n".to_owned());
         }
-        let mut rows: Vec<(String, &Key)> = held.keys().map(|key| (label(key), key)).collect();
+        let mut rows: Vec<(String, &Key)> =
+            held.keys().map(|key| (answer::label(key), key)).collect();
         rows.sort();
         let width = rows.iter().map(|(label, _)| label.chars().count()).max();
         let mut text = String::new();
@@ -198,7 +199,7 @@ impl Scene {
                 key.id().short()
             );
             for (host, up) in &hosts {
-                let versions = held[key].get(host).map_or("-".to_owned(), versions);
+                let versions = held[key].get(host).map_or("-".to_owned(), answer::versions);
                 let _ = match up {
                     true => write!(text, "  {host} {versions}"),
                     false => write!(text, "  ({host} {versions})"),
@@ -218,7 +219,14 @@ impl Scene {
         };
         match self.world.store(host).apply(Op::List(page)) {
             Done::List(list, _) => Ok(list),
-            other => Err(format!("the store of {host} answers {other:?}")),
+            Done::Failed(error) => Err(format!("the store of {host}: {error}")),
+            other @ (Done::Cells(_)
+            | Done::Versions(_)
+            | Done::Held(_)
+            | Done::Page(..)
+            | Done::Digests(_)
+            | Done::Discarded(_)
+            | Done::Set) => unreachable!("a list was answered by {other:?}"),
         }
     }
 
@@ -233,7 +241,7 @@ impl Scene {
             let answer = self.world.ask(host, Request::Status, limit);
             let _ = match answer {
                 Some(Answer::Reply(reply)) => {
-                    writeln!(text, "{host} {}", self::reply(&Request::Status, &reply))
+                    writeln!(text, "{host} {}", answer::reply(&Request::Status, &reply))
                 }
                 other => writeln!(text, "{host} {other:?}"),
             };
@@ -317,112 +325,4 @@ fn links_settled(world: &World) -> bool {
         let span = Span::new(prev.id, node.me().id);
         node.links().next == next && node.links().prev == prev && node.span() == Some(span)
     })
-}
-
-/// A key as a table shows it.
-fn label(key: &Key) -> String {
-    let text = key.to_string();
-    if text.len() <= 40 {
-        return text;
-    }
-    format!("{}… ({} bytes)", &text[..8], key.bytes().len())
-}
-
-fn versions(summary: &Summary) -> String {
-    let value = summary
-        .value
-        .map_or("-".to_owned(), |version| version.to_string());
-    match summary.expiry {
-        Some(cell) if Some(cell.of) == summary.value => match cell.deadline {
-            Some(_) => format!("{value} until {}", cell.version),
-            None => format!("{value} for ever {}", cell.version),
-        },
-        Some(_) | None => value,
-    }
-}
-
-/// What a client was told, in a line; many results on a line each.
-pub(super) fn reply(request: &Request, reply: &Reply) -> String {
-    match reply {
-        Ok(outcome) => self::outcome(request, outcome),
-        Err(failure) => format!("failed: {failure}"),
-    }
-}
-
-fn outcome(request: &Request, outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Value(Some(Found {
-            version,
-            body,
-            deadline,
-        })) => {
-            let until = if deadline.is_some() {
-                ", will expire"
-            } else {
-                ""
-            };
-            format!("{} {version}{until}", shown(body))
-        }
-        Outcome::Stored(_)
-        | Outcome::Deleted(..)
-        | Outcome::Value(None)
-        | Outcome::Version(_)
-        | Outcome::Hosts(_)
-        | Outcome::Settled(RosterVersion(1..)) => outcome.to_string(),
-        Outcome::Settled(RosterVersion::NONE) => "has left".to_owned(),
-        Outcome::StoredContent(key, version) => format!("stored {key} {version}"),
-        Outcome::Route(route) => self::route(route),
-        Outcome::Status(status) if status.version == RosterVersion::NONE => {
-            "has no roster".to_owned()
-        }
-        Outcome::Status(status) => {
-            let mut text = outcome.to_string();
-            let progress = &status.progress;
-            if status.moving {
-                let _ = write!(
-                    text,
-                    ", {} of {} pieces here",
-                    progress.complete, progress.pieces
-                );
-            }
-            if let Some(host) = progress.waiting_for {
-                let _ = write!(text, ", waits for {host}");
-            }
-            if status.hints > 0 {
-                let _ = write!(text, ", keeps {} hints", status.hints);
-            }
-            text
-        }
-        Outcome::Many(results) => {
-            let ops: &[(Key, KeyOp)] = match request {
-                Request::Many(ops) => ops,
-                _ => &[],
-            };
-            let lines = ops.iter().zip(results).map(|((key, op), result)| {
-                let one = Request::One(key.clone(), op.clone());
-                format!("  {} {op}: {}", label(key), reply(&one, result))
-            });
-            let lines: Vec<String> = lines.collect();
-            lines.join("\n")
-        }
-    }
-}
-
-fn route(route: &Route) -> String {
-    let path: Vec<String> = route.path.iter().map(ToString::to_string).collect();
-    let (owner, relays, direction) = (route.owner, route.relays, route.direction);
-    let unit = if relays == 1 { "relay" } else { "relays" };
-    format!(
-        "{owner} owns it: {}, {relays} {unit} {direction}",
-        path.join(" -> ")
-    )
-}
-
-/// A short value as text, a long one by its length and SHA-1.
-fn shown(body: &Body) -> String {
-    let bytes = body.to_bytes();
-    if bytes.len() <= 40 {
-        return format!("\"{}\"", bytes.escape_ascii());
-    }
-    format!("{} bytes with SHA-1 {}", bytes.len(), Id::of(&bytes))
 }
