@@ -6,7 +6,7 @@
 
 use crate::message::{Consistency, Failure, KeyOp, Options, Outcome, ReqId, Ticket};
 use crate::placement::HostId;
-use crate::record::{Body, Key, MAX_MEDIA_TYPE_BYTES, Summary};
+use crate::record::{Body, Key, MAX_MEDIA_TYPE_BYTES, Now, Summary};
 use crate::roster::{Groups, RosterVersion};
 
 use super::open::{Caller, Open, Phase};
@@ -67,7 +67,7 @@ impl Keeper {
         options: Options,
         linked: Option<HostId>,
     ) {
-        if let Err(failure) = self.admissible(&op, linked) {
+        if let Err(failure) = self.admissible(cx.now, &op, linked) {
             return self.tell(cx, caller, Err(failure));
         }
         let req = self.draw_req();
@@ -89,7 +89,12 @@ impl Keeper {
         self.restart(cx, req);
     }
 
-    pub(super) fn admissible(&self, op: &KeyOp, linked: Option<HostId>) -> Result<(), Failure> {
+    pub(super) fn admissible(
+        &self,
+        now: Now,
+        op: &KeyOp,
+        linked: Option<HostId>,
+    ) -> Result<(), Failure> {
         if self.open.len() >= self.config.max_open {
             let why = format!(
                 "{} requests are open at this host: at most so many; try again",
@@ -99,6 +104,15 @@ impl Keeper {
         }
         if let KeyOp::Put(body, _) = op {
             check_limits(body, self.config.max_value_bytes)?;
+        }
+        let lead = self.drift.lead(now);
+        if !matches!(op, KeyOp::Get | KeyOp::Has) && lead > self.config.max_drift {
+            let (lead, most) = (lead.as_secs(), self.config.max_drift.as_secs());
+            let why = format!(
+                "the clock of {} is {lead} s ahead of the others', at most {most} s: set it, or ask another host; nothing was stored",
+                self.me
+            );
+            return Err(Failure::Limit(why));
         }
         if self.roster.is_none() && linked.is_none() {
             Err(Failure::NoRing)

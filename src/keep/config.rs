@@ -29,6 +29,9 @@ pub struct KeepConfig {
     pub give_up: Duration,
     /// The clock reserves stamps this far ahead, so that the disk is not asked at each write.
     pub clock_ahead: Duration,
+    /// A host whose wall clock leads the median of its peers' by more than this coordinates no writes: its
+    /// stamps would outrank everybody's until then.
+    pub max_drift: Duration,
     /// At most so many requests are coordinated at once; one more is refused.
     pub max_open: usize,
     /// At most so many hints are kept; one more is dropped and left to repair.
@@ -67,6 +70,7 @@ impl Default for KeepConfig {
             source_patience: Duration::from_secs(3),
             give_up: Duration::from_secs(30),
             clock_ahead: Duration::from_secs(10),
+            max_drift: Duration::from_secs(10),
             max_open: 10_000,
             max_hints: 10_000,
             max_hint_bytes: 64 * 1024 * 1024,

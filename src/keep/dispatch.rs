@@ -70,7 +70,10 @@ impl Keeper {
                 index,
                 bytes,
             } => self.piece_is(cx, from, req, (version, index), bytes),
-            KeepMessage::Gossip { version, wall: _ } => self.gossiped(cx, from, version),
+            KeepMessage::Gossip { version, wall } => {
+                self.drift.heard(cx.now, from, wall);
+                self.gossiped(cx, from, version);
+            }
             KeepMessage::RosterAsk { have } => self.roster_asked(cx, from, have),
             KeepMessage::RosterIs(roster) => self.roster_is(cx, Some(from), roster),
             KeepMessage::RosterHave { version } => self.roster_had(cx, from, version),

@@ -10,7 +10,7 @@
 //! replicate, pieces    what a replica does when asked; large values are pulled by who receives them
 //! wish, agree, accept  the next roster is chosen by Paxos among the hosts of this one
 //! adopt, life          what is chosen or stamped is made durable first
-//! join                 a host comes in
+//! join, drift          a host comes in; whether its clock may stamp
 //! task, moving         spans are merged from a quorum of Old by their new replicas
 //! drive                somebody sees to it that a move ends
 //! repair               replicas compare their spans by digests and heal what differs
@@ -39,6 +39,7 @@ mod begin;
 mod config;
 mod coordinate;
 mod dispatch;
+mod drift;
 mod drive;
 mod hints;
 mod join;
@@ -74,6 +75,7 @@ use crate::store::{Done, Op, Setting};
 
 use adopt::Adopting;
 use agree::Agree;
+use drift::Drift;
 use drive::Drive;
 use hints::Hints;
 use join::Joining;
@@ -119,6 +121,7 @@ pub struct Keeper {
     agree: Agree,
     drive: Drive,
     mover: Mover,
+    drift: Drift,
     open: BTreeMap<ReqId, Open>,
     many: BTreeMap<Ticket, outcome::Many>,
     /// Requests that wait until the host has a life, or a stamp is reserved.
@@ -171,6 +174,7 @@ impl Keeper {
             agree,
             drive: Drive::default(),
             mover: Mover::default(),
+            drift: Drift::default(),
             open: BTreeMap::new(),
             many: BTreeMap::new(),
             stalled: VecDeque::new(),

@@ -68,18 +68,15 @@ impl Task {
     }
     // endregion: needed
 
-    /// The next source to ask: one that has not been silent, if there is one.
+    /// The next source to ask: one not known to be down rather than one that is, and of those that were
+    /// passed over the one whose turn is longest ago, so that whoever comes back is asked again.
     pub(super) fn next_source(&self, me: HostId, down: impl Fn(HostId) -> bool) -> Option<HostId> {
-        let free = |host: &&HostId| {
-            **host != me && !self.done.contains(host) && !self.active.contains_key(host)
+        let free = |host: &HostId| {
+            *host != me && !self.done.contains(host) && !self.active.contains_key(host)
         };
-        let fresh = |host: &&HostId| !self.silent.contains(host) && !down(**host);
-        let mut sources = self.piece.old.iter().filter(free);
-        sources
-            .clone()
-            .find(fresh)
-            .or_else(|| sources.next())
-            .copied()
+        let turn = |host: &HostId| self.silent.iter().position(|other| other == host);
+        let sources = self.piece.old.iter().copied().filter(free);
+        sources.min_by_key(|host| (down(*host), turn(host).map_or(0, |turn| turn + 1)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::find::FindConfig;
+use crate::find::{FindConfig, Routes};
 use crate::keep::KeepConfig;
 use crate::placement::HostId;
 
@@ -20,14 +20,18 @@ pub struct HostConfig {
 }
 
 impl HostConfig {
-    /// The usual settings.
+    /// The usual settings: a host that sees everyone asks a key's replicas at once.
     #[must_use]
     pub fn new(host: HostId, seed: u64) -> HostConfig {
+        let find = FindConfig {
+            routes: Routes::All,
+            ..FindConfig::default()
+        };
         HostConfig {
             host,
             seed,
             keep: KeepConfig::default(),
-            find: Arc::default(),
+            find: Arc::new(find),
         }
     }
 }

@@ -27,7 +27,7 @@ mod config;
 mod links;
 mod request;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -54,8 +54,9 @@ pub struct Host {
     nodes: BTreeMap<Id, Finder>,
     /// The roster version whose neighbours the nodes were last given.
     fed: RosterVersion,
-    /// What each lookup under way is for.
-    lookups: BTreeMap<Ticket, Purpose>,
+    /// What each lookup under way is for, and until when it is waited for.
+    lookups: BTreeMap<Ticket, (Purpose, Time)>,
+    lookups_due: BTreeSet<(Time, Ticket)>,
     next_lookup: u64,
     /// Messages from one node of this host to another.
     local: VecDeque<(Peer, Id, FindMessage)>,
@@ -75,6 +76,7 @@ impl Host {
             nodes: BTreeMap::new(),
             fed: RosterVersion::NONE,
             lookups: BTreeMap::new(),
+            lookups_due: BTreeSet::new(),
             next_lookup: 0,
             local: VecDeque::new(),
             receiving: Vec::new(),
@@ -149,6 +151,7 @@ impl Host {
         for id in ids {
             self.with_node(now, id, fx, |node, out| node.wake(now.at, out));
         }
+        self.end_late_lookups(now, fx);
         self.settle(now, fx);
     }
 
@@ -156,10 +159,11 @@ impl Host {
     #[must_use]
     pub fn next_wake(&self) -> Option<Time> {
         let nodes = self.nodes.values().filter_map(Finder::next_wake).min();
-        match (self.keeper.next_wake(), nodes) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        let lookups = self.lookups_due.first().map(|(due, _)| *due);
+        [self.keeper.next_wake(), nodes, lookups]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The layer below, or a detector, says that a host cannot be reached.

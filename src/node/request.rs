@@ -5,7 +5,7 @@ use crate::keep::{Caller, Context, Then};
 use crate::keyspace::Id;
 use crate::message::{Effects, Failure, KeyOp, Options, Outcome, ReqId, Request, Route, Ticket};
 use crate::placement::rebalance;
-use crate::record::{Key, Now};
+use crate::record::{Key, Now, Time};
 use crate::roster::Change;
 
 use super::Host;
@@ -17,8 +17,8 @@ pub(super) enum Purpose {
     Route(Ticket),
     /// A client wants the holders.
     Where(Ticket),
-    /// A request about this key goes to its owner.
-    Key(Caller, Key, KeyOp, Options),
+    /// A request about this key goes to its owner; it fails at its deadline, however long it was looked up.
+    Key(Caller, Key, KeyOp, Options, Time),
     /// A request that found its owner gone.
     Again(ReqId),
 }
@@ -93,7 +93,9 @@ impl Host {
                 .begin(&mut Context { now, fx }, caller, (key, op), options, None);
         }
         let id = key.id();
-        self.look_up(now, id, false, Purpose::Key(caller, key, op, options), fx);
+        let deadline = now.at + options.deadline.unwrap_or(self.config.keep.deadline);
+        let purpose = Purpose::Key(caller, key, op, options, deadline);
+        self.look_up(now, id, false, purpose, fx);
     }
 
     fn where_is(&mut self, now: Now, ticket: Ticket, key: Key, fx: &mut dyn Effects<Then>) {
@@ -127,7 +129,9 @@ impl Host {
         }
         self.next_lookup += 1;
         let ticket = Ticket(self.next_lookup);
-        self.lookups.insert(ticket, purpose);
+        let due = self.lookup_due(now.at, &purpose);
+        self.lookups.insert(ticket, (purpose, due));
+        self.lookups_due.insert((due, ticket));
         self.with_node(now, asker, fx, |node, out| {
             if traced {
                 node.lookup_traced(now.at, ticket, id, out)
@@ -135,6 +139,36 @@ impl Host {
                 node.lookup(now.at, ticket, id, out)
             }
         });
+    }
+
+    /// Until when a lookup is waited for: a quarter of the time a request has if it can do without, for
+    /// with a roster its replicas are known anyway; all of it if not.
+    fn lookup_due(&self, now: Time, purpose: &Purpose) -> Time {
+        match purpose {
+            Purpose::Key(.., deadline) if self.keeper.roster().is_some() => {
+                now + deadline.since(now) / 4
+            }
+            Purpose::Key(.., deadline) => *deadline,
+            Purpose::Route(_) | Purpose::Where(_) | Purpose::Again(_) => {
+                now + self.config.keep.deadline
+            }
+        }
+    }
+
+    /// Lookups that took too long are not waited for any longer.
+    pub(super) fn end_late_lookups(&mut self, now: Now, fx: &mut dyn Effects<Then>) {
+        while let Some((due, ticket)) = self
+            .lookups_due
+            .first()
+            .copied()
+            .filter(|(due, _)| *due <= now.at)
+        {
+            self.lookups_due.remove(&(due, ticket));
+            if let Some((purpose, _)) = self.lookups.remove(&ticket) {
+                let why = "the lookup was not answered before the deadline; nothing was stored";
+                self.not_found(now, purpose, Failure::NotFound(why.into()), fx);
+            }
+        }
     }
 
     /// A lookup has ended.
@@ -145,9 +179,10 @@ impl Host {
         result: Result<Found, LookupError>,
         fx: &mut dyn Effects<Then>,
     ) {
-        let Some(purpose) = self.lookups.remove(&ticket) else {
+        let Some((purpose, due)) = self.lookups.remove(&ticket) else {
             return;
         };
+        self.lookups_due.remove(&(due, ticket));
         let found = match result {
             Ok(found) => found,
             Err(error) => {
@@ -173,7 +208,8 @@ impl Host {
                 fx.answer(ticket, Ok(Outcome::Route(route)));
             }
             Purpose::Where(ticket) => fx.answer(ticket, Ok(Outcome::Hosts(vec![found.owner.host]))),
-            Purpose::Key(caller, key, op, options) => {
+            Purpose::Key(caller, key, op, options, deadline) => {
+                let options = until(options, deadline, now);
                 self.keeper
                     .begin(&mut Context { now, fx }, caller, (key, op), options, linked);
             }
@@ -195,7 +231,8 @@ impl Host {
             Purpose::Route(ticket) | Purpose::Where(ticket) => fx.answer(ticket, Err(failure)),
             // Routes decide how fast a key is found, never who holds it: with a roster its replicas are
             // known, and they may well be a quorum without the owner that did not answer.
-            Purpose::Key(caller, key, op, options) if self.keeper.roster().is_some() => {
+            Purpose::Key(caller, key, op, options, deadline) if self.keeper.roster().is_some() => {
+                let options = until(options, deadline, now);
                 self.keeper
                     .begin(&mut Context { now, fx }, caller, (key, op), options, None);
             }
@@ -213,7 +250,7 @@ impl Host {
             let under_way = self
                 .lookups
                 .values()
-                .any(|purpose| matches!(purpose, Purpose::Again(other) if *other == req));
+                .any(|(purpose, _)| matches!(purpose, Purpose::Again(other) if *other == req));
             if let Some(id) = self.keeper.key_of(req).map(Key::id)
                 && !under_way
             {
@@ -258,5 +295,13 @@ impl Host {
     #[must_use]
     pub fn routes(&self) -> Routes {
         self.config.find.routes
+    }
+}
+
+/// What is left of a request's time.
+fn until(options: Options, deadline: Time, now: Now) -> Options {
+    Options {
+        deadline: Some(deadline.since(now.at)),
+        ..options
     }
 }
