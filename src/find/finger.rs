@@ -111,7 +111,7 @@ impl Finder {
             .fingers
             .get(place)
             .is_some_and(|peer| peer.id == owner.id);
-        if owner != self.me && !known {
+        if owner.id != self.me.id && !known {
             self.fingers.insert(place, owner);
         }
     }
