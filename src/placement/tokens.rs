@@ -120,7 +120,6 @@ fn level(placement: &Placement, weight: u32, most: usize) -> Vec<Giver> {
     hosts.sort_by_key(|host| std::cmp::Reverse(host.level()));
     let weights: u128 = hosts.iter().map(|host| host.weight).sum();
     let due = CIRCLE * u128::from(weight) / (weights + u128::from(weight));
-    // region: water
     let (mut count, mut load, mut weight, mut water) = (0, 0, 0, 0);
     for host in hosts.iter().take(most) {
         if count > 0 && host.level() <= water {
@@ -129,7 +128,6 @@ fn level(placement: &Placement, weight: u32, most: usize) -> Vec<Giver> {
         (count, load, weight) = (count + 1, load + host.load, weight + host.weight);
         water = (load.saturating_sub(due) << 32) / weight;
     }
-    // endregion: water
     let giver = |host: Weighed| Giver {
         give: host.load.saturating_sub((host.weight * water) >> 32),
         spans: longest_first(placement.spans(host.host)),

@@ -104,6 +104,33 @@ fn each_chapter_about_code_has_something_to_predict_and_something_to_break() {
     assert!(missing.is_empty(), "\n{}\n", missing.join("\n"));
 }
 
+/// What every chapter about code consists of; its drawing stands in a `text` block or a transcript.
+const PARTS: [&str; 10] = [
+    "**The question.**",
+    "\n## Hold these true\n",
+    "\n## Predict\n",
+    " tour",
+    "\n```console\n$ ",
+    "\n## Break it\n",
+    "\n## Exercises\n",
+    "\n## Real systems\n",
+    "\n## Next\n",
+    "\nPrevious: ",
+];
+
+#[test]
+fn each_chapter_has_the_same_parts() {
+    let chapters = chapters();
+    let numbers: Vec<u32> = chapters.iter().map(|chapter| chapter.number).collect();
+    assert_eq!(numbers, Vec::from_iter(0..=LAST_CHAPTER));
+    let mut missing = Vec::new();
+    for Chapter { path, text, .. } in chapters.iter().filter(|chapter| chapter.number > 0) {
+        let absent = PARTS.iter().filter(|part| !text.contains(**part));
+        missing.extend(absent.map(|part| format!("{path}: no {part:?}")));
+    }
+    assert!(missing.is_empty(), "\n{}\n", missing.join("\n"));
+}
+
 /// The lines of a page that are written by hand: neither in a fenced block nor empty.
 fn prose_lines(text: &str) -> usize {
     let mut fenced = false;
