@@ -226,9 +226,12 @@ impl Keeper {
             return;
         };
         for next in pull.next {
-            match next {
-                Next::Wrote { to, req, at } if self.outlived(at) => self.too_late(cx, to, req, at),
-                next => self.store(cx, Op::Merge(pull.record.clone()), next),
+            if let Next::Wrote { to, req, at } = next
+                && self.outlived(at)
+            {
+                self.too_late(cx, to, req, at);
+            } else {
+                self.store(cx, Op::Merge(pull.record.clone()), next);
             }
         }
     }
