@@ -20,7 +20,7 @@ pub(crate) fn small() -> Vec<Case> {
         settled("settled: put, delete, gets", &[Put, Delete, Get]),
         settled("settled: 2 puts, overlapping gets", &[Put, Put, Get, Get]),
         settled("settled: put, expire, gets", &[Put, Expire, Get]),
-        move1("1 move: 1 put", &[Put]).or_given_up(),
+        move1("1 move or given up: 1 put", &[Put]).or_given_up(),
         move1("1 move, 1 loss: 1 put", &[Put]).one_loss(),
         move1("1 move: gets after a put", &[Put, Get]).written(),
         move1("1 move: expire after a put", &[Put, Expire]).written(),
