@@ -5,6 +5,10 @@
 //! and takes its time, so the roster may change between the write and its last piece.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at a surprise")]
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "the other messages are not looked at"
+)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
