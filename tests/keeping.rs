@@ -279,7 +279,7 @@ fn a_move_settles_only_on_a_quorum_that_is_complete() {
         member: member(4),
         tokens: 0,
     };
-    world.request(HostId(4), join, Options::default());
+    let joining = world.request(HostId(4), join.clone(), Options::default());
     let moving = |world: &World| roster(world).version == RosterVersion(2);
     assert!(world.run_while(Time::from_ms(10_000), |world| !moving(world)));
     world.cut(&[HostId(4)], &[1, 2, 3].map(HostId));
@@ -293,6 +293,17 @@ fn a_move_settles_only_on_a_quorum_that_is_complete() {
     assert!(
         !after.is_moving() && !after.has(HostId(4)),
         "a joiner that stays silent is given up"
+    );
+    world.heal();
+    go_on(&mut world, 5);
+    let given_up = world.take_answer(joining);
+    assert!(
+        matches!(given_up, Some(Answer::Reply(Err(Failure::Change(_))))),
+        "{given_up:?}"
+    );
+    assert!(
+        matches!(ask(&mut world, 4, join), Outcome::Settled(_)),
+        "it may ask again"
     );
 }
 

@@ -27,6 +27,8 @@ pub(super) struct Joining {
     /// The question under way: one per roster we learned of.
     req: Option<ReqId>,
     learned: RosterVersion,
+    /// Whether a move that lets us in has begun.
+    let_in: bool,
 }
 
 impl Keeper {
@@ -39,9 +41,13 @@ impl Keeper {
         member: Member,
         tokens: u16,
     ) {
-        if let Some(roster) = &self.roster {
+        if let Some(roster) = self.roster.as_ref().filter(|roster| roster.has(self.me)) {
             let why = format!("this host is in a ring already (roster {})", roster.version);
             return self.answer(cx, ticket, Err(Failure::Change(why)));
+        }
+        if member.tokens.is_empty() && tokens == 0 {
+            let why = "a host needs at least one token: name some, or say how many to choose";
+            return self.answer(cx, ticket, Err(Failure::Change(why.into())));
         }
         let learned = RosterVersion::NONE;
         self.joining = Some(Joining {
@@ -51,21 +57,19 @@ impl Keeper {
             tokens,
             req: None,
             learned,
+            let_in: false,
         });
         self.join_due(cx);
     }
 
     pub(super) fn join_due(&mut self, cx: &mut Context<'_>) {
         let Some(joining) = &self.joining else { return };
-        let via = joining.via;
+        let (via, have) = (joining.via, self.version());
         self.timers.set(Wake::Join, cx.now.at + JOIN_RETRY);
-        self.send(
-            cx,
-            via,
-            KeepMessage::RosterAsk {
-                have: RosterVersion::NONE,
-            },
-        );
+        self.send(cx, via, KeepMessage::RosterAsk { have });
+        if let Some(roster) = self.roster.clone() {
+            self.learn(cx, roster);
+        }
     }
 
     /// A roster without us in it: what a joiner goes by.
@@ -135,14 +139,27 @@ impl Keeper {
         self.answer(cx, ticket, Err(Failure::Change(why)));
     }
 
-    /// A roster was adopted: is the joiner in?
+    /// A roster was adopted: is the joiner in, on its way in, or was its move given up?
     pub(super) fn join_after(&mut self, cx: &mut Context<'_>, roster: &Arc<Roster>) {
-        if roster.is_moving() || !roster.has(self.me) {
+        let (moving, member) = (roster.is_moving(), roster.has(self.me));
+        let Some(joining) = self.joining.as_mut() else {
+            return;
+        };
+        if moving {
+            joining.let_in |= member;
             return;
         }
-        if let Some(joining) = self.joining.take() {
-            self.timers.clear(Wake::Join);
-            self.answer(cx, joining.ticket, Ok(Outcome::Settled(roster.version)));
-        }
+        let reply = if member {
+            Ok(Outcome::Settled(roster.version))
+        } else if joining.let_in {
+            let why = "the move that was to let this host in was given up: ask again";
+            Err(Failure::Change(why.into()))
+        } else {
+            return self.learn(cx, Arc::clone(roster));
+        };
+        let ticket = joining.ticket;
+        self.joining = None;
+        self.timers.clear(Wake::Join);
+        self.answer(cx, ticket, reply);
     }
 }
