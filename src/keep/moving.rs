@@ -141,9 +141,8 @@ impl Keeper {
     }
 
     fn say_waiting(&mut self, cx: &mut Context<'_>, waiting: Option<HostId>) {
-        if waiting != self.mover.waiting_for
-            && let Some(host) = waiting
-        {
+        if let Some(host) = waiting.filter(|host| !self.mover.told.contains(host)) {
+            self.mover.told.push(host);
             let version = self.mover.at;
             self.note(cx, Event::Waiting { version, host });
         }

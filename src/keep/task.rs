@@ -43,6 +43,8 @@ pub(super) struct Mover {
     pub(super) bytes: u64,
     pub(super) said: bool,
     pub(super) waiting_for: Option<HostId>,
+    /// Whom a trace has been told of already.
+    pub(super) told: Vec<HostId>,
 }
 
 impl Task {
