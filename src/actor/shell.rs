@@ -53,10 +53,15 @@ pub(super) struct Neighbours {
 }
 
 impl Neighbours {
+    /// Whether the addresses it holds are those of these links.
+    fn is_bound_to(&self, links: Links<Peer>) -> bool {
+        let missing = self.lines.prev.is_none() || self.lines.next.is_none();
+        self.peers == Some(links) && !missing
+    }
+
     /// Takes the addresses of the present links from the book, where they have changed.
     fn rebind(&mut self, links: Links<Peer>, book: &Book) {
-        let missing = self.lines.prev.is_none() || self.lines.next.is_none();
-        if self.peers == Some(links) && !missing {
+        if self.is_bound_to(links) {
             return;
         }
         let find = |peer| book.to_node(peer).cloned();
@@ -173,11 +178,25 @@ impl Shell {
 
     /// An actor for each node, with the addresses of its present neighbours.
     fn bind_nodes(&mut self) {
+        // Both in order of their ids: mostly they are the same nodes with the same links.
+        let same = self.host.nodes().len() == self.nodes.len()
+            && self
+                .host
+                .nodes()
+                .zip(&self.nodes)
+                .all(|(node, (id, bound))| {
+                    node.me().id == *id && bound.neighbours.borrow().is_bound_to(node.links())
+                });
+        if !same {
+            self.dismiss();
+            self.bind_anew();
+        }
+    }
+
+    fn bind_anew(&mut self) {
         let host = self.host.id();
-        let mut seen = 0;
         for node in self.host.nodes() {
             let id = node.me().id;
-            seen += 1;
             let bound = self.nodes.entry(id).or_insert_with(|| {
                 let neighbours = Rc::new(RefCell::new(Neighbours::default()));
                 let actor = NodeActor::new(id, self.me.clone(), Rc::clone(&neighbours)).start();
@@ -191,9 +210,6 @@ impl Shell {
                 .neighbours
                 .borrow_mut()
                 .rebind(node.links(), &self.book.borrow());
-        }
-        if seen < self.nodes.len() {
-            self.dismiss();
         }
     }
 

@@ -12,20 +12,45 @@
 //! however much is waiting. What lies beyond the wheel waits in a map and is moved in the moment its
 //! millisecond comes into reach, before anything newer can be put there: so the order holds.
 //!
+//! A millisecond is a chain through one table of places. Places are used again at once, the last one
+//! freed first, so the table stays as small as what is waiting, and warm.
+//!
 //! *Hold these true*: time never goes back; nothing is due before now.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 /// Milliseconds the wheel reaches ahead; a power of two.
 const REACH: u64 = 16_384;
 
+/// No place.
+const NONE: u32 = u32::MAX;
+
+/// The things of one millisecond: the first and the last of a chain, or [`NONE`].
+#[derive(Clone, Copy)]
+struct Chain {
+    first: u32,
+    last: u32,
+}
+
+const EMPTY: Chain = Chain {
+    first: NONE,
+    last: NONE,
+};
+
+/// A place in the table: what waits there, and the next place of its chain.
+struct Place<T> {
+    thing: Option<T>,
+    next: u32,
+}
+
 /// Things that fall due, in order of (due, sequence).
 pub(super) struct Queue<T> {
     now: u64,
-    /// What is due now. The wheel's own slot for this millisecond is empty.
-    current: VecDeque<T>,
-    wheel: Vec<VecDeque<T>>,
-    later: BTreeMap<u64, VecDeque<T>>,
+    places: Vec<Place<T>>,
+    /// A chain of places in which nothing waits.
+    free: u32,
+    wheel: Vec<Chain>,
+    later: BTreeMap<u64, Chain>,
     /// How many wait in the wheel.
     turning: usize,
     len: usize,
@@ -34,11 +59,11 @@ pub(super) struct Queue<T> {
 impl<T> Queue<T> {
     /// An empty queue at time zero.
     pub(super) fn new() -> Queue<T> {
-        let wheel = std::iter::repeat_with(VecDeque::new);
         Queue {
             now: 0,
-            current: VecDeque::new(),
-            wheel: wheel.take(slot(REACH - 1) + 1).collect(),
+            places: Vec::new(),
+            free: NONE,
+            wheel: vec![EMPTY; slot(REACH - 1) + 1],
             later: BTreeMap::new(),
             turning: 0,
             len: 0,
@@ -57,16 +82,21 @@ impl<T> Queue<T> {
 
     /// Puts something in, due at that millisecond, or now if that is past.
     pub(super) fn push(&mut self, due: u64, thing: T) {
-        self.len += 1;
         let due = due.max(self.now);
-        if due == self.now {
-            self.current.push_back(thing);
-        } else if due - self.now < REACH {
-            self.wheel[slot(due)].push_back(thing);
+        let place = self.take_place(thing);
+        self.len += 1;
+        let chain = if due - self.now < REACH {
             self.turning += 1;
+            &mut self.wheel[slot(due)]
         } else {
-            self.later.entry(due).or_default().push_back(thing);
+            self.later.entry(due).or_insert(EMPTY)
+        };
+        if chain.first == NONE {
+            chain.first = place;
+        } else {
+            self.places[at(chain.last)].next = place;
         }
+        chain.last = place;
     }
 
     /// Takes out the next thing that is due at `limit` or before; time goes on to its millisecond.
@@ -76,9 +106,13 @@ impl<T> Queue<T> {
             if self.now > limit {
                 return None;
             }
-            if let Some(thing) = self.current.pop_front() {
+            let chain = &mut self.wheel[slot(self.now)];
+            if chain.first != NONE {
+                let place = chain.first;
+                chain.first = self.places[at(place)].next;
                 self.len -= 1;
-                return Some(thing);
+                self.turning -= 1;
+                return self.free_place(place);
             }
             if self.now == limit {
                 return None;
@@ -89,14 +123,9 @@ impl<T> Queue<T> {
 
     /// When the next thing is due.
     pub(super) fn next_due(&self) -> Option<u64> {
-        if !self.current.is_empty() {
-            return Some(self.now);
-        }
         if self.turning > 0 {
-            let ahead = self.now + 1..self.now + REACH;
-            return ahead
-                .into_iter()
-                .find(|due| !self.wheel[slot(*due)].is_empty());
+            let mut ahead = self.now..self.now + REACH;
+            return ahead.find(|due| self.wheel[slot(*due)].first != NONE);
         }
         self.later.keys().next().copied()
     }
@@ -111,23 +140,49 @@ impl<T> Queue<T> {
             self.now + 1
         };
         self.now = step.min(limit);
-        self.bring_near();
-        let due = &mut self.wheel[slot(self.now)];
-        self.turning -= due.len();
-        // Swapping, not taking: the buffers of past milliseconds are used again.
-        std::mem::swap(&mut self.current, due);
-    }
-
-    fn bring_near(&mut self) {
         while let Some(entry) = self.later.first_entry() {
             if *entry.key() - self.now >= REACH {
                 break;
             }
-            let (due, things) = entry.remove_entry();
-            self.turning += things.len();
-            self.wheel[slot(due)].extend(things);
+            let (due, chain) = entry.remove_entry();
+            self.turning += self.chained(chain);
+            self.wheel[slot(due)] = chain;
         }
     }
+
+    /// How many things a chain has.
+    fn chained(&self, chain: Chain) -> usize {
+        let (mut place, mut count) = (chain.first, 0);
+        while place != NONE {
+            place = self.places[at(place)].next;
+            count += 1;
+        }
+        count
+    }
+
+    fn take_place(&mut self, thing: T) -> u32 {
+        let (thing, next) = (Some(thing), NONE);
+        if self.free == NONE {
+            self.places.push(Place { thing, next });
+            return u32::try_from(self.places.len() - 1).expect("less than 2^32 things wait");
+        }
+        let place = self.free;
+        let free = &mut self.places[at(place)];
+        self.free = free.next;
+        *free = Place { thing, next };
+        place
+    }
+
+    fn free_place(&mut self, place: u32) -> Option<T> {
+        let freed = &mut self.places[at(place)];
+        freed.next = self.free;
+        self.free = place;
+        freed.thing.take()
+    }
+}
+
+fn at(place: u32) -> usize {
+    usize::try_from(place).expect("a place in a table in memory")
 }
 
 fn slot(due: u64) -> usize {
