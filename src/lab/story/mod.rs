@@ -29,7 +29,9 @@ mod args;
 mod data;
 mod faults;
 mod names;
+mod plan;
 mod ring;
+mod settle;
 mod show;
 mod usage;
 
@@ -37,14 +39,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::find::{FindConfig, Routes};
-use crate::keep::KeepConfig;
+use crate::find::FindConfig;
 use crate::message::{Options, Request, Ticket};
 use crate::placement::HostId;
-use crate::sim::{Answer, DiskConfig, Lines, NetworkConfig, World};
+use crate::sim::{Answer, Lines, World};
 
 use args::Args;
 use names::{Names, Show};
+use plan::Plan;
 
 pub use usage::USAGE;
 
@@ -57,44 +59,6 @@ pub struct Command {
     pub args: Vec<(Option<String>, String)>,
     /// Marks in brackets: `[t]` shows the time of each line.
     pub tags: BTreeSet<String>,
-}
-
-/// What every host of a story is told, and how its world is made.
-struct Plan {
-    seed: u64,
-    tokens: u16,
-    replicas: u8,
-    by_links: bool,
-    keep: KeepConfig,
-    find: FindConfig,
-    network: NetworkConfig,
-    disk: DiskConfig,
-}
-
-impl Default for Plan {
-    /// Two tokens a host, three copies, one hop, and a network on which everything takes a millisecond, so
-    /// that nothing is overtaken unless the story says so.
-    fn default() -> Plan {
-        let network = NetworkConfig {
-            min_ms: 1,
-            max_ms: 1,
-            ..NetworkConfig::default()
-        };
-        let find = FindConfig {
-            routes: Routes::All,
-            ..FindConfig::default()
-        };
-        Plan {
-            seed: 1,
-            tokens: 2,
-            replicas: 3,
-            by_links: false,
-            keep: KeepConfig::default(),
-            find,
-            network,
-            disk: DiskConfig::default(),
-        }
-    }
 }
 
 /// A world with what the story knows of it.

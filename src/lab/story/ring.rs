@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::actor::Input;
-use crate::find::{Finder, Routes};
+use crate::find::Finder;
 use crate::keyspace::Id;
 use crate::message::{Options, Peer, Request};
 use crate::node::HostConfig;
 use crate::placement::{HostId, Member, random};
 use crate::roster::{Change, RingId, Roster};
-use crate::sim::SyncPolicy;
 use crate::store::MemoryStore;
 
 use super::args::{self, Args};
-use super::{PATIENCE, Plan, Scene, Story};
+use super::plan::plan;
+use super::{PATIENCE, Scene, Story};
 
 impl Story {
     pub(super) fn ring_command(
@@ -241,63 +241,5 @@ impl Scene {
             node.is_some_and(|node| !node.is_member() && !node.is_outside())
         });
         self.pass(super::AFTERMATH);
-    }
-}
-
-/// How far a host sees, by name.
-const ROUTES: [(&str, Routes); 3] = [
-    ("neighbours", Routes::Neighbours),
-    ("fingers", Routes::Fingers),
-    ("all", Routes::All),
-];
-
-/// When a disk syncs, by name.
-const SYNC: [(&str, SyncPolicy); 3] = [
-    ("always", SyncPolicy::Always),
-    ("everysec", SyncPolicy::EverySecond),
-    ("never", SyncPolicy::Never),
-];
-
-/// The settings of a new world.
-fn plan(args: &mut Args<'_>) -> Result<Plan, String> {
-    let mut plan = Plan::default();
-    set(&mut plan.seed, args.parsed("seed")?);
-    set(&mut plan.tokens, args.parsed("tokens")?);
-    set(&mut plan.replicas, args.parsed("replicas")?);
-    set(&mut plan.disk.policy, args.one_of("sync", &SYNC)?);
-    super::faults::network(&mut plan.network, args)?;
-    let keep = &mut plan.keep;
-    set(&mut keep.deadline, args.time("deadline")?);
-    set(&mut keep.retry, args.time("retry")?);
-    set(&mut keep.hint_after, args.time("hint-after")?);
-    set(&mut keep.hint_retry, args.time("hint-retry")?);
-    set(&mut keep.gossip, args.time("gossip")?);
-    set(&mut keep.repair, args.time("repair")?);
-    set(&mut keep.drive, args.time("drive")?);
-    set(&mut keep.give_up, args.time("give-up")?);
-    set(&mut keep.source_patience, args.time("patience")?);
-    set(&mut keep.max_open, args.parsed("max-open")?);
-    set(&mut keep.max_many, args.parsed("max-many")?);
-    set(&mut keep.max_value_bytes, args.parsed("max-value")?);
-    set(&mut keep.max_hints, args.parsed("max-hints")?);
-    let find = &mut plan.find;
-    set(&mut find.routes, args.one_of("routes", &ROUTES)?);
-    set(&mut find.relay_limit, args.parsed("relay-limit")?);
-    set(&mut find.successors, args.parsed("successors")?);
-    set(&mut find.stabilize_every, args.time("stabilize")?);
-    set(&mut find.lease, args.time("lease")?);
-    set(&mut find.takeover_after, args.time("takeover")?);
-    if plan.tokens == 0 {
-        return Err("tokens is 0, but a host without a token holds nothing".to_owned());
-    }
-    if find.successors == 0 || find.stabilize_every.is_zero() || find.takeover_after < find.lease {
-        return Err("successors and stabilize must be above 0, takeover at least lease".to_owned());
-    }
-    Ok(plan)
-}
-
-fn set<T>(place: &mut T, value: Option<T>) {
-    if let Some(value) = value {
-        *place = value;
     }
 }
