@@ -362,3 +362,53 @@ fn a_later_put_has_the_greater_version_whatever_the_clocks_say() {
         );
     }
 }
+
+#[test]
+fn an_emptied_store_does_not_answer_for_the_one_it_replaces() {
+    let mut world = world(3, 3);
+    world.crash(HostId(1));
+    let key = Key::new("key").unwrap();
+    let put = Request::One(key.clone(), KeyOp::from(Bytes::from_static(b"value")));
+    assert!(matches!(ask(&mut world, 2, put), Outcome::Stored(_)));
+    world.restart(HostId(1));
+    world.crash(HostId(3));
+    world.replace_store(HostId(3), Box::new(MemoryStore::default()));
+    world.restart(HostId(3));
+    go_on(&mut world, 5);
+    world.crash(HostId(2));
+    let get = Request::One(key.clone(), KeyOp::Get);
+    let limit = world.now() + Duration::from_secs(9);
+    let answer = world.ask(HostId(1), get, limit);
+    assert!(
+        matches!(answer, Some(Answer::Reply(Err(Failure::NoQuorum { .. })))),
+        "{answer:?}"
+    );
+    let join = Request::Join {
+        via: HostId(1),
+        member: member(3),
+        tokens: 0,
+    };
+    let limit = world.now() + Duration::from_secs(9);
+    let joined = world.ask(HostId(3), join, limit);
+    assert!(
+        matches!(joined, Some(Answer::Reply(Err(Failure::Change(_))))),
+        "{joined:?}"
+    );
+}
+
+#[test]
+fn a_host_that_left_may_come_back() {
+    let mut world = world(4, 3);
+    assert!(matches!(
+        ask(&mut world, 3, Request::Leave),
+        Outcome::Settled(_)
+    ));
+    go_on(&mut world, 5);
+    let join = Request::Join {
+        via: HostId(1),
+        member: member(3),
+        tokens: 0,
+    };
+    assert!(matches!(ask(&mut world, 3, join), Outcome::Settled(_)));
+    assert!(roster(&world).has(HostId(3)));
+}

@@ -61,6 +61,10 @@ impl Keeper {
         if self.roster.is_none() && !roster.has(self.me) {
             return self.learn(cx, roster);
         }
+        let invited = roster.is_moving() && !roster.old().has(self.me);
+        if from.is_some() && !invited && self.is_stranger() {
+            return self.refuse_identity(cx, &roster);
+        }
         let mut tell = match &mut self.adopting {
             Some(adopting) if adopting.roster.version >= roster.version => {
                 return adopting.tell.extend(from);
@@ -79,6 +83,24 @@ impl Keeper {
     }
 
     // region: adopted
+    /// Whether this host has no memory of a ring that counts it in: its disk holds no roster, and it has
+    /// seen none without itself in this life. Then, unless it is just being let in, its store is not the one
+    /// the ring knows by its id.
+    fn is_stranger(&self) -> bool {
+        self.roster.is_none() && self.adopting.is_none() && !self.has_learned()
+    }
+
+    /// An empty store must not answer for what another one confirmed under the same id.
+    fn refuse_identity(&mut self, cx: &mut Context<'_>, roster: &Roster) {
+        let why = format!(
+            "roster {} counts {} in, but this store is empty: it is not that host's. Give this one a new id, \
+             let it join, and remove {} from the ring",
+            roster.version, self.me, self.me
+        );
+        log::error!("{why}");
+        self.join_failed(cx, &why);
+    }
+
     /// The roster is on disk: from here on this host lives by it.
     pub(super) fn adopted(&mut self, cx: &mut Context<'_>, version: RosterVersion) {
         let Some(Adopting { roster, tell }) = self

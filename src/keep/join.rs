@@ -78,6 +78,7 @@ impl Keeper {
             return;
         };
         if roster.is_moving() {
+            joining.learned = roster.version;
             return; // Somebody else is joining: wait for it to settle.
         }
         let req = match joining.req {
@@ -112,6 +113,20 @@ impl Keeper {
         );
     }
 
+    /// Whether a joiner has seen, in this life, a roster it was not in.
+    pub(super) fn has_learned(&self) -> bool {
+        let joining = self.joining.as_ref();
+        joining.is_some_and(|joining| joining.learned != RosterVersion::NONE)
+    }
+
+    /// The join ends here.
+    pub(super) fn join_failed(&mut self, cx: &mut Context<'_>, why: &str) {
+        if let Some(joining) = self.joining.take() {
+            self.timers.clear(Wake::Join);
+            self.answer(cx, joining.ticket, Err(Failure::Change(why.into())));
+        }
+    }
+
     /// The member we asked has let us in, or says why not. A clash of tokens is mended by asking again.
     pub(super) fn change_is(
         &mut self,
@@ -133,10 +148,7 @@ impl Keeper {
             }
             return;
         }
-        let ticket = joining.ticket;
-        self.joining = None;
-        self.timers.clear(Wake::Join);
-        self.answer(cx, ticket, Err(Failure::Change(why)));
+        self.join_failed(cx, &why);
     }
 
     /// A roster was adopted: is the joiner in, on its way in, or was its move given up?
