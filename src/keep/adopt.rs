@@ -54,9 +54,12 @@ impl Keeper {
         }
         if roster.version <= self.version() {
             let version = self.version();
-            return from
-                .into_iter()
+            from.into_iter()
                 .for_each(|from| self.send(cx, from, KeepMessage::RosterHave { version }));
+            if let Some(mine) = self.roster.clone().filter(|mine| !mine.has(self.me)) {
+                self.learn(cx, mine);
+            }
+            return;
         }
         if self.roster.is_none() && !roster.has(self.me) {
             return self.learn(cx, roster);

@@ -95,8 +95,11 @@ impl Keeper {
         let Some(roster) = self.roster.clone() else {
             return;
         };
-        if self.agree.proposal.is_some() || self.adopting.is_some() || !roster.has(self.me) {
+        if self.agree.proposal.is_some() || self.adopting.is_some() {
             return;
+        }
+        if !roster.has(self.me) {
+            return self.drop_all(cx, &roster);
         }
         let goal = if roster.is_moving() {
             self.agree.ending

@@ -126,7 +126,12 @@ impl Keeper {
             } => {
                 self.send(cx, to, KeepMessage::Accepted { version, ballot });
             }
-            Next::Moved { at, task, from } => self.moved_record(cx, &done, at, task, from),
+            Next::Moved {
+                at,
+                task,
+                from,
+                req,
+            } => self.moved_record(cx, &done, at, (task, from, req)),
             Next::OwnDigests(req) => self.own_digests(cx, done, req),
             Next::OwnList(req) => self.own_list(cx, done, req),
             Next::Send { to, req, key } => self.send_own(cx, done, (to, req), key),

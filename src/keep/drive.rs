@@ -38,8 +38,8 @@ pub(super) struct Drive {
     spreading: Option<RosterVersion>,
     /// Those who have not confirmed it.
     unaware: BTreeSet<HostId>,
-    /// A client that waits until this host may stop.
-    leaving: Option<(Ticket, RosterVersion)>,
+    /// Clients that wait until this host may stop.
+    leaving: Vec<(Ticket, RosterVersion)>,
     /// Whether spans that are no longer ours are still stored.
     sweep: bool,
 }
@@ -51,9 +51,20 @@ impl Keeper {
     }
 
     /// This host is out: it may stop once a majority of those who are in know it.
-    pub(super) fn leave_when_known(&mut self, ticket: Ticket, version: RosterVersion) {
-        self.drive.leaving = Some((ticket, version));
-        self.spread(version);
+    pub(super) fn leave_when_known(
+        &mut self,
+        cx: &mut Context<'_>,
+        ticket: Ticket,
+        roster: &Arc<Roster>,
+    ) {
+        self.drive.leaving.push((ticket, roster.version));
+        if self.drive.spreading != Some(roster.version) {
+            self.spread(roster.version);
+            self.drive.unaware = roster.new().placement.hosts().collect();
+            self.drive.unaware.remove(&self.me);
+            self.tell_unaware(cx, roster);
+        }
+        self.arm_drive(cx, roster);
     }
 
     /// A host that lived by another roster before, or in another life, may keep spans that are no longer
@@ -97,7 +108,7 @@ impl Keeper {
         let busy = roster.is_moving()
             || self.drive.sweep
             || !self.drive.unaware.is_empty()
-            || self.drive.leaving.is_some();
+            || !self.drive.leaving.is_empty();
         if busy {
             self.timers.set(Wake::Drive, cx.now.at + self.config.drive);
         }
@@ -137,10 +148,13 @@ impl Keeper {
     /// Tells a client that this host may stop, once a majority of those who are in know the roster
     /// without it.
     fn maybe_left(&mut self, cx: &mut Context<'_>) {
-        let Some((ticket, version)) = self.drive.leaving else {
+        let Some(roster) = self
+            .roster
+            .as_ref()
+            .filter(|_| !self.drive.leaving.is_empty())
+        else {
             return;
         };
-        let Some(roster) = &self.roster else { return };
         let new = roster.new();
         let aware = new
             .placement
@@ -148,8 +162,9 @@ impl Keeper {
             .filter(|host| !self.drive.unaware.contains(host))
             .count();
         if aware >= new.majority() {
-            self.drive.leaving = None;
-            self.answer(cx, ticket, Ok(Outcome::Settled(version)));
+            for (ticket, version) in std::mem::take(&mut self.drive.leaving) {
+                self.answer(cx, ticket, Ok(Outcome::Settled(version)));
+            }
         }
     }
 

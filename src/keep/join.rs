@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::message::{Failure, KeepMessage, Outcome, ReqId, Ticket};
 use crate::placement::{HostId, Member, even};
-use crate::roster::{Change, Roster, RosterVersion};
+use crate::roster::{Change, ChangeError, MAX_TOKENS, Roster, RosterVersion};
 
 use super::timers::Wake;
 use super::{Context, Keeper};
@@ -17,11 +17,22 @@ use super::{Context, Keeper};
 /// How often a joiner asks again.
 const JOIN_RETRY: Duration = Duration::from_secs(1);
 
+/// Tokens the ring chose may clash with those of another joiner: so often it chooses again, then the
+/// joiner is told why not.
+const MAX_REFUSALS: u32 = 10;
+
 /// A host on its way into a ring.
 #[derive(Debug)]
 pub(super) struct Joining {
     ticket: Ticket,
+    /// Whom it asks: another member once this one is silent or out.
     via: HostId,
+    /// Whom else it could ask.
+    members: Vec<HostId>,
+    /// Whether anything came since it last asked.
+    heard: bool,
+    /// How often it was refused.
+    refused: u32,
     member: Member,
     tokens: u16,
     /// The question under way: one per roster we learned of.
@@ -41,18 +52,16 @@ impl Keeper {
         member: Member,
         tokens: u16,
     ) {
-        if let Some(roster) = self.roster.as_ref().filter(|roster| roster.has(self.me)) {
-            let why = format!("this host is in a ring already (roster {})", roster.version);
+        if let Err(why) = self.may_join(&member, tokens) {
             return self.answer(cx, ticket, Err(Failure::Change(why)));
-        }
-        if member.tokens.is_empty() && tokens == 0 {
-            let why = "a host needs at least one token: name some, or say how many to choose";
-            return self.answer(cx, ticket, Err(Failure::Change(why.into())));
         }
         let learned = RosterVersion::NONE;
         self.joining = Some(Joining {
             ticket,
             via,
+            members: Vec::new(),
+            heard: true,
+            refused: 0,
             member,
             tokens,
             req: None,
@@ -62,14 +71,41 @@ impl Keeper {
         self.join_due(cx);
     }
 
-    pub(super) fn join_due(&mut self, cx: &mut Context<'_>) {
-        let Some(joining) = &self.joining else { return };
-        let (via, have) = (joining.via, self.version());
-        self.timers.set(Wake::Join, cx.now.at + JOIN_RETRY);
-        self.send(cx, via, KeepMessage::RosterAsk { have });
-        if let Some(roster) = self.roster.clone() {
-            self.learn(cx, roster);
+    /// A host that was given up, or has left, comes in like a new one: what it still holds are records
+    /// like any others.
+    fn may_join(&self, member: &Member, tokens: u16) -> Result<(), String> {
+        if let Some(roster) = self.roster.as_ref().filter(|roster| roster.has(self.me)) {
+            let version = roster.version;
+            return Err(format!("this host is in a ring already (roster {version})"));
         }
+        if self.joining.is_some() {
+            return Err("this host is joining already: wait for the answer".into());
+        }
+        let wanted = if member.tokens.is_empty() {
+            usize::from(tokens)
+        } else {
+            member.tokens.len()
+        };
+        match wanted {
+            0 => {
+                Err("a host needs at least one token: name some, or say how many to choose".into())
+            }
+            1..=MAX_TOKENS => Ok(()),
+            _ => Err(ChangeError::Tokens(self.me, wanted).to_string()),
+        }
+    }
+
+    pub(super) fn join_due(&mut self, cx: &mut Context<'_>) {
+        let Some(joining) = self.joining.as_mut() else {
+            return;
+        };
+        if !std::mem::take(&mut joining.heard) {
+            joining.via = after(&joining.members, joining.via);
+        }
+        let via = joining.via;
+        self.timers.set(Wake::Join, cx.now.at + JOIN_RETRY);
+        let have = RosterVersion::NONE; // So that whoever is there says something.
+        self.send(cx, via, KeepMessage::RosterAsk { have });
     }
 
     /// A roster without us in it: what a joiner goes by.
@@ -77,9 +113,14 @@ impl Keeper {
         let Some(joining) = self.joining.as_mut() else {
             return;
         };
+        joining.heard = true;
+        joining.members = roster.old().placement.hosts().collect();
         if roster.is_moving() {
             joining.learned = roster.version;
             return; // Somebody else is joining: wait for it to settle.
+        }
+        if !roster.has(joining.via) {
+            joining.via = after(&joining.members, joining.via);
         }
         let req = match joining.req {
             Some(req) if joining.learned == roster.version => req,
@@ -142,9 +183,10 @@ impl Keeper {
             return;
         };
         let Err(why) = result else { return };
-        if joining.member.tokens.is_empty() {
+        if joining.member.tokens.is_empty() && joining.refused < MAX_REFUSALS {
             if let Some(joining) = self.joining.as_mut() {
                 joining.req = None;
+                joining.refused += 1;
             }
             return;
         }
@@ -174,4 +216,10 @@ impl Keeper {
         self.timers.clear(Wake::Join);
         self.answer(cx, ticket, reply);
     }
+}
+
+/// The next one in a list, round and round.
+fn after(hosts: &[HostId], host: HostId) -> HostId {
+    let next = hosts.iter().find(|other| **other > host);
+    next.or(hosts.first()).copied().unwrap_or(host)
 }

@@ -60,5 +60,10 @@ impl Keeper {
         for req in std::mem::take(&mut self.stalled) {
             self.proceed(cx, req);
         }
+        if self.adopting.is_none() {
+            for (from, message) in std::mem::take(&mut self.parked) {
+                self.handle(cx, from, message);
+            }
+        }
     }
 }

@@ -278,6 +278,7 @@ impl Keeper {
                     at,
                     task: index,
                     from: host,
+                    req,
                 },
             );
         }
@@ -290,18 +291,19 @@ impl Keeper {
         cx: &mut Context<'_>,
         done: &Done,
         at: RosterVersion,
-        index: usize,
-        host: HostId,
+        (index, host, req): (usize, HostId, ReqId),
     ) {
         if at != self.mover.at {
             return;
         }
         let failed = matches!(done, Done::Failed(_));
+        // A source that was passed over and is asked again starts anew: what it sent before counts no more.
         let Some(source) = self
             .mover
             .tasks
             .get_mut(index)
             .and_then(|task| task.active.get_mut(&host))
+            .filter(|source| source.req == req)
         else {
             return;
         };
@@ -316,13 +318,12 @@ impl Keeper {
         &mut self,
         cx: &mut Context<'_>,
         at: RosterVersion,
-        index: usize,
-        host: HostId,
+        task: (usize, HostId, ReqId),
     ) {
         let failed = Done::Failed(crate::store::StoreError::Device(
             "a value did not arrive".into(),
         ));
-        self.moved_record(cx, &failed, at, index, host);
+        self.moved_record(cx, &failed, at, task);
     }
 
     fn chunk_merged(&mut self, cx: &mut Context<'_>, index: usize, host: HostId) {

@@ -194,7 +194,7 @@ impl Keeper {
                 return self.fetch_elsewhere(cx, req);
             };
             if add_piece(cells, index, bytes) {
-                self.fetch_next(cx, req);
+                self.piece_fetched(cx, req, version);
             }
             return;
         }
@@ -286,8 +286,14 @@ impl Keeper {
                     result: Err(Refusal::Store(why.into())),
                 },
             );
-        } else if let Next::Moved { at, task, from } = next {
-            self.moved_failed(cx, at, task, from);
+        } else if let Next::Moved {
+            at,
+            task,
+            from,
+            req,
+        } = next
+        {
+            self.moved_failed(cx, at, (task, from, req));
         }
     }
 
@@ -325,6 +331,21 @@ impl Keeper {
                 index,
             },
         );
+    }
+
+    /// A piece of the value a get found has come: its source is given time for the next one.
+    fn piece_fetched(&mut self, cx: &mut Context<'_>, req: ReqId, version: Version) {
+        if let Some(open) = self.open.get_mut(&req)
+            && let Phase::Fetch { said, passed, .. } = &mut open.phase
+        {
+            let holders = said
+                .iter()
+                .filter(|(_, theirs)| theirs.value == Some(version));
+            *passed %= holders.count().max(1);
+            open.tries = 0;
+        }
+        self.arm(cx, req);
+        self.fetch_next(cx, req);
     }
 
     /// The source of a large value is silent or has lost it: the next one, or, when all have failed, the

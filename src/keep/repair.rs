@@ -40,6 +40,8 @@ struct Session {
     /// The question under way.
     req: ReqId,
     span: Span,
+    /// Of a list: only keys after this one.
+    after: Option<Key>,
     /// What is still to be compared.
     todo: Vec<Span>,
     mine: Option<Answer>,
@@ -50,7 +52,8 @@ struct Session {
 #[derive(Debug)]
 enum Answer {
     Digests(Vec<Digest>),
-    List(Vec<(Key, Summary)>),
+    /// Keys and versions in order, and whether more follow.
+    List(Vec<(Key, Summary)>, bool),
 }
 
 /// Everything about repair.
@@ -137,6 +140,7 @@ impl Keeper {
             since,
             req,
             span,
+            after: None,
             todo,
             mine: None,
             theirs: None,
@@ -165,8 +169,8 @@ impl Keeper {
     }
 
     pub(super) fn own_list(&mut self, cx: &mut Context<'_>, done: Done, req: ReqId) {
-        if let Done::List(list, _) = done {
-            self.said(cx, req, true, Answer::List(list));
+        if let Done::List(list, more) = done {
+            self.said(cx, req, true, Answer::List(list, more));
         }
     }
 
@@ -189,7 +193,7 @@ impl Keeper {
         result: Result<(Vec<(Key, Summary)>, bool), Refusal>,
     ) {
         match result {
-            Ok((list, _)) => self.said(cx, req, false, Answer::List(list)),
+            Ok((list, more)) => self.said(cx, req, false, Answer::List(list, more)),
             Err(refusal) => self.repair_refused(cx, req, refusal),
         }
     }
@@ -230,8 +234,8 @@ impl Keeper {
             (Some(Answer::Digests(mine)), Some(Answer::Digests(theirs))) => {
                 self.narrow(cx, session, &mine, &theirs)
             }
-            (Some(Answer::List(mine)), Some(Answer::List(theirs))) => {
-                self.heal(cx, session, mine, theirs)
+            (Some(Answer::List(mine, more)), Some(Answer::List(theirs, more_of_theirs))) => {
+                self.heal(cx, session, (mine, more), (theirs, more_of_theirs))
             }
             _ => {}
         }
@@ -262,6 +266,7 @@ impl Keeper {
         session.req = self.draw_req();
         session.since = cx.now.at;
         let (req, at, span, peer) = (session.req, session.at, session.span, session.peer);
+        let after = session.after.clone();
         self.repair.session = Some(session);
         self.send(
             cx,
@@ -270,18 +275,49 @@ impl Keeper {
                 req,
                 at,
                 span,
-                after: None,
+                after: after.clone(),
             },
         );
-        let page = self.page(span, None);
+        let page = self.page(span, after);
         self.store(cx, Op::List(page), Next::OwnList(req));
     }
 
-    /// Fetches what the peer has newer, sends what we have newer.
+    /// Fetches what the peer has newer, sends what we have newer. Long keys fill a list soon: then only what
+    /// both lists reach is compared, and the next lists begin there.
     fn heal(
         &mut self,
         cx: &mut Context<'_>,
-        session: Session,
+        mut session: Session,
+        (mut mine, more): (Vec<(Key, Summary)>, bool),
+        (mut theirs, more_of_theirs): (Vec<(Key, Summary)>, bool),
+    ) {
+        // In the order of the lists: of a whole circle, the id it begins after is the last.
+        let first = session.span.from.wrapping_add(Id::from_u64(1));
+        let place = |key: &Key| (first.distance(key.id()), key.clone());
+        let end = |list: &[(Key, Summary)], more: bool| {
+            list.last().filter(|_| more).map(|(key, _)| place(key))
+        };
+        let reached = [end(&mine, more), end(&theirs, more_of_theirs)]
+            .into_iter()
+            .flatten()
+            .min();
+        if let Some(reached) = &reached {
+            mine.retain(|(key, _)| place(key) <= *reached);
+            theirs.retain(|(key, _)| place(key) <= *reached);
+        }
+        self.heal_listed(cx, &session, mine, theirs);
+        session.after = reached.map(|(_, key)| key);
+        if session.after.is_some() {
+            self.list(cx, session)
+        } else {
+            self.compare(cx, session.peer, session.at, session.todo)
+        }
+    }
+
+    fn heal_listed(
+        &mut self,
+        cx: &mut Context<'_>,
+        session: &Session,
         mine: Vec<(Key, Summary)>,
         theirs: Vec<(Key, Summary)>,
     ) {
@@ -319,7 +355,6 @@ impl Keeper {
                 );
             }
         }
-        self.compare(cx, session.peer, session.at, session.todo);
     }
 
     pub(super) fn repair_answered(

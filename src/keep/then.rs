@@ -64,6 +64,7 @@ pub(super) enum Next {
         at: RosterVersion,
         task: usize,
         from: HostId,
+        req: ReqId,
     },
     /// Repair: our own digests.
     OwnDigests(ReqId),

@@ -100,8 +100,9 @@ impl Keeper {
             self.timers.clear(Wake::Agree);
         }
         self.agree.ending = None;
+        self.tell_settled(cx, roster);
         if !roster.is_moving() {
-            return self.tell_settled(cx, roster);
+            return;
         }
         let ours = self
             .agree
@@ -127,15 +128,30 @@ impl Keeper {
         }
     }
 
+    /// Those who waited for a move to settle. If the next one has begun already, theirs ended as its Old.
     pub(super) fn tell_settled(&mut self, cx: &mut Context<'_>, roster: &Arc<Roster>) {
         for (ticket, wanted) in std::mem::take(&mut self.agree.settling) {
-            if *wanted != **roster.new() {
+            if *wanted != **roster.old() {
                 let why = "the move was given up: a host that was to take part did not answer";
                 self.answer(cx, ticket, Err(Failure::Change(why.into())));
             } else if roster.has(self.me) {
                 self.answer(cx, ticket, Ok(Outcome::Settled(roster.version)));
             } else {
-                self.leave_when_known(ticket, roster.version);
+                self.leave_when_known(cx, ticket, roster);
+            }
+        }
+    }
+
+    /// This host is out, and proposes nothing any more: those who wait here are told to ask another.
+    pub(super) fn drop_all(&mut self, cx: &mut Context<'_>, roster: &Arc<Roster>) {
+        for wish in std::mem::take(&mut self.agree.wishes) {
+            match (roster.moved(self.me, &wish.changes), wish.asker) {
+                (Err(ChangeError::Nothing), Asker::Local(ticket)) => {
+                    self.leave_when_known(cx, ticket, roster);
+                }
+                (_, asker) => {
+                    self.refuse(cx, &asker, "this host is in the ring no more: ask another");
+                }
             }
         }
     }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{MAX_REPLICAS, Membership, Phase, Roster};
+use super::{MAX_HOSTS, MAX_REPLICAS, MAX_ROSTER_BYTES, MAX_TOKENS, Membership, Phase, Roster};
 use crate::keyspace::Id;
 use crate::placement::{HostId, Member, Placement, PlacementError};
 
@@ -52,6 +52,14 @@ pub enum ChangeError {
     /// A host without a token would hold nothing.
     #[error("host {0} has no tokens: give it at least one")]
     Tokenless(HostId),
+    /// More tokens than a roster may list.
+    #[error("host {0} cannot have {1} tokens: at most {MAX_TOKENS}")]
+    Tokens(HostId, usize),
+    /// More than a roster may hold, so that nobody could read it.
+    #[error(
+        "the roster would be too large: at most {MAX_HOSTS} hosts and {MAX_ROSTER_BYTES} bytes; use fewer tokens"
+    )]
+    TooLarge,
     /// Tokens clash.
     #[error(transparent)]
     Placement(#[from] PlacementError),
@@ -69,7 +77,37 @@ pub(super) fn check_replicas(replicas: u8) -> Result<(), ChangeError> {
 /// Every host stands somewhere.
 pub(super) fn check_tokens(members: &BTreeMap<HostId, Member>) -> Result<(), ChangeError> {
     let tokenless = members.iter().find(|(_, member)| member.tokens.is_empty());
-    tokenless.map_or(Ok(()), |(host, _)| Err(ChangeError::Tokenless(*host)))
+    if let Some((host, _)) = tokenless {
+        return Err(ChangeError::Tokenless(*host));
+    }
+    if members.len() > MAX_HOSTS {
+        return Err(ChangeError::TooLarge);
+    }
+    let crowded = members
+        .iter()
+        .find(|(_, member)| member.tokens.len() > MAX_TOKENS);
+    crowded.map_or(Ok(()), |(host, member)| {
+        Err(ChangeError::Tokens(*host, member.tokens.len()))
+    })
+}
+
+/// What cannot be read back must never be agreed on: a little more than each host takes, all in all.
+pub(super) fn check_size<'a>(
+    members: impl Iterator<Item = (&'a HostId, &'a Member)>,
+) -> Result<(), ChangeError> {
+    let zone = |member: &Member| {
+        member
+            .zone
+            .as_ref()
+            .map_or(0, |zone| zone.to_string().len())
+    };
+    let bytes: usize = members
+        .map(|(_, member)| 40 + zone(member) + member.tokens.len() * Id::BYTES)
+        .sum();
+    if bytes + 256 > MAX_ROSTER_BYTES {
+        return Err(ChangeError::TooLarge);
+    }
+    Ok(())
 }
 
 impl Roster {
@@ -93,6 +131,14 @@ impl Roster {
             return Err(ChangeError::Nothing);
         }
         check_tokens(&members)?;
+        let changed =
+            |(host, member): &(&HostId, &Member)| old.placement.member(**host) != Some(*member);
+        check_size(
+            old.placement
+                .members()
+                .iter()
+                .chain(members.iter().filter(changed)),
+        )?;
         let placement = Placement::from_members(members)?;
         let new = Arc::new(Membership::new(replicas, placement));
         let phase = Phase::Moving {

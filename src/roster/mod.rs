@@ -230,6 +230,7 @@ impl Roster {
         change::check_replicas(replicas)?;
         let by = *members.keys().next().ok_or(ChangeError::Empty)?;
         change::check_tokens(&members)?;
+        change::check_size(members.iter())?;
         let placement = Placement::from_members(members)?;
         let phase = Phase::Settled(Arc::new(Membership::new(replicas, placement)));
         Ok(Roster {
