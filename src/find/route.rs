@@ -157,9 +157,10 @@ impl Finder {
         };
         let way = match self.successors.first() {
             _ if self.is_member() => self.way(now, &ask),
-            // Gone, but it knows who came after it.
-            Some(next) => Way::On(*next, lookup.left),
-            None => Way::Nowhere,
+            // Gone, but it knows who came after it; unless that is who sent the asker back here, while the
+            // ground changes hands.
+            Some(next) if lookup.left != Id::ZERO => Way::On(*next, lookup.left),
+            Some(_) | None => Way::Nowhere,
         };
         match way {
             Way::On(to, left)
