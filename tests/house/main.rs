@@ -205,7 +205,7 @@ fn our_compiler_is_not_older_than_our_dependencies_allow() {
         .args([
             "metadata",
             "--format-version=1",
-            "--offline",
+            "--locked",
             "--all-features",
         ])
         .args(["--filter-platform", host])
