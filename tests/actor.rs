@@ -118,17 +118,8 @@ impl Handler<Heard> for Probe {
     }
 }
 
-/// Sends a question to the first node that only the last one in that direction can answer.
-async fn walk(house: &House, direction: Direction) -> Vec<Peer> {
-    let asker = Peer {
-        id: Id::from_u64(1),
-        host: HostId(999),
-    };
-    let probe = Probe(Vec::new()).start();
-    house
-        .book
-        .borrow_mut()
-        .add_host(asker.host, probe.clone().recipient());
+/// A question for the first node in that direction that only the last one can answer, from `asker`.
+fn question(house: &House, direction: Direction, asker: Peer) -> Envelope {
     let (first, last) = (house.nodes[0], house.nodes[house.nodes.len() - 1]);
     let (start, target) = match direction {
         Direction::Clockwise => (first, last.id),
@@ -150,34 +141,43 @@ async fn walk(house: &House, direction: Direction) -> Vec<Peer> {
         avoid: Vec::new(),
         path: Some(vec![asker]),
     };
-    let body = Message::Find {
-        from: asker.id,
-        to: start.id,
-        message: FindMessage::Lookup(lookup),
-    };
-    let envelope = Envelope {
+    Envelope {
         from: asker.host,
         to: start.host,
-        body,
+        body: Message::Find {
+            from: asker.id,
+            to: start.id,
+            message: FindMessage::Lookup(lookup),
+        },
+    }
+}
+
+/// Asks round the whole ring in that direction; returns who handled the question.
+async fn walk(house: &House, direction: Direction) -> Vec<Peer> {
+    let asker = Peer {
+        id: Id::from_u64(1),
+        host: HostId(999),
     };
-    house
-        .book
-        .borrow()
-        .listed(&envelope)
-        .unwrap()
-        .do_send(envelope.clone());
+    let probe = Probe(Vec::new()).start();
+    let line = probe.clone().recipient();
+    house.book.borrow_mut().add_host(asker.host, line);
+    let envelope = question(house, direction, asker);
+    let first = house.book.borrow().listed(&envelope).unwrap().clone();
+    first.do_send(envelope);
     actix::clock::sleep(Duration::from_millis(1)).await;
     let heard = probe.send(Heard).await.unwrap();
     house.book.borrow_mut().remove_host(asker.host);
-    let answers = heard
-        .into_iter()
-        .filter_map(|envelope| match envelope.body {
-            Message::Find {
-                message: FindMessage::Answer { answer, .. },
-                ..
-            } => Some(answer),
-            _ => None,
-        });
+    let answers = heard.into_iter().filter_map(|envelope| {
+        if let Message::Find {
+            message: FindMessage::Answer { answer, .. },
+            ..
+        } = envelope.body
+        {
+            Some(answer)
+        } else {
+            None
+        }
+    });
     match answers.last() {
         Some(LookupAnswer::Found {
             path: Some(path), ..

@@ -4,6 +4,12 @@
 //! then the roster changes. After that the stores are opened and the copies counted: every acknowledged
 //! version must be on so many holders that every quorum meets it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "in a test they are the shortest way to fail"
+)]
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -7,6 +7,12 @@
 //! greater one than a later read. At the end every acknowledged write, or a newer one, must be readable
 //! from every host.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "in a test they are the shortest way to fail"
+)]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -240,12 +240,13 @@ mod tests {
         }
         disk.crash(1950, &mut ChaCha8Rng::seed_from_u64(seed));
         (0..10)
-            .map(
-                |key| match disk.store.apply(Op::Versions(record(key, 0).key)) {
-                    Done::Versions(summary) => summary.value.map(|version| version.stamp.0),
-                    other => panic!("{other:?}"),
-                },
-            )
+            .map(|key| {
+                let done = disk.store.apply(Op::Versions(record(key, 0).key));
+                let Done::Versions(summary) = done else {
+                    panic!("{done:?}");
+                };
+                summary.value.map(|version| version.stamp.0)
+            })
             .collect()
     }
 
