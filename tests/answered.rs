@@ -285,3 +285,32 @@ fn repair_finds_what_differs_among_long_keys() {
     go_on(&mut world, 120);
     check_all_copies(&mut world, &keys);
 }
+
+#[test]
+fn a_replica_that_slept_through_a_move_merges_what_it_missed() {
+    let mut world = world(5, 3, Duration::ZERO);
+    let keys: Vec<Key> = (0..100)
+        .map(|n| Key::new(format!("key {n}")).unwrap())
+        .collect();
+    put_keys(&mut world, &keys);
+    let gained = |change: &Change| {
+        let old = roster(&world);
+        let new = old.moved(HostId(1), std::slice::from_ref(change)).unwrap();
+        let comes = |key: &&Key| {
+            let (id, h2) = (key.id(), HostId(2));
+            new.new().holders(id).contains(&h2) && !old.new().holders(id).contains(&h2)
+        };
+        keys.iter().filter(comes).count()
+    };
+    let changes = (50..500).map(|seed| Change::Tokens(HostId(5), random(seed, 4)));
+    let change = changes
+        .into_iter()
+        .find(|change| gained(change) > 3)
+        .unwrap();
+    world.crash(HostId(2));
+    let moved = Request::Change(vec![change]);
+    assert!(matches!(ask(&mut world, 1, moved), Ok(Outcome::Settled(_))));
+    world.restart(HostId(2));
+    go_on(&mut world, 30);
+    check_all_copies(&mut world, &keys);
+}

@@ -94,6 +94,31 @@ impl Keeper {
         }
     }
 
+    /// A proposer that has no vote writes its ballot down like one that has: no later life uses it again.
+    pub(super) fn note_ballot(
+        &mut self,
+        cx: &mut Context<'_>,
+        version: RosterVersion,
+        ballot: Ballot,
+    ) {
+        self.agree.acceptor = Acceptor {
+            version,
+            promised: ballot,
+            accepted: None,
+        };
+        let state = self.agree.acceptor.encode();
+        let to = self.me;
+        self.store(
+            cx,
+            Op::Set(Setting::Acceptor, state),
+            Next::Promised {
+                to,
+                version,
+                ballot,
+            },
+        );
+    }
+
     /// The promise is on disk; if a greater one was made meanwhile, this one is not given.
     pub(super) fn promise_is_durable(
         &mut self,

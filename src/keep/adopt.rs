@@ -124,7 +124,7 @@ impl Keeper {
             self.send(cx, host, KeepMessage::RosterHave { version });
         }
         self.sweep_later(before.as_deref());
-        self.live_by(cx, &roster);
+        self.live_by(cx, before.as_deref(), &roster);
         self.restart_all(cx);
         for (from, message) in std::mem::take(&mut self.parked) {
             self.handle(cx, from, message);
@@ -132,9 +132,24 @@ impl Keeper {
     }
     // endregion: adopted
 
-    /// Takes up the work that this roster means for this host.
-    pub(super) fn live_by(&mut self, cx: &mut Context<'_>, roster: &Arc<Roster>) {
-        self.begin_move(cx, roster);
+    /// The disk did not take the roster: the one before holds until this one is offered again.
+    pub(super) fn not_adopted(&mut self, cx: &mut Context<'_>, version: RosterVersion) {
+        let failed = |adopting: &mut Adopting| adopting.roster.version == version;
+        if self.adopting.take_if(failed).is_some() {
+            for (from, message) in std::mem::take(&mut self.parked) {
+                self.handle(cx, from, message);
+            }
+        }
+    }
+
+    /// Takes up the work that this roster means for this host, which lived by another one before.
+    pub(super) fn live_by(
+        &mut self,
+        cx: &mut Context<'_>,
+        before: Option<&Roster>,
+        roster: &Arc<Roster>,
+    ) {
+        self.begin_move(cx, before, roster);
         self.begin_drive(cx, roster);
         self.wishes_after(cx, roster);
         self.join_after(cx, roster);

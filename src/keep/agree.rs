@@ -47,6 +47,9 @@ pub(super) struct Proposal {
     goal: Goal,
     pub(super) version: RosterVersion,
     ballot: Ballot,
+    /// Whether our own disk has the ballot. Nothing is proposed before: a later life that did not know it
+    /// could propose something else at the same ballot.
+    noted: bool,
     stage: Stage,
 }
 
@@ -123,8 +126,12 @@ impl Keeper {
             goal,
             version,
             ballot,
+            noted: false,
             stage: Stage::Preparing(Vec::new()),
         });
+        if !roster.old().has(self.me) {
+            self.note_ballot(cx, version, ballot);
+        }
         for host in roster.old().placement.hosts() {
             self.send(cx, host, KeepMessage::Prepare { version, ballot });
         }
@@ -177,17 +184,17 @@ impl Keeper {
         let Some(proposal) = self.agree.proposal.as_mut() else {
             return;
         };
-        if proposal.version != version || proposal.ballot != ballot || !roster.old().has(from) {
+        if proposal.version != version || proposal.ballot != ballot {
             return;
         }
+        proposal.noted |= from == self.me;
         let Stage::Preparing(promises) = &mut proposal.stage else {
             return;
         };
-        if promises.iter().any(|(host, _)| *host == from) {
-            return;
+        if roster.old().has(from) && !promises.iter().any(|(host, _)| *host == from) {
+            promises.push((from, accepted));
         }
-        promises.push((from, accepted));
-        if promises.len() < roster.old().majority() {
+        if !proposal.noted || promises.len() < roster.old().majority() {
             return;
         }
         let goal = proposal.goal;

@@ -25,6 +25,9 @@ impl Keeper {
 
     #[expect(clippy::too_many_lines, reason = "one line for each message")]
     pub(super) fn handle(&mut self, cx: &mut Context<'_>, from: HostId, message: KeepMessage) {
+        if self.start == 0 {
+            self.reserve(cx, None);
+        }
         if asks_for_data(&message) && self.parks(from, &message) {
             return;
         }
@@ -98,7 +101,27 @@ impl Keeper {
         }
     }
 
+    /// A setting that could not be stored: what it was to make durable is neither said nor lived by, and is
+    /// tried again when the next message asks for it.
+    fn unsaved(&mut self, cx: &mut Context<'_>, next: &Next) -> bool {
+        if *next == Next::Life {
+            self.reserving = None;
+            true
+        } else if let Next::Adopted(version) = next {
+            self.not_adopted(cx, *version);
+            true
+        } else {
+            matches!(next, Next::Promised { .. } | Next::Accepted { .. })
+        }
+    }
+
     pub(super) fn stored_next(&mut self, cx: &mut Context<'_>, done: Done, next: Next) {
+        if let Done::Failed(error) = &done
+            && self.unsaved(cx, &next)
+        {
+            log::error!("{}: {error}; {next:?} is not done", self.me);
+            return;
+        }
         match next {
             Next::Nothing => {}
             Next::Answer { to, req, at } => self.stored_answer(cx, done, (to, req, at)),

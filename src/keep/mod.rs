@@ -196,7 +196,7 @@ impl Keeper {
         self.begin_periods(cx.now.at);
         if let Some(roster) = self.roster.clone() {
             self.sweep_later(Some(&roster));
-            self.live_by(cx, &roster);
+            self.live_by(cx, None, &roster);
         }
         self.settle_loopback(cx);
     }

@@ -17,9 +17,9 @@ use std::sync::Arc;
 
 use crate::keyspace::Span;
 use crate::message::{Event, KeepMessage, Refusal, ReqId};
-use crate::placement::{HostId, Piece};
+use crate::placement::{HostId, Piece, pieces};
 use crate::record::Record;
-use crate::roster::{Roster, RosterVersion};
+use crate::roster::{Roster, RosterVersion, same_hosts};
 use crate::store::{Done, Op};
 
 use super::task::{Mover, Source, Task};
@@ -29,9 +29,15 @@ use super::{Context, Keeper};
 
 impl Keeper {
     /// A roster was adopted: begin its move, finish the last one, or forget it.
-    pub(super) fn begin_move(&mut self, cx: &mut Context<'_>, roster: &Arc<Roster>) {
+    pub(super) fn begin_move(
+        &mut self,
+        cx: &mut Context<'_>,
+        lived_by: Option<&Roster>,
+        roster: &Arc<Roster>,
+    ) {
         let before = std::mem::take(&mut self.mover);
-        let went_on = before.at.next() == roster.version
+        let followed = before.at.next() == roster.version;
+        let went_on = followed
             && before
                 .tasks
                 .iter()
@@ -49,6 +55,11 @@ impl Keeper {
                 .into_iter()
                 .filter(|task| !task.complete)
                 .map(|task| Task::new(later(task.piece)))
+                .collect()
+        } else if let Some(lived_by) = lived_by.filter(|_| !followed) {
+            slept_through(lived_by, roster)
+                .filter(|piece| piece.new.contains(&self.me))
+                .map(|piece| Task::new(later(piece)))
                 .collect()
         } else {
             Vec::new()
@@ -399,6 +410,15 @@ impl Keeper {
             self.pass_over(cx, index, host);
         }
     }
+}
+
+/// What has moved between the roster a host lived by and the settled one it adopts, if it heard of none in
+/// between: all of it may be missing here.
+fn slept_through(lived_by: &Roster, roster: &Roster) -> impl Iterator<Item = Piece> {
+    let (old, new) = (lived_by.old(), roster.new());
+    pieces(&old.placement, old.r(), &new.placement, new.r())
+        .into_iter()
+        .filter(|piece| !same_hosts(&piece.old, &piece.new))
 }
 
 /// Once settled, what is unfinished is merged from those who hold it now.

@@ -338,6 +338,6 @@ impl Roster {
 
 /// Whether two lists name the same hosts, in whatever order: then a quorum of one is a quorum of the
 /// other, and nothing has to move.
-fn same_hosts(a: &[HostId], b: &[HostId]) -> bool {
+pub(crate) fn same_hosts(a: &[HostId], b: &[HostId]) -> bool {
     a.len() == b.len() && a.iter().all(|host| b.contains(host))
 }
