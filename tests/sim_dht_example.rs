@@ -6,7 +6,7 @@
 )]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn program() -> PathBuf {
     // `cargo test` builds the examples beside the tests.
@@ -113,6 +113,14 @@ fn bad_arguments_are_named_and_end_with_2() {
             "--kill 10",
             "--kill 10 of --nodes 10: at least one host must stay",
         ),
+        (
+            "--nodes 5 --kill 4",
+            "one after the other two hosts must stay",
+        ),
+        (
+            "--replicas 2 --kill 1",
+            "one after the other takes 3 copies or more",
+        ),
         ("--at-once", "--kill <KILL>"),
         ("--routes up", "[possible values: neighbours, fingers, all]"),
         ("--text /no/such/file", "name a readable text file"),
@@ -126,5 +134,21 @@ fn bad_arguments_are_named_and_end_with_2() {
             "{arguments}: {said}"
         );
         assert_eq!(output.stdout, b"", "{arguments}");
+    }
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_may_go() {
+    for arguments in ["", "--nodes 3 --trace"] {
+        let mut child = Command::new(program())
+            .args(arguments.split_whitespace())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{arguments}: {output:?}");
+        assert_eq!(output.stderr, b"", "{arguments}");
     }
 }

@@ -8,9 +8,10 @@
 //!
 //! All of it happens in virtual time, under tokio's paused clock: the same seed gives the same output.
 
+#[macro_use]
+mod show;
 mod options;
 mod play;
-mod show;
 
 use std::process::ExitCode;
 
@@ -96,7 +97,7 @@ async fn story(options: &Options, keys: Vec<(Key, Bytes)>) -> Result<()> {
         None => crash_some(&mut play).await?,
     }
     let messages = play.stage.delivered();
-    println!(
+    tell!(
         "\n{messages} messages in {} virtual seconds, seed {}",
         play.stage.now(),
         options.seed
@@ -114,33 +115,34 @@ async fn grow(options: &Options, keys: Vec<(Key, Bytes)>) -> Result<Play> {
     });
     let mut play = Play::begin(options, keys).await?;
     if many {
-        println!(
+        tell!(
             "{} hosts with {} tokens each",
-            options.nodes, options.tokens
+            options.nodes,
+            options.tokens
         );
-        println!(
+        tell!(
             "(rings of more than {} hosts start settled)",
             play::GROW_UP_TO
         );
         if options.nodes > play::ENCODE_UP_TO {
-            println!(
+            tell!(
                 "(with more than {} hosts messages are not encoded)",
                 play::ENCODE_UP_TO
             );
         }
         return Ok(play);
     }
-    println!("h1 founds a ring, alone");
+    tell!("h1 founds a ring, alone");
     while play.hosts.len() < usize::try_from(options.nodes)? {
         let host = play.join().await?;
         let roster = play.roster()?;
-        println!(
+        tell!(
             "{host} joins: {} settled after {} s",
             roster.version,
             play.stage.now()
         );
     }
-    println!();
+    tell!();
     show::ring(&play)?;
     Ok(play)
 }
@@ -157,7 +159,7 @@ async fn store(play: &Play) -> Result<()> {
     play.put_all().await?;
     show::hosts(play, &before)?;
     let each = (play.stage.delivered() - begun) as f64 / n as f64;
-    println!("\n{each:.1} messages for each put");
+    tell!("\n{each:.1} messages for each put");
     Ok(())
 }
 
@@ -192,7 +194,7 @@ async fn join_and_leave(play: &mut Play) -> Result<()> {
     let host = play.join().await?;
     let (round, spent) = read(play).await?;
     say(&format!("with {host}"), play, &round, &spent);
-    println!();
+    tell!();
     let fresh = vec![Traffic::default(); play.hosts.len()];
     show::hosts(play, &fresh)?;
 
@@ -226,7 +228,7 @@ fn say(when: &str, play: &Play, round: &Round, spent: &[Traffic]) {
     let n = play.keys.len();
     let hosts = spent.len().max(1) as u64;
     let bytes: u64 = spent.iter().map(|traffic| traffic.bytes_sent).sum();
-    println!(
+    tell!(
         "{when:>12}: {} of {n} lines as they were; {:.0}% of the requests went to a host without a copy; \
          {} bytes per host",
         round.right,
@@ -242,8 +244,8 @@ async fn crash_some(play: &mut Play) -> Result<()> {
     let count = spare.min((play.hosts.len() - 1) / 2).min(2);
     if count == 0 {
         show::title("Nobody crashes");
-        println!(
-            "with {} hosts and {} copies nobody can be spared",
+        tell!(
+            "hosts: {}, copies: {}; nobody can be spared",
             play.hosts.len(),
             roster.new().r()
         );
@@ -257,7 +259,7 @@ async fn crash_some(play: &mut Play) -> Result<()> {
         .join(" and ");
     show::title(format!("{names} crash at once"));
     let round = play.get_all().await?;
-    println!(
+    tell!(
         "at once: {} of {} lines are there",
         round.right,
         play.keys.len()
@@ -266,15 +268,15 @@ async fn crash_some(play: &mut Play) -> Result<()> {
     let seconds = play.restore(&dead).await?;
     let round = play.get_all().await?;
     let r = play.roster()?.new().r();
-    println!("{seconds:.1} s later: all {r} copies of every line are back");
-    println!(
+    tell!("{seconds:.1} s later: all {r} copies of every line are back");
+    tell!(
         "and then: {} of {} lines are there\n",
         round.right,
         play.keys.len()
     );
     ensure!(round.right == play.keys.len(), "keys were lost: {round:?}");
     show::ring(play)?;
-    println!();
+    tell!();
     show::hosts(play, &vec![Traffic::default(); play.hosts.len()])
 }
 
@@ -296,12 +298,12 @@ async fn kill_in_turn(play: &mut Play, kill: u32) -> Result<()> {
         bar.inc(1);
         if bar.is_hidden() {
             let r = play.roster()?.new().r();
-            println!("{host} crashes; after {seconds:.1} s every line has {r} copies again");
+            tell!("{host} crashes; after {seconds:.1} s every line has {r} copies again");
         }
     }
     bar.finish_and_clear();
     let round = play.get_all().await?;
-    println!("{} of {} lines are there", round.right, play.keys.len());
+    tell!("{} of {} lines are there", round.right, play.keys.len());
     ensure!(round.right == play.keys.len(), "keys were lost: {round:?}");
     Ok(())
 }
@@ -321,13 +323,16 @@ async fn kill_at_once(play: &mut Play, kill: u32) -> Result<()> {
     let lost = copies.iter().filter(|copies| **copies == 0).count();
     let refused = copies.iter().filter(|copies| **copies < quorum).count();
     let n = play.keys.len();
+    let share = (p * 1000.0).round() / 1000.0;
     let expected = n as f64 * p.powi(i32::try_from(r)?);
-    println!("keys without a copy: {lost} of {n}; expected p^R = {p}^{r}: {expected:.1}");
-    println!("keys without a quorum of {quorum}, which wait for their hosts: {refused}");
+    tell!("keys without a copy: {lost} of {n}; expected p^R = {share}^{r}: {expected:.1}");
+    tell!("keys without a quorum of {quorum}, which wait for their hosts: {refused}");
     let round = play.get_all().await?;
-    println!(
+    tell!(
         "read: {} as they were, {} refused, {} absent",
-        round.right, round.failed, round.absent
+        round.right,
+        round.failed,
+        round.absent
     );
     ensure!(
         round.absent == 0,

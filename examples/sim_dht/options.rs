@@ -88,12 +88,29 @@ fn number(text: &str, least: u32, most: u32) -> Result<u32, String> {
 impl Options {
     /// What no single option shows to be wrong.
     pub(crate) fn check(&self) -> Result<(), String> {
-        match self.kill {
-            Some(kill) if kill >= self.nodes => Err(format!(
-                "--kill {kill} of --nodes {}: at least one host must stay; kill fewer, or start more",
-                self.nodes
-            )),
-            Some(_) | None => Ok(()),
+        let (kill, nodes) = (self.kill.unwrap_or(0), self.nodes);
+        if kill >= nodes {
+            return Err(format!(
+                "--kill {kill} of --nodes {nodes}: at least one host must stay; kill fewer, or start more"
+            ));
         }
+        if kill == 0 || self.at_once {
+            return Ok(());
+        }
+        // Whoever dies is removed, and that needs a majority of the hosts and of each key's copies.
+        if kill + 2 > nodes {
+            return Err(format!(
+                "--kill {kill} of --nodes {nodes}: one after the other two hosts must stay, for of two neither can \
+                 remove the other; kill fewer, start more, or add --at-once"
+            ));
+        }
+        if self.replicas < 3 {
+            return Err(format!(
+                "--kill {kill} with --replicas {}: one after the other takes 3 copies or more, of which one can be \
+                 spared; keep more, or add --at-once",
+                self.replicas
+            ));
+        }
+        Ok(())
     }
 }

@@ -21,6 +21,7 @@ use roundelay::sim::{NetworkConfig, RingPlan, Stage, Traffic};
 use roundelay::store::MemoryStore;
 
 use crate::options::{Options, Sight};
+use crate::show::Screen;
 
 /// Rings of more hosts start settled, all at once: growing one by one is for watching.
 pub(crate) const GROW_UP_TO: u32 = 64;
@@ -106,7 +107,7 @@ impl Play {
         };
         let mut stage = Stage::new(plan.seed, network);
         if options.trace {
-            stage.trace(Some(Box::new(std::io::stdout())));
+            stage.trace(Some(Box::new(Screen)));
         }
         let hosts = if options.nodes > GROW_UP_TO {
             stage.settle(&plan)?;
