@@ -6,10 +6,10 @@
 //! messages in and effects out.
 //!
 //! ```text
-//!          ┌──── next ───>┐
-//!        <10> ── <22> ── <37> ── <51> ──┐         the key "Hi" is the number 30 on the circle:
-//!          │                            │         it belongs to <37>, the first node at or after
-//!          └────────────────────────────┘         it; each node knows its next and its prev
+//!             next ─────────>
+//!   ┌─⇄ <10> ⇄ <22> ⇄ <37> ⇄ <51> ⇄─┐       a key is a number, too: one at 30 belongs to <37>,
+//!   └───────────────────────────────┘       the first node at or after it; one at 60 to <10>.
+//!             <───────── prev               Each node knows its next and its prev.
 //! ```
 
 // How do many small processes form one circle and pass a message round it?

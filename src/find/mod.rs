@@ -27,8 +27,8 @@
 //!
 //! [`Finder`] is pure: it is told messages and times, and says what to send and when to wake it.
 //!
-//! Left out on purpose: copies. One node holds a span; if it crashes, its records are gone until its
-//! roster's copies say otherwise (module `keep`). And two nodes that suspect each other falsely for
+//! Left out on purpose: copies. One node holds a span, and if it crashes, its records are gone: copies
+//! need a roster (module `keep`). And two nodes that suspect each other falsely for
 //! longer than `takeover_after` may each believe to be the owner: links alone cannot exclude that,
 //! which is why whatever must not be lost goes by the roster. Two rings that were parted for so long
 //! do not merge by themselves.

@@ -85,7 +85,6 @@ impl Keeper {
         self.adopting = Some(Adopting { roster, tell });
     }
 
-    // region: adopted
     /// Whether this host has no memory of a ring that counts it in: its disk holds no roster, and it has
     /// seen none without itself in this life. Then, unless it is just being let in, its store is not the one
     /// the ring knows by its id.
@@ -104,6 +103,7 @@ impl Keeper {
         self.join_failed(cx, &why);
     }
 
+    // region: adopted
     /// The roster is on disk: from here on this host lives by it.
     pub(super) fn adopted(&mut self, cx: &mut Context<'_>, version: RosterVersion) {
         let Some(Adopting { roster, tell }) = self

@@ -1,7 +1,7 @@
 //! The ordered tokens once more, laid flat for fast answers.
 //!
-//! A tree answers "first token at or after this id" in some seventeen steps among 100,000, each to
-//! another place in memory. Hashed ids are spread evenly, so their first bits nearly tell the answer:
+//! A tree answers "first token at or after this id" in five or six levels among 100,000, each in
+//! another place of memory. Hashed ids are spread evenly, so their first bits nearly tell the answer:
 //! this index keeps the tokens in one array and, for each value of the first bits, where they begin.
 //!
 //! ```text

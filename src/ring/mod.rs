@@ -21,8 +21,8 @@
 //! The file `ring/relay.rs` has the parts that every later stage uses again: [`Direction`],
 //! [`Links`] and [`Relay`]. They know nothing of actors. The file `ring/process.rs` has the actor.
 //!
-//! Left out on purpose: processes that crash without a word (chapter 6 shows why two pointers are
-//! not enough for that), and any answer to a message.
+//! Left out on purpose: processes that crash without a word (chapters 2 and 6 show why two pointers
+//! are not enough for that), and any answer to a message.
 
 mod process;
 mod relay;

@@ -1,6 +1,7 @@
 //! Who is in, and therefore who holds what?
 //!
-//! Pointers under false suspicion cannot say which hosts form a quorum. So the hosts agree on one value,
+//! Each node follows its own links, and some suspect others wrongly. So links cannot say which three hosts
+//! hold a key: two nodes may name different ones, and write past each other. Therefore the hosts agree on one value,
 //! the *roster*: who is in, with which tokens, and how many copies (R) a key has. Everything about
 //! placement is a pure function of it. Each change is a new version, agreed on by Paxos among the hosts
 //! of the version before (see `keep::agree`), and goes through two steps:
