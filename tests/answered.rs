@@ -314,3 +314,43 @@ fn a_replica_that_slept_through_a_move_merges_what_it_missed() {
     go_on(&mut world, 30);
     check_all_copies(&mut world, &keys);
 }
+
+#[test]
+fn a_replica_that_restarts_before_it_is_complete_goes_on() {
+    let mut world = world(5, 3, Duration::ZERO);
+    let keys: Vec<Key> = (0..100)
+        .map(|n| Key::new(format!("key {n}")).unwrap())
+        .collect();
+    put_keys(&mut world, &keys);
+    let gained = |change: &Change| {
+        let old = roster(&world);
+        let new = old.moved(HostId(1), std::slice::from_ref(change)).unwrap();
+        let comes = |key: &&Key| {
+            let (id, h2) = (key.id(), HostId(2));
+            new.new().holders(id).contains(&h2) && !old.new().holders(id).contains(&h2)
+        };
+        keys.iter().filter(comes).count()
+    };
+    let changes = (50..500).map(|seed| Change::Tokens(HostId(5), random(seed, 4)));
+    let change = changes
+        .into_iter()
+        .find(|change| gained(change) > 3)
+        .unwrap();
+    world.crash(HostId(2));
+    let moved = Request::Change(vec![change]);
+    assert!(matches!(ask(&mut world, 1, moved), Ok(Outcome::Settled(_))));
+    world.add_rule(Rule {
+        name: "Chunk".into(),
+        from: None,
+        to: Some(HostId(2)),
+        fate: Fate::Drop,
+        times: 10_000,
+    });
+    world.restart(HostId(2));
+    go_on(&mut world, 4);
+    world.crash(HostId(2));
+    world.clear_rules();
+    world.restart(HostId(2));
+    go_on(&mut world, 60);
+    check_all_copies(&mut world, &keys);
+}

@@ -121,6 +121,8 @@ pub struct Keeper {
     agree: Agree,
     drive: Drive,
     mover: Mover,
+    /// Whether spans of ours may still lack what others hold since an earlier move: on disk, too.
+    late: bool,
     drift: Drift,
     open: BTreeMap<ReqId, Open>,
     many: BTreeMap<Ticket, outcome::Many>,
@@ -174,6 +176,7 @@ impl Keeper {
             agree,
             drive: Drive::default(),
             mover: Mover::default(),
+            late: settings(Setting::Move).is_some_and(|said| !said.is_empty()),
             drift: Drift::default(),
             open: BTreeMap::new(),
             many: BTreeMap::new(),

@@ -15,12 +15,14 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::keyspace::Span;
 use crate::message::{Event, KeepMessage, Refusal, ReqId};
 use crate::placement::{HostId, Piece, pieces};
 use crate::record::Record;
 use crate::roster::{Roster, RosterVersion, same_hosts};
-use crate::store::{Done, Op};
+use crate::store::{Done, Op, Setting};
 
 use super::task::{Mover, Source, Task};
 use super::then::Next;
@@ -49,6 +51,9 @@ impl Keeper {
                 .filter(|piece| piece.new.contains(&self.me))
                 .map(Task::new)
                 .collect()
+        } else if self.late {
+            let spans = roster.spans_of(self.me).into_iter();
+            spans.map(|span| Task::new(held(roster, span))).collect()
         } else if went_on {
             before
                 .tasks
@@ -64,12 +69,28 @@ impl Keeper {
         } else {
             Vec::new()
         };
+        let slept = lived_by.is_some() && !followed;
+        if !self.late && (slept || !roster.is_moving()) && !tasks.is_empty() {
+            self.set_late(cx, true);
+        }
         self.mover = Mover {
             at: roster.version,
             tasks,
             ..Mover::default()
         };
         self.pump(cx);
+    }
+
+    /// Notes on disk whether something of an earlier move is still to be merged here: neither a restart nor
+    /// the next move may make this host forget it.
+    fn set_late(&mut self, cx: &mut Context<'_>, late: bool) {
+        self.late = late;
+        let said = if late {
+            Bytes::from_static(b"late")
+        } else {
+            Bytes::new()
+        };
+        self.store(cx, Op::Set(Setting::Move, said), Next::Nothing);
     }
 
     /// By links alone: brings one span here from the node that gives it. It shows in
@@ -166,6 +187,13 @@ impl Keeper {
         }
         if self.mover.is_complete() {
             self.mover.said = true;
+            let settled = self
+                .roster
+                .as_ref()
+                .is_some_and(|roster| !roster.is_moving());
+            if settled && self.late {
+                self.set_late(cx, false);
+            }
             self.timers.clear(Wake::Mover);
             let (version, records) = (self.mover.at, self.mover.records);
             self.note(cx, Event::Complete { version, records });
@@ -419,6 +447,16 @@ fn slept_through(lived_by: &Roster, roster: &Roster) -> impl Iterator<Item = Pie
     pieces(&old.placement, old.r(), &new.placement, new.r())
         .into_iter()
         .filter(|piece| !same_hosts(&piece.old, &piece.new))
+}
+
+/// A span of a settled roster, to be merged from those who hold it.
+fn held(roster: &Roster, span: Span) -> Piece {
+    let holders = roster.new().holders(span.to);
+    Piece {
+        span,
+        old: holders.clone(),
+        new: holders,
+    }
 }
 
 /// Once settled, what is unfinished is merged from those who hold it now.
