@@ -284,6 +284,10 @@ impl Host {
         if self.nodes.is_empty() {
             return fx.answer(ticket, Err(Failure::NoRing));
         }
+        if self.leaving.is_some() {
+            let why = "this host is leaving already: wait for the answer";
+            return fx.answer(ticket, Err(Failure::Change(why.into())));
+        }
         self.leaving = Some(ticket);
         for id in self.node_ids() {
             self.with_node(now, id, fx, |node, out| node.leave(now.at, out));
