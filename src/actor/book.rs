@@ -28,7 +28,7 @@ pub struct Book {
 }
 
 impl Book {
-    /// An empty book.
+    /// A book in which nobody stands: every message is lost.
     #[must_use]
     pub fn new() -> Book {
         Book::default()
@@ -39,17 +39,18 @@ impl Book {
         self.network = line;
     }
 
-    /// Lists a host.
+    /// Messages for this host, and for those of its nodes that have no line of their own, leave by `line`
+    /// from now on.
     pub fn add_host(&mut self, host: HostId, line: Line) {
         self.hosts.insert(host, line);
     }
 
-    /// Lists a node.
+    /// Messages for this node leave by `line` from now on.
     pub fn add_node(&mut self, node: Peer, line: Line) {
         self.nodes.insert(node, line);
     }
 
-    /// Strikes a node out.
+    /// Strikes a node out. Messages for it go to its host's line, if there is one.
     pub fn remove_node(&mut self, node: Peer) {
         self.nodes.remove(&node);
     }

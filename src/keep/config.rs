@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::message::Consistency;
 
-/// The settings of keeping.
+/// How long keeping waits, how much of what it holds at once, and what happens beyond.
 #[derive(Clone, Debug)]
 pub struct KeepConfig {
     /// What a request gets that names no consistency.

@@ -100,7 +100,9 @@ pub struct Context<'a> {
     pub fx: &'a mut dyn Effects<Then>,
 }
 
-/// The keeping side of one host.
+/// What one host needs to keep its part of the keys: its roster, the requests it coordinates, its hints, its
+/// share in a move. It does nothing by itself: each call tells it what happened, and what it wants done
+/// goes to the [`Effects`] of that call.
 pub struct Keeper {
     me: HostId,
     config: KeepConfig,

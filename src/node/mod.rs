@@ -47,7 +47,8 @@ use request::Purpose;
 
 pub use config::HostConfig;
 
-/// One host's state.
+/// All that a host is while it runs: a finder for each of its tokens and one keeper. A driver feeds it messages,
+/// requests, store results and the time; what is on disk is the store's.
 pub struct Host {
     config: HostConfig,
     keeper: Keeper,
