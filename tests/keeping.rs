@@ -418,3 +418,22 @@ fn a_host_that_left_may_come_back() {
     assert!(matches!(ask(&mut world, 3, join), Outcome::Settled(_)));
     assert!(roster(&world).has(HostId(3)));
 }
+
+#[test]
+fn a_change_that_cannot_begin_is_answered_all_the_same() {
+    let mut world = world(3, 3);
+    world.crash(HostId(2));
+    world.crash(HostId(3));
+    let options = Options {
+        deadline: Some(Duration::from_secs(10)),
+        ..Options::default()
+    };
+    let remove = Request::Change(vec![Change::Remove(HostId(2))]);
+    let change = world.request(HostId(1), remove, options);
+    go_on(&mut world, 11);
+    let answer = world.take_answer(change);
+    assert!(
+        matches!(answer, Some(Answer::Reply(Err(Failure::Change(_))))),
+        "one of three is no majority: {answer:?}"
+    );
+}

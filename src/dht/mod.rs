@@ -29,9 +29,9 @@
 //! *Hold these true*: every call about keys ends by its deadline, with an answer, a failure that says what is
 //! stored, or [`DhtError::Gone`]; nothing is retried behind the caller's back, so what a failure says is so.
 //!
-//! A change of who is in ([`Dht::remove`] and the like) has no deadline: it ends when it has settled, cannot be, or
-//! is given up ([`Dht::cancel_move`]). One that waits for a dead host waits as long as that is dead; who does not
-//! want to wait drops the call, and the change goes on.
+//! A change of who is in ([`Dht::remove`] and the like) has to *begin* by its deadline (five minutes, if the
+//! options name none); then it ends when it has settled or is given up ([`Dht::cancel_move`]). One that waits for a
+//! dead host waits as long as that is dead; who does not want to wait drops the call, and the change goes on.
 //!
 //! Left out on purpose: a cache (a get means to ask).
 

@@ -27,6 +27,8 @@ pub struct KeepConfig {
     pub source_patience: Duration,
     /// If too many of a move's receivers are silent for this long, giving up is proposed.
     pub give_up: Duration,
+    /// A change of the roster that has not begun after this long is dropped, and whoever asked is told.
+    pub change_deadline: Duration,
     /// The clock reserves stamps this far ahead, so that the disk is not asked at each write.
     pub clock_ahead: Duration,
     /// A host whose wall clock leads the median of its peers' by more than this coordinates no writes: its
@@ -69,6 +71,7 @@ impl Default for KeepConfig {
             drive: Duration::from_millis(500),
             source_patience: Duration::from_secs(3),
             give_up: Duration::from_secs(30),
+            change_deadline: Duration::from_secs(300),
             clock_ahead: Duration::from_secs(10),
             max_drift: Duration::from_secs(10),
             max_open: 10_000,

@@ -15,6 +15,7 @@ impl Keeper {
             Wake::Pull(req) => self.pull_due(cx, req),
             Wake::Gossip => self.gossip_due(cx),
             Wake::Agree => self.agree_due(cx),
+            Wake::Wishes => self.wishes_due(cx),
             Wake::Drive => self.drive_due(cx),
             Wake::Mover => self.mover_due(cx),
             Wake::Join => self.join_due(cx),

@@ -16,6 +16,8 @@ pub(super) enum Wake {
     Gossip,
     /// Prepare or propose again.
     Agree,
+    /// Drop changes that have not begun in time.
+    Wishes,
     /// See how far a move is.
     Drive,
     /// Ask sources again.

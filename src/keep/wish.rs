@@ -4,9 +4,11 @@
 //! roster does what it asks for, whoever proposed it, and answered when that move has settled.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::message::{Failure, KeepMessage, Outcome, ReqId, Ticket};
 use crate::placement::HostId;
+use crate::record::Time;
 use crate::roster::{Change, ChangeError, Roster};
 
 use super::agree::Goal;
@@ -30,19 +32,50 @@ pub(super) enum Asker {
 pub(super) struct Wish {
     pub(super) changes: Vec<Change>,
     pub(super) asker: Asker,
+    /// If it has not begun by then, whoever asked is told so, and it is dropped.
+    pub(super) due: Time,
 }
 
 impl Keeper {
-    /// A client of this host wants a batch of changes.
-    pub fn change(&mut self, cx: &mut Context<'_>, ticket: Ticket, changes: Vec<Change>) {
+    /// A client of this host wants a batch of changes; they must begin within `deadline`, or the usual time.
+    pub fn change(
+        &mut self,
+        cx: &mut Context<'_>,
+        ticket: Ticket,
+        changes: Vec<Change>,
+        deadline: Option<Duration>,
+    ) {
+        let due = cx.now.at + deadline.unwrap_or(self.config.change_deadline);
+        let asker = Asker::Local(ticket);
         self.wish(
             cx,
             Wish {
                 changes,
-                asker: Asker::Local(ticket),
+                asker,
+                due,
             },
         );
         self.settle_loopback(cx);
+    }
+
+    /// Changes that have not begun in time are dropped, and whoever asked is told.
+    pub(super) fn wishes_due(&mut self, cx: &mut Context<'_>) {
+        let wishes = std::mem::take(&mut self.agree.wishes).into_iter();
+        let (late, waiting): (Vec<Wish>, Vec<Wish>) =
+            wishes.partition(|wish| wish.due <= cx.now.at);
+        self.agree.wishes = waiting.into();
+        for wish in late {
+            let why = "the change has not begun in time: another move is under way, or too few hosts of the \
+                       roster answer; it may still begin, the status tells";
+            self.refuse(cx, &wish.asker, why);
+        }
+        self.arm_wishes();
+    }
+
+    fn arm_wishes(&mut self) {
+        if let Some(due) = self.agree.wishes.iter().map(|wish| wish.due).min() {
+            self.timers.set(Wake::Wishes, due);
+        }
     }
 
     /// A client wants the present move given up.
@@ -69,7 +102,13 @@ impl Keeper {
     ) {
         let asker = Asker::Remote(from, req);
         if !self.agree.wishes.iter().any(|wish| wish.asker == asker) {
-            self.wish(cx, Wish { changes, asker });
+            let due = cx.now.at + self.config.change_deadline;
+            let wish = Wish {
+                changes,
+                asker,
+                due,
+            };
+            self.wish(cx, wish);
         }
     }
 
@@ -85,6 +124,7 @@ impl Keeper {
             );
         }
         self.agree.wishes.push_back(wish);
+        self.arm_wishes();
         self.try_propose(cx);
     }
 

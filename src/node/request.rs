@@ -61,9 +61,9 @@ impl Host {
             Request::Status => fx.answer(ticket, Ok(Outcome::Status(self.keeper.status()))),
             Request::Change(changes) => {
                 self.keeper
-                    .change(&mut Context { now, fx }, ticket, changes)
+                    .change(&mut Context { now, fx }, ticket, changes, options.deadline)
             }
-            Request::Rebalance => self.rebalance(now, ticket, fx),
+            Request::Rebalance => self.rebalance(now, ticket, options, fx),
             Request::CancelMove => self.keeper.cancel_move(&mut Context { now, fx }, ticket),
             Request::Join {
                 via,
@@ -73,7 +73,7 @@ impl Host {
                 self.keeper
                     .join(&mut Context { now, fx }, ticket, via, member, tokens);
             }
-            Request::Leave => self.leave(now, ticket, fx),
+            Request::Leave => self.leave(now, ticket, options, fx),
         }
         self.settle(now, fx);
     }
@@ -259,7 +259,13 @@ impl Host {
         }
     }
 
-    fn rebalance(&mut self, now: Now, ticket: Ticket, fx: &mut dyn Effects<Then>) {
+    fn rebalance(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        options: Options,
+        fx: &mut dyn Effects<Then>,
+    ) {
         let Some(roster) = self.keeper.roster() else {
             return fx.answer(ticket, Err(Failure::NoRing));
         };
@@ -271,15 +277,15 @@ impl Host {
             .map(|(host, member)| Change::Tokens(*host, member.tokens.clone()))
             .collect();
         self.keeper
-            .change(&mut Context { now, fx }, ticket, changes);
+            .change(&mut Context { now, fx }, ticket, changes, options.deadline);
     }
 
-    fn leave(&mut self, now: Now, ticket: Ticket, fx: &mut dyn Effects<Then>) {
+    fn leave(&mut self, now: Now, ticket: Ticket, options: Options, fx: &mut dyn Effects<Then>) {
         if self.keeper.roster().is_some() {
             let changes = vec![Change::Remove(self.config.host)];
             return self
                 .keeper
-                .change(&mut Context { now, fx }, ticket, changes);
+                .change(&mut Context { now, fx }, ticket, changes, options.deadline);
         }
         if self.nodes.is_empty() {
             return fx.answer(ticket, Err(Failure::NoRing));
