@@ -79,6 +79,7 @@ impl Host {
         for wanted in out {
             self.carry(now, id, wanted, fx);
         }
+        self.note_nodes_wake();
     }
 
     fn carry(&mut self, now: Now, id: Id, wanted: FindOut, fx: &mut dyn Effects<Then>) {

@@ -53,6 +53,8 @@ pub struct Host {
     config: HostConfig,
     keeper: Keeper,
     nodes: BTreeMap<Id, Finder>,
+    /// When the first of the nodes wants to be woken: looked up after a node was called, not after each message.
+    nodes_wake: Option<Time>,
     /// The roster version whose neighbours the nodes were last given.
     fed: RosterVersion,
     /// What each lookup under way is for, and until when it is waited for.
@@ -75,6 +77,7 @@ impl Host {
             config,
             keeper,
             nodes: BTreeMap::new(),
+            nodes_wake: None,
             fed: RosterVersion::NONE,
             lookups: BTreeMap::new(),
             lookups_due: BTreeSet::new(),
@@ -142,15 +145,12 @@ impl Host {
         if self.keeper.next_wake().is_some_and(|at| at <= now.at) {
             self.keeper.wake(&mut Context { now, fx });
         }
-        let due = |node: &Finder| node.next_wake().is_some_and(|at| at <= now.at);
-        let ids: Vec<Id> = self
-            .nodes
-            .values()
-            .filter(|node| due(node))
-            .map(|node| node.me().id)
-            .collect();
-        for id in ids {
-            self.with_node(now, id, fx, |node, out| node.wake(now.at, out));
+        if self.nodes_wake.is_some_and(|at| at <= now.at) {
+            let due = |node: &&Finder| node.next_wake().is_some_and(|at| at <= now.at);
+            let due = self.nodes.values().filter(due).map(|node| node.me().id);
+            for id in due.collect::<Vec<Id>>() {
+                self.with_node(now, id, fx, |node, out| node.wake(now.at, out));
+            }
         }
         self.end_late_lookups(now, fx);
         self.settle(now, fx);
@@ -159,9 +159,8 @@ impl Host {
     /// When it wants to be woken next.
     #[must_use]
     pub fn next_wake(&self) -> Option<Time> {
-        let nodes = self.nodes.values().filter_map(Finder::next_wake).min();
         let lookups = self.lookups_due.first().map(|(due, _)| *due);
-        [self.keeper.next_wake(), nodes, lookups]
+        [self.keeper.next_wake(), self.nodes_wake, lookups]
             .into_iter()
             .flatten()
             .min()
@@ -212,12 +211,22 @@ impl Host {
     /// If it does not.
     pub fn check(&self) {
         self.nodes.values().for_each(Finder::check);
+        let wake = self.nodes.values().filter_map(Finder::next_wake).min();
+        assert_eq!(
+            self.nodes_wake, wake,
+            "{}: no node oversleeps",
+            self.config.host
+        );
         assert_eq!(
             self.fed,
             self.keeper.version(),
             "{}: its links are those of its roster",
             self.config.host
         );
+    }
+
+    fn note_nodes_wake(&mut self) {
+        self.nodes_wake = self.nodes.values().filter_map(Finder::next_wake).min();
     }
 
     fn node_ids(&self) -> Vec<Id> {
@@ -309,6 +318,7 @@ impl Host {
         for id in gone {
             self.with_node(now, id, fx, |node, out| node.set_links(&ring, out));
             self.nodes.remove(&id);
+            self.note_nodes_wake();
         }
         for id in mine {
             if !self.nodes.contains_key(&id) {
