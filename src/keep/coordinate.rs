@@ -36,22 +36,8 @@ impl Keeper {
             let Some(open) = self.open.get(&req) else {
                 return;
             };
-            let message = match &open.phase {
-                Phase::Ask { .. } => {
-                    let want = if open.reads() && value {
-                        Want::Value
-                    } else {
-                        Want::Versions
-                    };
-                    KeepMessage::Ask {
-                        req,
-                        at: open.at,
-                        key: open.key.clone(),
-                        want,
-                    }
-                }
-                Phase::Write { record, back, .. } => write(req, open.at, record, *back),
-                Phase::Fetch { .. } => return,
+            let Some(message) = question(req, open, value) else {
+                return;
             };
             self.send(cx, host, message);
         }
@@ -225,25 +211,33 @@ impl Keeper {
             let Some(open) = self.open.get(&req) else {
                 continue;
             };
-            let message = match &open.phase {
-                Phase::Ask { .. } => {
-                    let want = if open.reads() {
-                        Want::Value
-                    } else {
-                        Want::Versions
-                    };
-                    KeepMessage::Ask {
-                        req,
-                        at: open.at,
-                        key: open.key.clone(),
-                        want,
-                    }
-                }
-                Phase::Write { record, back, .. } => write(req, open.at, record, *back),
-                Phase::Fetch { .. } => continue,
+            let Some(message) = question(req, open, true) else {
+                continue;
             };
             self.send(cx, host, message);
         }
+    }
+}
+
+/// The present question of a request to one replica; `value`: a read wants the value itself from it. None
+/// while the pieces of a large value are being fetched: those are asked for one by one.
+fn question(req: ReqId, open: &Open, value: bool) -> Option<KeepMessage> {
+    match &open.phase {
+        Phase::Ask { .. } => {
+            let want = if open.reads() && value {
+                Want::Value
+            } else {
+                Want::Versions
+            };
+            Some(KeepMessage::Ask {
+                req,
+                at: open.at,
+                key: open.key.clone(),
+                want,
+            })
+        }
+        Phase::Write { record, back, .. } => Some(write(req, open.at, record, *back)),
+        Phase::Fetch { .. } => None,
     }
 }
 
