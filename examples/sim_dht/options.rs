@@ -28,7 +28,7 @@ pub(crate) struct Options {
     #[arg(long, value_enum, default_value_t = Sight::All)]
     pub(crate) routes: Sight,
     /// The same seed gives the same run
-    #[arg(long, default_value = "1")]
+    #[arg(long, default_value = "1", value_parser = seed)]
     pub(crate) seed: u64,
     /// Print every message and every decision
     #[arg(long)]
@@ -76,6 +76,11 @@ impl Sight {
             Sight::All => "in one hop",
         }
     }
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| format!("give a whole number from 0 to {}", u64::MAX))
 }
 
 fn number(text: &str, least: u32, most: u32) -> Result<u32, String> {

@@ -237,7 +237,14 @@ impl Keeper {
             (Some(Answer::List(mine, more)), Some(Answer::List(theirs, more_of_theirs))) => {
                 self.heal(cx, session, (mine, more), (theirs, more_of_theirs))
             }
-            _ => {}
+            (_, _) => {
+                // The comparison ends here; the next period draws another.
+                let peer = session.peer;
+                log::warn!(
+                    "{}: {peer} answered with a list to digests, or the other way round",
+                    self.me
+                );
+            }
         }
     }
 
