@@ -18,6 +18,7 @@ use super::{Context, Keeper};
 /// A roster accepted at a ballot.
 pub(super) type Vote = (Ballot, Arc<Roster>);
 
+// region: acceptor
 /// What we promised and accepted, for one version.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Acceptor {
@@ -25,6 +26,7 @@ pub(super) struct Acceptor {
     pub(super) promised: Ballot,
     pub(super) accepted: Option<Vote>,
 }
+// endregion: acceptor
 
 impl Acceptor {
     pub(super) fn encode(&self) -> Bytes {
@@ -207,11 +209,13 @@ impl Keeper {
                 ..Acceptor::default()
             };
         }
+        // region: judge
         if ballot < acceptor.promised {
             let promised = acceptor.promised;
             self.send(cx, from, KeepMessage::Rejected { version, promised });
             return false;
         }
         true
+        // endregion: judge
     }
 }

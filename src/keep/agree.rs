@@ -194,6 +194,7 @@ impl Keeper {
         if roster.old().has(from) && !promises.iter().any(|(host, _)| *host == from) {
             promises.push((from, accepted));
         }
+        // region: bound
         if !proposal.noted || promises.len() < roster.old().majority() {
             return;
         }
@@ -209,6 +210,7 @@ impl Keeper {
             Some(value) => self.propose(cx, &roster, ballot, value),
             None => self.agree.proposal = None,
         }
+        // endregion: bound
     }
 
     pub(super) fn own_value(&self, roster: &Roster, goal: Goal) -> Option<Arc<Roster>> {

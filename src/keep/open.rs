@@ -128,6 +128,7 @@ impl Open {
     }
 }
 
+// region: quorum
 /// How many of a group of so many must agree.
 pub(super) const fn quorum(consistency: Consistency, group: usize) -> usize {
     match consistency {
@@ -136,6 +137,7 @@ pub(super) const fn quorum(consistency: Consistency, group: usize) -> usize {
         Consistency::All => group,
     }
 }
+// endregion: quorum
 
 /// The greatest cell of everything that was said.
 pub(super) fn greatest(said: &[(HostId, Summary)]) -> Summary {

@@ -164,6 +164,7 @@ impl Summary {
         self.value.max(self.expiry.map(|cell| cell.version))
     }
 
+    // region: deadline
     /// The value's deadline, if an expiry cell for just this version sets one.
     #[must_use]
     pub fn deadline(&self) -> Option<WallMs> {
@@ -174,6 +175,7 @@ impl Summary {
             None
         }
     }
+    // endregion: deadline
 
     /// The version a reader would see now: none if deleted, expired or never written.
     #[must_use]

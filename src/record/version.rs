@@ -93,6 +93,7 @@ impl Clock {
         }
     }
 
+    // region: issue
     /// The stamp a write begun now would get: above `wall`, above every stamp issued, above `seen`.
     #[must_use]
     pub fn peek(&self, wall: WallMs, seen: Option<Stamp>) -> Stamp {
@@ -109,6 +110,7 @@ impl Clock {
         self.last = stamp;
         Some(stamp)
     }
+    // endregion: issue
 
     /// The greatest stamp that may be issued now.
     #[must_use]

@@ -291,6 +291,7 @@ impl Roster {
         self.old().has(host) || self.new().has(host)
     }
 
+    // region: groups
     /// The replicas of an id, by group.
     #[must_use]
     pub fn groups(&self, id: Id) -> Groups {
@@ -300,6 +301,7 @@ impl Roster {
         };
         Groups { groups }
     }
+    // endregion: groups
 
     /// Whether a host is a replica of an id, in either group.
     #[must_use]
