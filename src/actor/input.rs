@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::keep::Then;
 use crate::keyspace::Id;
@@ -64,6 +64,99 @@ impl Input {
             Input::Wake => host.wake(now, fx),
             Input::HostDown(other) => host.host_down(now, other, fx),
             Input::HostUp(other) => host.host_up(now, other, fx),
+        }
+    }
+}
+
+/// Where the answer to one request goes: to somebody who waits for this one, or with a number to somebody
+/// who waits for many. Dropped without an answer, it tells that there will be none.
+#[derive(Debug)]
+pub struct ReplyTo(Option<Way>);
+
+#[derive(Debug)]
+enum Way {
+    One(oneshot::Sender<Reply>),
+    Line(u64, mpsc::UnboundedSender<Told>),
+}
+
+/// An answer to one of many requests.
+#[derive(Debug)]
+pub struct Told {
+    /// The number it was asked with.
+    pub number: u64,
+    /// The answer; `None`: the host ended before it answered.
+    pub reply: Option<Reply>,
+}
+
+impl ReplyTo {
+    /// Goes into a line of answers, with that number.
+    #[must_use]
+    pub fn line(number: u64, line: mpsc::UnboundedSender<Told>) -> ReplyTo {
+        ReplyTo(Some(Way::Line(number, line)))
+    }
+
+    /// Answers. An asker that has gone away needs no answer.
+    pub fn send(mut self, reply: Reply) {
+        match self.0.take() {
+            Some(Way::One(waiting)) => drop(waiting.send(reply)),
+            Some(Way::Line(number, line)) => {
+                let reply = Some(reply);
+                drop(line.send(Told { number, reply }));
+            }
+            None => {}
+        }
+    }
+}
+
+impl From<oneshot::Sender<Reply>> for ReplyTo {
+    fn from(waiting: oneshot::Sender<Reply>) -> ReplyTo {
+        ReplyTo(Some(Way::One(waiting)))
+    }
+}
+
+impl Drop for ReplyTo {
+    fn drop(&mut self) {
+        if let Some(Way::Line(number, line)) = self.0.take() {
+            let reply = None;
+            drop(line.send(Told { number, reply }));
+        }
+    }
+}
+
+/// Many requests to one host in one message, each answered as soon as it can be: what a client of a
+/// socket has sent by the time it is read.
+///
+/// The line is unbounded; it holds at most as many answers as were asked for, and who asks sees to that.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Asks {
+    /// Which host is asked.
+    pub host: HostId,
+    /// What, and how.
+    pub asks: Vec<(Request, Options)>,
+    /// The number of the first; those of the others follow.
+    pub first: u64,
+    /// Where the answers go, in whatever order they come.
+    pub line: mpsc::UnboundedSender<Told>,
+}
+
+impl Asks {
+    /// Each request with where its answer goes, in order.
+    pub fn each(mut self) -> impl Iterator<Item = (ReplyTo, Request, Options)> {
+        let asks = std::mem::take(&mut self.asks);
+        let (first, line) = (self.first, self.line.clone());
+        let numbered = (first..).zip(asks);
+        numbered.map(move |(number, (request, options))| {
+            (ReplyTo::line(number, line.clone()), request, options)
+        })
+    }
+}
+
+impl Drop for Asks {
+    /// A host that is not there answers none of them, and that is told.
+    fn drop(&mut self) {
+        for (number, _) in (self.first..).zip(self.asks.drain(..)) {
+            drop(ReplyTo::line(number, self.line.clone()));
         }
     }
 }

@@ -6,12 +6,11 @@ use std::rc::{Rc, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use actix::{Addr, WeakRecipient};
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::book::Book;
-use super::input::Input;
+use super::input::{Input, ReplyTo};
 use super::node::{HostActor, start};
 use super::shell::{Shell, Surroundings};
 use crate::keep::Then;
@@ -93,7 +92,7 @@ pub struct Local {
     store: Box<dyn Store>,
     /// The host's actor. Weak: it owns the shell that owns this.
     actor: Option<WeakRecipient<Input>>,
-    tickets: BTreeMap<Ticket, oneshot::Sender<Reply>>,
+    tickets: BTreeMap<Ticket, ReplyTo>,
     next_ticket: u64,
     timer: Option<(Time, JoinHandle<()>)>,
 }
@@ -136,7 +135,7 @@ impl Surroundings for Local {
         self.tell(Input::Stored(done, then));
     }
 
-    fn ticket(&mut self, reply: oneshot::Sender<Reply>) -> Ticket {
+    fn ticket(&mut self, reply: ReplyTo) -> Ticket {
         self.next_ticket += 1;
         let ticket = Ticket(self.next_ticket);
         self.tickets.insert(ticket, reply);
@@ -145,8 +144,7 @@ impl Surroundings for Local {
 
     fn answer(&mut self, ticket: Ticket, reply: Reply) {
         if let Some(waiting) = self.tickets.remove(&ticket) {
-            // An asker that has gone away needs no answer.
-            let _ = waiting.send(reply);
+            waiting.send(reply);
         }
     }
 

@@ -7,7 +7,7 @@
 //!   mailbox ──> NodeActor <22> ─┐                        ┌─ next ──> <37>    real addresses
 //!   mailbox ──> NodeActor <90> ─┼─> Shell { Host } ──────┼─ prev ──> <10>
 //!   mailbox ──> HostActor h1 ───┘   borrowed only        ├─ book ──> anyone else
-//!               Keep, Ask, Wake     inside a handler     └─ surroundings: clock, store, clients
+//!           Keep, Ask, Asks, Wake   inside a handler     └─ surroundings: clock, store, clients
 //! ```
 //!
 //! One actor per node, at its place on the ring, with the addresses of its Next and Prev; one per host
@@ -35,7 +35,7 @@ mod node;
 mod shell;
 
 pub use book::{Book, Line};
-pub use input::{Ask, Collected, Input};
+pub use input::{Ask, Asks, Collected, Input, ReplyTo, Told};
 pub use local::{Clock, Local, open};
 pub use node::{Carried, HostActor, NodeActor, Stop, start};
 pub use shell::{Shell, Surroundings};

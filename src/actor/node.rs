@@ -6,7 +6,7 @@ use std::rc::{Rc, Weak};
 
 use actix::prelude::*;
 
-use super::input::{Ask, Input};
+use super::input::{Ask, Asks, Input};
 use super::shell::{Neighbours, Shell};
 use crate::keyspace::Id;
 use crate::message::Envelope;
@@ -135,8 +135,16 @@ impl Handler<Ask> for HostActor {
 
     fn handle(&mut self, ask: Ask, _: &mut Context<Self>) {
         let mut shell = self.shell.borrow_mut();
-        let ticket = shell.ticket(ask.reply);
+        let ticket = shell.ticket(ask.reply.into());
         shell.take(Input::Request(ticket, ask.request, ask.options));
+    }
+}
+
+impl Handler<Asks> for HostActor {
+    type Result = ();
+
+    fn handle(&mut self, asks: Asks, _: &mut Context<Self>) {
+        self.shell.borrow_mut().take_asks(asks);
     }
 }
 

@@ -6,10 +6,9 @@ use std::rc::{Rc, Weak};
 
 use actix::WeakRecipient;
 use actix::prelude::*;
-use tokio::sync::oneshot;
 
 use super::book::{Book, Line, addressee};
-use super::input::{Collected, Input};
+use super::input::{Asks, Collected, Input, ReplyTo};
 use super::node::{Carried, NodeActor, Stop};
 use crate::keep::Then;
 use crate::keyspace::Id;
@@ -31,7 +30,7 @@ pub trait Surroundings {
     fn store(&mut self, op: Op, then: Then);
 
     /// A ticket for a client's request, whose answer goes there.
-    fn ticket(&mut self, reply: oneshot::Sender<Reply>) -> Ticket;
+    fn ticket(&mut self, reply: ReplyTo) -> Ticket;
 
     /// A client's request is answered.
     fn answer(&mut self, ticket: Ticket, reply: Reply);
@@ -153,6 +152,24 @@ impl Shell {
         }
         let now = self.surroundings.now();
         input.apply(&mut self.host, now, &mut self.effects);
+        self.act();
+    }
+
+    /// Lets the host think about many requests, one after the other, then carries out all it wants.
+    pub(super) fn take_asks(&mut self, asks: Asks) {
+        if self.closed {
+            return;
+        }
+        let now = self.surroundings.now();
+        for (reply, request, options) in asks.each() {
+            let ticket = self.surroundings.ticket(reply);
+            let input = Input::Request(ticket, request, options);
+            input.apply(&mut self.host, now, &mut self.effects);
+        }
+        self.act();
+    }
+
+    fn act(&mut self) {
         self.bind_nodes();
         self.carry_out();
         self.surroundings.settled(self.host.next_wake());
@@ -162,7 +179,7 @@ impl Shell {
         self.surroundings.born(actor);
     }
 
-    pub(super) fn ticket(&mut self, reply: oneshot::Sender<Reply>) -> Ticket {
+    pub(super) fn ticket(&mut self, reply: ReplyTo) -> Ticket {
         self.surroundings.ticket(reply)
     }
 

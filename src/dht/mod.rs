@@ -46,7 +46,7 @@ use crate::actor::Ask;
 use crate::keyspace::Id;
 use crate::message::{Expiry, Failure, Found, KeyOp, Options, Outcome, Request, Route, Status};
 use crate::placement::{HostId, Member};
-use crate::record::{Body, Key, Version};
+use crate::record::{Body, Key, Version, WallMs};
 use crate::roster::{Change, RosterVersion};
 
 pub use error::DhtError;
@@ -167,8 +167,20 @@ impl Dht {
         Ok(version)
     }
 
+    /// From when on the key will be absent: none if it is so already, `Some(None)` if it lives for ever.
+    ///
+    /// # Errors
+    /// If no quorum answered in time.
+    pub async fn ttl(&self, key: impl IntoKey) -> Result<Option<Option<WallMs>>, DhtError> {
+        let outcome = self.one(key, KeyOp::Ttl).await?;
+        let Outcome::Ttl(until) = outcome else {
+            return Err(DhtError::unexpected(&outcome));
+        };
+        Ok(until)
+    }
+
     /// Changes how long the present value lives; returns its expiry's version, or none if there is no
-    /// value.
+    /// value, or if it was to live for ever and does so already.
     ///
     /// # Errors
     /// As [`Dht::put`].

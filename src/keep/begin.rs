@@ -106,7 +106,7 @@ impl Keeper {
             check_limits(body, self.config.max_value_bytes)?;
         }
         let lead = self.drift.lead(now);
-        if !matches!(op, KeyOp::Get | KeyOp::Has) && lead > self.config.max_drift {
+        if !matches!(op, KeyOp::Get | KeyOp::Has | KeyOp::Ttl) && lead > self.config.max_drift {
             let (lead, most) = (lead.as_secs(), self.config.max_drift.as_secs());
             let why = format!(
                 "the clock of {} is {lead} s ahead of the others', at most {most} s: set it, or ask another host; nothing was stored",

@@ -93,7 +93,10 @@ impl Open {
 
     /// Whether a read wants the value itself from some replica.
     pub(super) const fn reads(&self) -> bool {
-        matches!(self.op, KeyOp::Get | KeyOp::Has | KeyOp::Expire(_))
+        matches!(
+            self.op,
+            KeyOp::Get | KeyOp::Has | KeyOp::Ttl | KeyOp::Expire(_)
+        )
     }
 
     /// The replicas that have not answered the present question.

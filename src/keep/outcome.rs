@@ -103,6 +103,6 @@ pub(super) fn written(open: &Open, summary: Summary) -> Option<Reply> {
         (KeyOp::Delete, _) => Outcome::Deleted(version, open.existed),
         (KeyOp::Expire(_), _) => Outcome::Version(Some(version)),
         (_, Some(Caller::Content(_))) => Outcome::StoredContent(open.key.clone(), version),
-        (KeyOp::Put(..) | KeyOp::Get | KeyOp::Has, _) => Outcome::Stored(version),
+        (KeyOp::Put(..) | KeyOp::Get | KeyOp::Has | KeyOp::Ttl, _) => Outcome::Stored(version),
     }))
 }

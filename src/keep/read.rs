@@ -9,7 +9,7 @@
 //!
 //! *Hold this true*: what a get returns is on a quorum before it is returned, so no later get is older.
 
-use crate::message::{Consistency, Event, Found, KeepMessage, KeyOp, Outcome, ReqId, Want};
+use crate::message::{Consistency, Event, Expiry, Found, KeepMessage, KeyOp, Outcome, ReqId, Want};
 use crate::placement::HostId;
 use crate::record::{Body, Record, Summary, Version};
 
@@ -128,6 +128,9 @@ impl Keeper {
         };
         let summary = record.cells.summary();
         let outcome = match (&open.op, live) {
+            (KeyOp::Expire(Expiry::Never), Some(_)) if summary.deadline().is_none() => {
+                Outcome::Version(None)
+            }
             (KeyOp::Expire(_), Some(_)) => return self.stamp_and_write(cx, req, summary),
             (KeyOp::Get, Some((version, body))) => Outcome::Value(Some(Found {
                 version,
@@ -135,6 +138,7 @@ impl Keeper {
                 deadline: summary.deadline(),
             })),
             (KeyOp::Get, None) => Outcome::Value(None),
+            (KeyOp::Ttl, live) => Outcome::Ttl(live.map(|_| summary.deadline())),
             (KeyOp::Has | KeyOp::Expire(_) | KeyOp::Put(..) | KeyOp::Delete, live) => {
                 Outcome::Version(live.map(|(version, _)| version))
             }

@@ -65,6 +65,8 @@ pub enum KeyOp {
     Has,
     /// Change the time to live of the present value.
     Expire(Expiry),
+    /// Until when the present value lives.
+    Ttl,
 }
 
 /// A request.
@@ -153,8 +155,11 @@ pub enum Outcome {
     StoredContent(Key, Version),
     /// A get: the value, or none.
     Value(Option<Found>),
-    /// Has: the version, or none. To an expiry: the version of its cell, or none if the key is absent.
+    /// Has: the version, or none. To an expiry: the version of its cell, or none if the key is absent, or if
+    /// it was to live for ever and does so already.
     Version(Option<Version>),
+    /// Time to live: none if the key is absent; else from when on it will be, or none for never.
+    Ttl(Option<Option<WallMs>>),
     /// Many keys: each with its own result.
     Many(Vec<Result<Outcome, Failure>>),
     /// Where is: the hosts, the owner's first.

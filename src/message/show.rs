@@ -8,7 +8,7 @@ use super::{
 };
 use crate::keyspace::Span;
 use crate::placement::HostId;
-use crate::record::{Body, Cells, Key, Record, Summary};
+use crate::record::{Body, Cells, Key, Record, Summary, WallMs};
 use crate::roster::{Change, Phase, Roster};
 
 /// How much of a key a line shows.
@@ -386,6 +386,7 @@ impl fmt::Display for KeyOp {
             KeyOp::Get => write!(f, "get"),
             KeyOp::Delete => write!(f, "delete"),
             KeyOp::Has => write!(f, "has"),
+            KeyOp::Ttl => write!(f, "ttl"),
             KeyOp::Expire(Expiry::Never) => write!(f, "keep for ever"),
             KeyOp::Expire(Expiry::In(_) | Expiry::At(_)) => write!(f, "expire"),
         }
@@ -427,7 +428,11 @@ impl fmt::Display for Outcome {
             Outcome::StoredContent(key, version) => write!(f, "stored {} {version}", Quoted(key)),
             Outcome::Value(Some(found)) => write!(f, "value {} {}", found.version, found.body),
             Outcome::Version(Some(version)) => write!(f, "version {version}"),
-            Outcome::Value(None) | Outcome::Version(None) => write!(f, "none"),
+            Outcome::Value(None) | Outcome::Version(None) | Outcome::Ttl(None) => {
+                write!(f, "none")
+            }
+            Outcome::Ttl(Some(None)) => write!(f, "lives for ever"),
+            Outcome::Ttl(Some(Some(WallMs(until)))) => write!(f, "lives until {until}"),
             Outcome::Many(results) => {
                 let failed = results.iter().filter(|result| result.is_err()).count();
                 write!(f, "{} results, {failed} failed", results.len())

@@ -24,7 +24,9 @@ use tokio::time::Instant;
 use super::disk::{Disk, DiskConfig};
 use super::nature::{Answer, Nature, Traffic};
 use super::network::NetworkConfig;
-use crate::actor::{self, Ask, Book, Carried, HostActor, Input, Shell, Stop, Surroundings};
+use crate::actor::{
+    self, Ask, Asks, Book, Carried, HostActor, Input, ReplyTo, Shell, Stop, Surroundings,
+};
 use crate::keep::Then;
 use crate::message::{Envelope, Event, Options, Reply, Request, Ticket};
 use crate::node::{Host, HostConfig};
@@ -33,7 +35,7 @@ use crate::record::{Key, Now, Time};
 use crate::store::{Op, Store, Usage};
 
 /// The clients that wait for an answer.
-type Clients = Rc<RefCell<BTreeMap<Ticket, oneshot::Sender<Reply>>>>;
+type Clients = Rc<RefCell<BTreeMap<Ticket, ReplyTo>>>;
 
 /// A host handled what it was given, and all its messages are in.
 #[derive(Message)]
@@ -120,8 +122,7 @@ impl Director {
         for (ticket, answer) in nature.take_answers() {
             let client = self.clients.borrow_mut().remove(&ticket);
             if let (Some(client), Answer::Reply(reply)) = (client, answer) {
-                // A client that has gone away needs no answer.
-                let _ = client.send(reply);
+                client.send(reply);
             }
         }
         let now = nature.now_ms();
@@ -188,7 +189,27 @@ impl Handler<Ask> for Director {
         };
         let ticket = nature.request(place, ask.request, ask.options);
         drop(nature);
-        self.clients.borrow_mut().insert(ticket, ask.reply);
+        self.clients.borrow_mut().insert(ticket, ask.reply.into());
+        self.pump(ctx);
+    }
+}
+
+impl Handler<Asks> for Director {
+    type Result = ();
+
+    fn handle(&mut self, asks: Asks, ctx: &mut Context<Self>) {
+        let mut nature = self.nature.borrow_mut();
+        if !self.busy {
+            nature.catch_up(self.elapsed());
+        }
+        let Some(place) = nature.place(asks.host) else {
+            return;
+        };
+        for (reply, request, options) in asks.each() {
+            let ticket = nature.request(place, request, options);
+            self.clients.borrow_mut().insert(ticket, reply);
+        }
+        drop(nature);
         self.pump(ctx);
     }
 }
@@ -239,7 +260,7 @@ impl Surroundings for Scenery {
         self.nature.borrow_mut().store(self.place, op, then);
     }
 
-    fn ticket(&mut self, reply: oneshot::Sender<Reply>) -> Ticket {
+    fn ticket(&mut self, reply: ReplyTo) -> Ticket {
         let ticket = self.nature.borrow_mut().open_ticket(self.place);
         self.clients.borrow_mut().insert(ticket, reply);
         ticket
@@ -440,6 +461,12 @@ impl Stage {
     /// The door of this world for clients: takes requests to any of its hosts.
     #[must_use]
     pub fn door(&self) -> Recipient<Ask> {
+        self.director.clone().recipient()
+    }
+
+    /// The same door, for many requests in one message.
+    #[must_use]
+    pub fn door_for_many(&self) -> Recipient<Asks> {
         self.director.clone().recipient()
     }
 

@@ -55,8 +55,10 @@ fn outcome(request: &Request, outcome: &Outcome) -> String {
         | Outcome::Deleted(..)
         | Outcome::Value(None)
         | Outcome::Version(_)
+        | Outcome::Ttl(None | Some(None))
         | Outcome::Hosts(_)
         | Outcome::Settled(RosterVersion(1..)) => outcome.to_string(),
+        Outcome::Ttl(Some(Some(_))) => "will expire".to_owned(),
         Outcome::Settled(RosterVersion::NONE) => "has left".to_owned(),
         Outcome::StoredContent(key, version) => format!("stored {key} {version}"),
         Outcome::Route(route) => self::route(route),

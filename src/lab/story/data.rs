@@ -36,6 +36,10 @@ impl Story {
                 let key = key(args)?;
                 self.one(args, key, KeyOp::Has)
             }
+            "ttl" => {
+                let key = key(args)?;
+                self.one(args, key, KeyOp::Ttl)
+            }
             "expire" => {
                 let key = key(args)?;
                 let expiry = match args.take("in")? {

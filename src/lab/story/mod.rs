@@ -123,7 +123,7 @@ impl Story {
             | "give-up" => self.ring_command(name, args),
             "crash" | "restart" | "partition" | "cut" | "heal" | "network" | "drop" | "hold"
             | "clock" | "slow" | "run" | "settle" => self.fault_command(name, args),
-            "put" | "get" | "del" | "has" | "expire" | "put-content" | "fetch" | "many"
+            "put" | "get" | "del" | "has" | "ttl" | "expire" | "put-content" | "fetch" | "many"
             | "whereis" | "lookup" | "wait" => self.data_command(name, args),
             "tables" | "keys" | "status" | "links-of" | "versions" | "trace" | "check"
             | "remember" | "same" => self.show_command(name, args),

@@ -116,6 +116,11 @@ pub const USAGE: &[(&str, &str, &str)] = &[
         "the version of a key, or none",
     ),
     (
+        "ttl",
+        "KEY [at=HOST] [consistency=…] [replicas=N] [deadline=…] [as=NAME]",
+        "whether a key will expire",
+    ),
+    (
         "expire",
         "KEY in=5s|never [at=HOST] [consistency=…] [replicas=N] [deadline=…] [as=NAME]",
         "change the time to live",
