@@ -13,13 +13,17 @@
 //! Left out on purpose: compare-and-set and counters. A last-writer-wins register cannot honour them.
 
 mod cells;
+mod guard;
 mod key;
+mod marks;
 mod time;
 mod version;
 
 pub use cells::{
     Body, Cells, ExpiryCell, MAX_MEDIA_TYPE_BYTES, PIECE_BYTES, Record, Summary, ValueCell,
 };
+pub use guard::{Guard, Mark};
 pub use key::{Key, KeyError, MAX_KEY_BYTES};
+pub use marks::{MAX_MARKS, Marks, MarksFull};
 pub use time::{Now, Time, WallMs};
 pub use version::{Clock, Stamp, Version};

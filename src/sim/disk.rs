@@ -102,9 +102,16 @@ impl<T> Disk<T> {
     /// Queues an operation; returns when it will be done.
     pub(super) fn ask(&mut self, now: u64, op: Op, then: T) -> u64 {
         let synced = match &op {
-            Op::Merge(_) | Op::Discard(_) => self.config.policy == SyncPolicy::Always,
+            Op::Merge(_) | Op::Guarded(..) | Op::Discard(_) | Op::Collect { .. } => {
+                self.config.policy == SyncPolicy::Always
+            }
             Op::Set(..) => true,
-            Op::Get(_) | Op::Versions(_) | Op::Scan(_) | Op::List(_) | Op::Digests { .. } => false,
+            Op::Get(_)
+            | Op::Versions(_)
+            | Op::Scan(_)
+            | Op::List(_)
+            | Op::Digests { .. }
+            | Op::Garbage(..) => false,
         };
         let takes = self.config.access_ms + if synced { self.config.sync_ms } else { 0 };
         self.busy_until = self.busy_until.max(now) + takes;
@@ -129,11 +136,11 @@ impl<T> Disk<T> {
                 self.exposed.pop_front();
             }
             match &op {
-                Op::Merge(record) => self.expose(now, record.key.clone()),
+                Op::Merge(record) | Op::Guarded(record, _) => self.expose(now, record.key.clone()),
                 // Undoing a discard would need all it dropped: take it as synced, and all before it.
-                Op::Discard(_) => self.exposed.clear(),
+                Op::Discard(_) | Op::Collect { .. } => self.exposed.clear(),
                 Op::Set(..) | Op::Get(_) | Op::Versions(_) => {}
-                Op::Scan(_) | Op::List(_) | Op::Digests { .. } => {}
+                Op::Scan(_) | Op::List(_) | Op::Digests { .. } | Op::Garbage(..) => {}
             }
         }
         self.store.apply(op)
@@ -146,10 +153,13 @@ impl<T> Disk<T> {
             Done::Failed(_) => return,
             other @ (Done::Versions(_)
             | Done::Held(_)
+            | Done::Below(_)
             | Done::Page(..)
             | Done::List(..)
             | Done::Digests(_)
             | Done::Discarded(_)
+            | Done::Garbage(_)
+            | Done::Collected(..)
             | Done::Set) => {
                 unreachable!("a get was answered by {other:?}")
             }

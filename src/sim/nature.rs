@@ -233,10 +233,13 @@ impl Nature {
             Done::Failed(_)
             | Done::Cells(_)
             | Done::Held(_)
+            | Done::Below(_)
             | Done::Page(..)
             | Done::List(..)
             | Done::Digests(_)
             | Done::Discarded(_)
+            | Done::Garbage(_)
+            | Done::Collected(..)
             | Done::Set => false,
         }
     }

@@ -30,9 +30,9 @@ use crate::record::{Body, Cells, Key, PIECE_BYTES, Record, Summary};
 /// # Ok::<(), roundelay::record::KeyError>(())
 /// ```
 pub struct MemoryStore {
-    table: Table,
+    pub(super) table: Table,
     settings: BTreeMap<Setting, Bytes>,
-    usage: Usage,
+    pub(super) usage: Usage,
     /// Bytes of keys and values that may be kept.
     limit: u64,
 }
@@ -162,6 +162,14 @@ impl Store for MemoryStore {
             Op::Get(key) => Done::Cells(self.table.get(&key).map(Slot::cells)),
             Op::Versions(key) => Done::Versions(self.versions(&key)),
             Op::Merge(record) => self.merge(record).map_or_else(Done::Failed, Done::Held),
+            Op::Guarded(record, guard) => {
+                let own = self.versions(&record.key);
+                if guard.admits(&own, &record.cells.summary()) {
+                    self.merge(record).map_or_else(Done::Failed, Done::Held)
+                } else {
+                    Done::Below(own)
+                }
+            }
             Op::Scan(page) => self.scan(&page),
             Op::List(page) => self.list(&page),
             Op::Digests { span, parts } => Done::Digests(
@@ -171,6 +179,15 @@ impl Store for MemoryStore {
                     .collect(),
             ),
             Op::Discard(spans) => Done::Discarded(self.discard(&spans)),
+            Op::Garbage(spans, floor) => Done::Garbage(self.garbage(&spans, floor)),
+            Op::Collect {
+                span,
+                floor,
+                max_records,
+            } => {
+                let (gone, more) = self.collect(span, floor, max_records);
+                Done::Collected(gone, more)
+            }
             Op::Set(name, value) => {
                 self.settings.insert(name, value);
                 Done::Set

@@ -13,6 +13,7 @@
 //! that order; what a completed write stored, a later read sees; [`Op::Merge`] only ever makes a
 //! record newer; small settings ([`Setting`]) are synced before they are reported done, always.
 
+mod collect;
 mod digest;
 mod memory;
 #[cfg(test)]
@@ -23,7 +24,7 @@ mod table;
 use bytes::Bytes;
 
 use crate::keyspace::Span;
-use crate::record::{Cells, Key, Record, Summary};
+use crate::record::{Cells, Guard, Key, Record, Stamp, Summary};
 
 pub use digest::cut;
 pub use memory::MemoryStore;
@@ -37,8 +38,10 @@ pub enum Setting {
     Roster,
     /// What it has promised and accepted as a Paxos acceptor.
     Acceptor,
-    /// Which spans of the current move are complete.
+    /// Whether something of an earlier move is still to be merged.
     Move,
+    /// Its fences and floors.
+    Marks,
 }
 
 /// A bounded stretch of records to read: by id, then key.
@@ -73,6 +76,8 @@ pub enum Op {
     Versions(Key),
     /// Keep the greater of each cell. The record's value must be whole ([`StoreError::Bare`]).
     Merge(Record),
+    /// The same, if the guard admits it; otherwise nothing is stored ([`Done::Below`]).
+    Guarded(Record, Guard),
     /// A page of whole records. A record's pieces beyond the first stay away: it comes bare.
     Scan(Page),
     /// A page of versions only.
@@ -86,6 +91,17 @@ pub enum Op {
     },
     /// Drop every record in these spans.
     Discard(Vec<Span>),
+    /// How much of each of these spans could be collected at that floor.
+    Garbage(Vec<Span>, Stamp),
+    /// Drop what was deleted or had expired by that floor ([`Summary::collected`]).
+    Collect {
+        /// Where.
+        span: Span,
+        /// Up to which stamp.
+        floor: Stamp,
+        /// At most so many records at once.
+        max_records: usize,
+    },
     /// Keep a small value durably; always synced.
     Set(Setting, Bytes),
 }
@@ -97,8 +113,10 @@ pub enum Done {
     Cells(Option<Cells>),
     /// To [`Op::Versions`]; default where there is nothing.
     Versions(Summary),
-    /// To [`Op::Merge`]: what is held now.
+    /// To [`Op::Merge`] and [`Op::Guarded`]: what is held now.
     Held(Summary),
+    /// To [`Op::Guarded`]: refused. This is held.
+    Below(Summary),
     /// To [`Op::Scan`]: records in order, and whether more follow.
     Page(Vec<Record>, bool),
     /// To [`Op::List`]: keys and versions in order, and whether more follow.
@@ -107,6 +125,10 @@ pub enum Done {
     Digests(Vec<Digest>),
     /// To [`Op::Discard`]: how many records went.
     Discarded(u64),
+    /// To [`Op::Garbage`], span by span.
+    Garbage(Vec<Garbage>),
+    /// To [`Op::Collect`]: how many records went, and whether there are more.
+    Collected(u64, bool),
     /// To [`Op::Set`].
     Set,
     /// The operation was not carried out, and nothing changed.
@@ -144,6 +166,15 @@ pub struct Usage {
     pub records: u64,
     /// Bytes of keys and values.
     pub bytes: u64,
+}
+
+/// What of a span is there for a while only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Garbage {
+    /// Records that are a delete, or have an expiry.
+    pub mortal: u64,
+    /// Those that may be dropped now.
+    pub collectable: u64,
 }
 
 /// A place to keep records and settings.

@@ -4,11 +4,12 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::{Digest, Done, MemoryStore, Op, Page, Setting, Store, StoreError, Usage, cut};
+use super::{Digest, Done, Garbage, MemoryStore, Op, Page, Setting, Store, StoreError, Usage, cut};
 use crate::keyspace::{Id, Span};
 use crate::placement::HostId;
 use crate::record::{
-    Body, Cells, ExpiryCell, Key, PIECE_BYTES, Record, Stamp, ValueCell, Version, WallMs,
+    Body, Cells, ExpiryCell, Guard, Key, Mark, PIECE_BYTES, Record, Stamp, ValueCell, Version,
+    WallMs,
 };
 
 #[derive(Default)]
@@ -84,6 +85,46 @@ impl Model {
         sum
     }
 
+    fn in_span(&self, span: Span) -> Vec<Key> {
+        let all = Page {
+            span,
+            after: None,
+            max_records: usize::MAX,
+            max_bytes: u64::MAX,
+        };
+        let (records, _) = self.page(&all);
+        records.into_iter().map(|record| record.key).collect()
+    }
+
+    fn garbage(&self, span: Span, floor: Stamp) -> Garbage {
+        let mut garbage = Garbage::default();
+        for key in self.in_span(span) {
+            let summary = self.cells(&key).map(Cells::summary).unwrap_or_default();
+            let delete = summary.value.is_some_and(|version| version.delete);
+            garbage.mortal += u64::from(delete || summary.expiry.is_some());
+            garbage.collectable += u64::from(summary.collected(floor) != summary);
+        }
+        garbage
+    }
+
+    fn collect(&mut self, span: Span, floor: Stamp, max_records: usize) -> Done {
+        let mut keys = self.in_span(span);
+        keys.retain(|key| {
+            let summary = self.cells(key).map(Cells::summary).unwrap_or_default();
+            summary.collected(floor) != summary
+        });
+        let more = keys.len() > max_records;
+        keys.truncate(max_records);
+        for record in &mut self.records {
+            if keys.contains(&record.key) {
+                record.cells.collect(floor);
+            }
+        }
+        self.records
+            .retain(|record| record.cells != Cells::default());
+        Done::Collected(keys.len() as u64, more)
+    }
+
     fn apply(&mut self, op: Op) -> Done {
         match op {
             Op::Get(key) => Done::Cells(self.cells(&key).cloned()),
@@ -92,6 +133,26 @@ impl Model {
                     .map_or_else(Default::default, Cells::summary),
             ),
             Op::Merge(record) => self.merge(record),
+            Op::Guarded(record, guard) => {
+                let own = self.cells(&record.key).map(Cells::summary);
+                let own = own.unwrap_or_default();
+                if guard.admits(&own, &record.cells.summary()) {
+                    self.merge(record)
+                } else {
+                    Done::Below(own)
+                }
+            }
+            Op::Garbage(spans, floor) => Done::Garbage(
+                spans
+                    .iter()
+                    .map(|span| self.garbage(*span, floor))
+                    .collect(),
+            ),
+            Op::Collect {
+                span,
+                floor,
+                max_records,
+            } => self.collect(span, floor, max_records),
             Op::Scan(page) => {
                 let (records, more) = self.page(&page);
                 Done::Page(records, more)
@@ -233,6 +294,18 @@ fn page() -> impl Strategy<Value = Page> {
         })
 }
 
+fn guard() -> impl Strategy<Value = Guard> {
+    (0u64..6, 0u64..6, any::<bool>()).prop_map(|(a, b, repair)| {
+        let (fence, floor) = (Stamp(a.max(b)), Stamp(a.min(b)));
+        let mark = Mark { fence, floor };
+        if repair {
+            Guard::repair(mark)
+        } else {
+            Guard::fenced(mark)
+        }
+    })
+}
+
 fn op() -> impl Strategy<Value = Op> {
     let setting = prop_oneof![
         Just(Setting::Life),
@@ -242,6 +315,11 @@ fn op() -> impl Strategy<Value = Op> {
     ];
     prop_oneof![
         20 => record().prop_map(Op::Merge),
+        8 => (record(), guard()).prop_map(|(record, guard)| Op::Guarded(record, guard)),
+        2 => (prop::collection::vec(span(), 0..3), 0u64..6).prop_map(|(spans, n)| Op::Garbage(spans, Stamp(n))),
+        2 => (span(), 0u64..6, 1usize..9).prop_map(|(span, n, max_records)| {
+            Op::Collect { span, floor: Stamp(n), max_records }
+        }),
         3 => key().prop_map(Op::Get),
         3 => key().prop_map(Op::Versions),
         3 => page().prop_map(Op::Scan),

@@ -48,19 +48,44 @@ impl Entry {
             hash: self.hash,
         }
     }
+
+    /// Whether it is there for a while only: a delete, or something with an expiry.
+    fn is_mortal(&self) -> bool {
+        let summary = self.slot.summary();
+        summary.expiry.is_some() || summary.value.is_some_and(|version| version.delete)
+    }
 }
 
 #[derive(Default)]
 struct Run {
     entries: Vec<Entry>,
     digest: Digest,
+    /// How many of the records are there for a while only.
+    mortal: usize,
 }
 
 impl Run {
     fn of(entries: Vec<Entry>) -> Run {
         let mut digest = Digest::default();
         entries.iter().for_each(|entry| digest.add(entry.digest()));
-        Run { entries, digest }
+        let mortal = entries.iter().filter(|entry| entry.is_mortal()).count();
+        Run {
+            entries,
+            digest,
+            mortal,
+        }
+    }
+
+    /// A record is about to come in.
+    fn count_in(&mut self, entry: &Entry) {
+        self.digest.add(entry.digest());
+        self.mortal += usize::from(entry.is_mortal());
+    }
+
+    /// A record has gone.
+    fn count_out(&mut self, entry: &Entry) {
+        self.digest.take(entry.digest());
+        self.mortal -= usize::from(entry.is_mortal());
     }
 
     /// Where a key is, or where it belongs. Two keys with one id are told apart by their bytes.
@@ -90,6 +115,7 @@ impl Run {
         }
         let upper = Run::of(self.entries.split_off(cut));
         self.digest.take(upper.digest);
+        self.mortal -= upper.mortal;
         self.entries.shrink_to(cut + RUN_STEP);
         Some((at, upper))
     }
@@ -121,11 +147,11 @@ impl Table {
             .range_mut(..=key.id())
             .next_back()
             .expect("the first run begins at zero and stays");
-        run.digest.add(entry.digest());
+        run.count_in(&entry);
         match run.position(key.id(), key.bytes()) {
             Ok(at) => {
                 let old = std::mem::replace(&mut run.entries[at], entry);
-                run.digest.take(old.digest());
+                run.count_out(&old);
             }
             Err(at) => {
                 if run.entries.len() == run.entries.capacity() {
@@ -139,6 +165,28 @@ impl Table {
                 }
             }
         }
+    }
+
+    /// Drops one record; returns what it was.
+    pub(super) fn remove(&mut self, key: &Key) -> Option<Slot> {
+        let (name, run) = self.runs.range_mut(..=key.id()).next_back()?;
+        let at = run.position(key.id(), key.bytes()).ok()?;
+        let old = run.entries.remove(at);
+        run.count_out(&old);
+        let empty = (run.entries.is_empty() && *name != Id::ZERO).then_some(*name);
+        empty.map(|name| self.runs.remove(&name));
+        Some(old.slot)
+    }
+
+    /// The records of a span that are there for a while only; runs without any are passed over unread.
+    pub(super) fn mortal(&self, span: Span) -> impl Iterator<Item = &Entry> {
+        let stretches = stretches(span).into_iter().flatten();
+        stretches.flat_map(|(first, last)| {
+            let runs = self.runs.range(self.run_of(first)..=last);
+            let some = runs.filter(|(_, run)| run.mortal > 0);
+            let entries = some.flat_map(move |(_, run)| run.between(first, last));
+            entries.filter(|entry| entry.is_mortal())
+        })
     }
 
     /// The records of a span in clockwise order from its beginning; with `after`, only those behind it.
@@ -194,13 +242,14 @@ impl Table {
         let (mut records, mut bytes) = (0, 0);
         for (first, last) in stretches(span).into_iter().flatten() {
             for (_, run) in self.runs.range_mut(self.run_of(first)..=last) {
-                let digest = &mut run.digest;
+                let (digest, mortal) = (&mut run.digest, &mut run.mortal);
                 run.entries.retain(|entry| {
                     let goes = first <= entry.id && entry.id <= last;
                     if goes {
                         records += 1;
                         bytes += entry.slot.bytes();
                         digest.take(entry.digest());
+                        *mortal -= usize::from(entry.is_mortal());
                     }
                     !goes
                 });

@@ -203,9 +203,12 @@ impl Scene {
             other @ (Done::Cells(_)
             | Done::Versions(_)
             | Done::Held(_)
+            | Done::Below(_)
             | Done::Page(..)
             | Done::Digests(_)
             | Done::Discarded(_)
+            | Done::Garbage(_)
+            | Done::Collected(..)
             | Done::Set) => unreachable!("a list was answered by {other:?}"),
         }
     }
