@@ -100,10 +100,19 @@ proptest! {
         let around = clockwise(&members, at);
         let owner = placement.owner(at).map(|token| (token.id, token.host));
         prop_assert_eq!(owner, around.first().copied().ok_or(EmptyRing));
-        prop_assert_eq!(placement.replicas(at, r), replicas_by_definition(&members, at, r));
+        let replicas = replicas_by_definition(&members, at, r);
+        for host in members.keys().chain([&HostId(u64::MAX)]) {
+            prop_assert_eq!(placement.is_replica(*host, at, r), replicas.contains(host));
+        }
+        prop_assert_eq!(placement.replicas(at, r), replicas);
         let mut zoneless = members.clone();
         zoneless.values_mut().for_each(|member| member.zone = None);
-        prop_assert_eq!(placement.successors(at, r), replicas_by_definition(&zoneless, at, r));
+        let successors = replicas_by_definition(&zoneless, at, r);
+        let alone = Placement::from_members(zoneless).unwrap();
+        for host in members.keys() {
+            prop_assert_eq!(alone.is_replica(*host, at, r), successors.contains(host));
+        }
+        prop_assert_eq!(placement.successors(at, r), successors);
     }
 
     #[test]

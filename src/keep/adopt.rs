@@ -227,7 +227,7 @@ impl Keeper {
     /// Spans that a settled roster no longer gives us; they go once their holders are known to be whole.
     pub(super) fn strange_spans(&self, roster: &Roster) -> Vec<Span> {
         let membership = roster.new();
-        let strange = |id: Id| !membership.holders(id).contains(&self.me);
+        let strange = |id: Id| !membership.holds(self.me, id);
         let tokens = membership
             .placement
             .tokens()

@@ -4,6 +4,8 @@
 //! asking, under the replicas of now; but a stamp, once drawn, stays: a request that stamped twice could be
 //! seen twice, with another write in between.
 
+use std::time::Duration;
+
 use crate::message::{Consistency, Failure, KeyOp, Options, Outcome, ReqId, Ticket};
 use crate::placement::HostId;
 use crate::record::{Body, Key, MAX_MEDIA_TYPE_BYTES, Now, Summary};
@@ -85,7 +87,7 @@ impl Keeper {
             phase: Phase::ask(),
             existed: false,
         };
-        self.open.insert(req, open);
+        self.open.insert(req, Box::new(open));
         self.restart(cx, req);
     }
 
@@ -105,8 +107,13 @@ impl Keeper {
         if let KeyOp::Put(body, _) = op {
             check_limits(body, self.config.max_value_bytes)?;
         }
-        let lead = self.drift.lead(now);
-        if !matches!(op, KeyOp::Get | KeyOp::Has | KeyOp::Ttl) && lead > self.config.max_drift {
+        let reads = matches!(op, KeyOp::Get | KeyOp::Has | KeyOp::Ttl);
+        let lead = if reads {
+            Duration::ZERO
+        } else {
+            self.drift.lead(now)
+        };
+        if lead > self.config.max_drift {
             let (lead, most) = (lead.as_secs(), self.config.max_drift.as_secs());
             let why = format!(
                 "the clock of {} is {lead} s ahead of the others', at most {most} s: set it, or ask another host; nothing was stored",

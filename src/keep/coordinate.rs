@@ -128,7 +128,7 @@ impl Keeper {
                 if let Some(Open {
                     phase: Phase::Write { refused, .. },
                     ..
-                }) = self.open.get_mut(&req)
+                }) = self.open.get_mut(&req).map(Box::as_mut)
                     && !refused.iter().any(|(host, _)| *host == from)
                 {
                     refused.push((from, why));

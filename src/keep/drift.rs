@@ -23,6 +23,17 @@ const FRESH: Duration = Duration::from_secs(60);
 pub(super) struct Drift {
     /// When each was heard, and what it said then.
     heard: BTreeMap<HostId, (Time, WallMs)>,
+    /// What the median of them showed when one was heard last. Each write asks, few messages change it.
+    median: Option<Median>,
+}
+
+/// The median clock at one moment.
+#[derive(Clone, Copy, Debug)]
+struct Median {
+    at: Time,
+    wall: u64,
+    /// From then on one of those it was taken from says nothing any more.
+    fresh_until: Time,
 }
 
 impl Drift {
@@ -35,20 +46,36 @@ impl Drift {
             }
         }
         self.heard.insert(host, (now.at, wall));
+        self.median = self.median(now.at);
     }
 
     /// By how much our clock leads the median of those heard lately; zero if it does not.
     pub(super) fn lead(&self, now: Now) -> Duration {
+        let kept = self.median.filter(|median| now.at < median.fresh_until);
+        let Some(median) = kept.or_else(|| self.median(now.at)) else {
+            return Duration::ZERO;
+        };
+        let median = carried_on(WallMs(median.wall), now.at.since(median.at));
+        Duration::from_millis(now.wall.0.saturating_sub(median))
+    }
+
+    /// The median of those heard lately; none if nobody was.
+    fn median(&self, now: Time) -> Option<Median> {
         let fresh = self
             .heard
             .values()
-            .filter(|(at, _)| now.at.since(*at) <= FRESH);
+            .filter(|(at, _)| now.since(*at) <= FRESH);
+        let oldest = fresh.clone().map(|(at, _)| *at).min()?;
         let mut walls: Vec<u64> = fresh
-            .map(|(at, wall)| carried_on(*wall, now.at.since(*at)))
+            .map(|(at, wall)| carried_on(*wall, now.since(*at)))
             .collect();
-        walls.sort_unstable();
-        let median = walls.get(walls.len() / 2).copied().unwrap_or(now.wall.0);
-        Duration::from_millis(now.wall.0.saturating_sub(median))
+        let middle = walls.len() / 2;
+        let (_, wall, _) = walls.select_nth_unstable(middle);
+        Some(Median {
+            at: now,
+            wall: *wall,
+            fresh_until: oldest + FRESH,
+        })
     }
 }
 

@@ -56,7 +56,7 @@ impl Keeper {
             return self.answer(cx, ticket, Err(Failure::Change(why)));
         }
         let learned = RosterVersion::NONE;
-        self.joining = Some(Joining {
+        self.joining = Some(Box::new(Joining {
             ticket,
             via,
             members: Vec::new(),
@@ -67,7 +67,7 @@ impl Keeper {
             req: None,
             learned,
             let_in: false,
-        });
+        }));
         self.join_due(cx);
     }
 

@@ -105,46 +105,51 @@ pub struct Context<'a> {
 /// goes to the [`Effects`] of that call.
 pub struct Keeper {
     me: HostId,
-    config: KeepConfig,
-    rng: ChaCha8Rng,
-    timers: Timers,
     /// How often this host was started; 0 until that is on disk.
     start: u32,
     /// The start number that is on its way to the disk.
     starting: u32,
-    clock: Clock,
-    /// The stamp whose reservation is on its way to the disk.
-    reserving: Option<Stamp>,
     next_req: u32,
     /// The roster it lives by.
     roster: Option<Arc<Roster>>,
     adopting: Option<Adopting>,
-    joining: Option<Joining>,
-    agree: Agree,
-    drive: Drive,
-    mover: Mover,
-    /// Whether spans of ours may still lack what others hold since an earlier move: on disk, too.
-    late: bool,
-    drift: Drift,
-    open: BTreeMap<ReqId, Open>,
-    many: BTreeMap<Ticket, outcome::Many>,
+    timers: Timers,
+    /// The requests under way. Boxed: their memory goes from one request to the next, of whichever host, and
+    /// stays warm.
+    open: BTreeMap<ReqId, Box<Open>>,
+    clock: Clock,
+    /// The stamp whose reservation is on its way to the disk.
+    reserving: Option<Stamp>,
     /// Requests that wait until the host has a life, or a stamp is reserved.
     stalled: VecDeque<ReqId>,
+    /// Messages to ourselves: handled before the call returns.
+    loopback: VecDeque<KeepMessage>,
+    /// Hosts reported down.
+    down: BTreeSet<HostId>,
     /// Requests by links alone whose owner has moved: to be looked up again.
     relocate: Vec<ReqId>,
     /// Spans that links alone have brought here, whole.
     received: Vec<Span>,
     /// Spans that are being handed over by links alone, and until when writes to them are refused.
     giving: Vec<(Span, Time)>,
-    pulls: Pulls,
-    hints: Hints,
-    repair: Repair,
-    /// Hosts reported down.
-    down: BTreeSet<HostId>,
-    /// Messages to ourselves: handled before the call returns.
-    loopback: VecDeque<KeepMessage>,
+    many: BTreeMap<Ticket, outcome::Many>,
     /// Messages that came while a roster was being adopted.
     parked: Vec<(HostId, KeepMessage)>,
+    drift: Drift,
+    /// Whether spans of ours may still lack what others hold since an earlier move: on disk, too.
+    late: bool,
+
+    // What few messages are about lies elsewhere, so that the rest is together: a large ring has thousands
+    // of keepers, and each message finds another one cold.
+    config: Box<KeepConfig>,
+    rng: Box<ChaCha8Rng>,
+    joining: Option<Box<Joining>>,
+    agree: Box<Agree>,
+    drive: Box<Drive>,
+    mover: Box<Mover>,
+    pulls: Box<Pulls>,
+    hints: Box<Hints>,
+    repair: Box<Repair>,
 }
 
 impl Keeper {
@@ -164,8 +169,8 @@ impl Keeper {
         let agree = Agree::new(settings(Setting::Acceptor).as_deref());
         Keeper {
             me,
-            config,
-            rng: ChaCha8Rng::seed_from_u64(seed),
+            config: Box::new(config),
+            rng: Box::new(ChaCha8Rng::seed_from_u64(seed)),
             timers: Timers::default(),
             start: 0,
             starting: life.start + 1,
@@ -175,9 +180,9 @@ impl Keeper {
             roster,
             adopting: None,
             joining: None,
-            agree,
-            drive: Drive::default(),
-            mover: Mover::default(),
+            agree: Box::new(agree),
+            drive: Box::default(),
+            mover: Box::default(),
             late: settings(Setting::Move).is_some_and(|said| !said.is_empty()),
             drift: Drift::default(),
             open: BTreeMap::new(),
@@ -186,9 +191,9 @@ impl Keeper {
             relocate: Vec::new(),
             received: Vec::new(),
             giving: Vec::new(),
-            pulls: Pulls::default(),
-            hints: Hints::default(),
-            repair: Repair::default(),
+            pulls: Box::default(),
+            hints: Box::default(),
+            repair: Box::default(),
             down: BTreeSet::new(),
             loopback: VecDeque::new(),
             parked: Vec::new(),
@@ -291,6 +296,30 @@ impl Keeper {
             progress: self.mover.progress(),
             hints: self.hints.len() as u64,
             open: self.open.len() as u64,
+        }
+    }
+
+    /// Reads a word here and there: see [`Store::glance`](crate::store::Store::glance).
+    pub(crate) fn glance(&self, depth: u8) -> u64 {
+        match depth {
+            0 => {
+                let lens = [
+                    self.timers.len(),
+                    self.open.len(),
+                    self.loopback.len(),
+                    self.down.len(),
+                    self.relocate.len(),
+                    self.parked.len(),
+                    self.stalled.len(),
+                ];
+                lens.iter()
+                    .fold(u64::from(self.start), |sum, len| sum ^ *len as u64)
+            }
+            1 => {
+                let next = self.timers.next().map_or(0, |at| at.0);
+                next ^ self.open.keys().next().map_or(0, |req| req.0)
+            }
+            2.. => 0,
         }
     }
 

@@ -73,7 +73,7 @@ impl Keeper {
         if !self.late && (slept || !roster.is_moving()) && !tasks.is_empty() {
             self.set_late(cx, true);
         }
-        self.mover = Mover {
+        *self.mover = Mover {
             at: roster.version,
             tasks,
             ..Mover::default()

@@ -295,7 +295,7 @@ fn refusal(done: Done) -> Refusal {
 /// by what settled.
 fn is_source(roster: &Roster, host: HostId, span: Span) -> bool {
     match &roster.phase {
-        Phase::Settled(membership) => membership.holders(span.to).contains(&host),
-        Phase::Moving { old, .. } => old.holders(span.to).contains(&host),
+        Phase::Settled(membership) => membership.holds(host, span.to),
+        Phase::Moving { old, .. } => old.holds(host, span.to),
     }
 }

@@ -50,7 +50,8 @@ pub use config::HostConfig;
 /// All that a host is while it runs: a finder for each of its tokens and one keeper. A driver feeds it messages,
 /// requests, store results and the time; what is on disk is the store's.
 pub struct Host {
-    config: HostConfig,
+    /// Boxed: few messages are about it, and what they are about is better kept together.
+    config: Box<HostConfig>,
     keeper: Keeper,
     nodes: BTreeMap<Id, Finder>,
     /// When the first of the nodes wants to be woken: looked up after a node was called, not after each message.
@@ -74,7 +75,7 @@ impl Host {
     pub fn new(config: HostConfig, settings: &dyn Fn(Setting) -> Option<Bytes>) -> Host {
         let keeper = Keeper::new(config.host, config.keep.clone(), config.seed, settings);
         Host {
-            config,
+            config: Box::new(config),
             keeper,
             nodes: BTreeMap::new(),
             nodes_wake: None,
@@ -180,6 +181,14 @@ impl Host {
         self.keeper.host_up(&mut Context { now, fx }, host);
         self.nodes.values_mut().for_each(|node| node.host_up(host));
         self.settle(now, fx);
+    }
+
+    /// Reads a word here and there, `depth` pointers away from itself, and returns a number that means nothing: see
+    /// [`Store::glance`](crate::store::Store::glance).
+    pub(crate) fn glance(&self, depth: u8) -> u64 {
+        let own = [self.lookups.len(), self.local.len(), self.receiving.len()];
+        let own = own.iter().fold(self.fed.0, |sum, len| sum ^ *len as u64);
+        own ^ self.keeper.glance(depth)
     }
 
     /// Its id.

@@ -153,6 +153,26 @@ impl Index {
     }
     // endregion: successors
 
+    /// Whether a host is among the `count` that [`Index::replicas`] names. Every question a replica is asked
+    /// asks this first, so where no zones are named it makes no list.
+    pub(super) fn is_replica(&self, host: HostId, id: Id, count: usize) -> bool {
+        let wanted = count.min(self.host_count);
+        if self.zone_count != self.host_count || wanted > FEW {
+            return self.replicas(id, count).contains(&host);
+        }
+        let (mut met, mut places) = (0, [HostId(0); FEW]);
+        for (other, _) in self.clockwise(id) {
+            if met == wanted || other == host {
+                return met < wanted;
+            }
+            if !places[..met].contains(&other) {
+                places[met] = other;
+                met += 1;
+            }
+        }
+        false
+    }
+
     /// The first `count` distinct hosts clockwise, those of zones not met before coming first.
     pub(super) fn replicas(&self, id: Id, count: usize) -> Vec<HostId> {
         if self.zone_count == self.host_count {

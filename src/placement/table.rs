@@ -141,6 +141,11 @@ impl Placement {
         self.index().replicas(id, r)
     }
 
+    /// Whether a host is among the [`replicas`](Placement::replicas) of `id`.
+    pub fn is_replica(&self, host: HostId, id: Id, r: usize) -> bool {
+        self.index().is_replica(host, id, r)
+    }
+
     /// The first `n` distinct hosts clockwise from `id`, its owner first, zones aside. Shorter than `n`
     /// when there are fewer hosts with tokens.
     pub fn successors(&self, id: Id, n: usize) -> Vec<HostId> {

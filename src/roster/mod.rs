@@ -113,6 +113,12 @@ impl Membership {
         self.placement.replicas(id, self.r())
     }
 
+    /// Whether a host is one of the [`holders`](Membership::holders) of an id.
+    #[must_use]
+    pub fn holds(&self, host: HostId, id: Id) -> bool {
+        self.placement.is_replica(host, id, self.r())
+    }
+
     /// A majority of the hosts.
     #[must_use]
     pub fn majority(&self) -> usize {
@@ -307,10 +313,8 @@ impl Roster {
     #[must_use]
     pub fn holds(&self, host: HostId, id: Id) -> bool {
         match &self.phase {
-            Phase::Settled(membership) => membership.holders(id).contains(&host),
-            Phase::Moving { old, new } => {
-                old.holders(id).contains(&host) || new.holders(id).contains(&host)
-            }
+            Phase::Settled(membership) => membership.holds(host, id),
+            Phase::Moving { old, new } => old.holds(host, id) || new.holds(host, id),
         }
     }
 
@@ -331,7 +335,7 @@ impl Roster {
         let new = self.new();
         let mut spans = Vec::new();
         for token in new.placement.tokens() {
-            if new.holders(token.id).contains(&host) {
+            if new.holds(host, token.id) {
                 spans.extend(new.placement.span_of(token.id));
             }
         }

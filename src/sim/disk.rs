@@ -77,7 +77,8 @@ struct Exposed {
 pub(super) struct Disk<T> {
     pub(super) config: DiskConfig,
     pub(super) store: Box<dyn Store>,
-    waiting: VecDeque<(Op, T)>,
+    /// Boxed, so that what is asked lies in memory that was in use just now, whichever disk used it.
+    waiting: VecDeque<Box<(Op, T)>>,
     /// When the last one waiting will be done.
     busy_until: u64,
     exposed: VecDeque<Exposed>,
@@ -99,6 +100,11 @@ impl<T> Disk<T> {
         self.store.setting(name)
     }
 
+    /// See [`Store::glance`]: of the disk's own memory.
+    pub(super) fn glance(&self) -> u64 {
+        self.busy_until ^ self.exposed.len() as u64 ^ self.waiting.len() as u64
+    }
+
     /// Queues an operation; returns when it will be done.
     pub(super) fn ask(&mut self, now: u64, op: Op, then: T) -> u64 {
         let synced = match &op {
@@ -115,13 +121,13 @@ impl<T> Disk<T> {
         };
         let takes = self.config.access_ms + if synced { self.config.sync_ms } else { 0 };
         self.busy_until = self.busy_until.max(now) + takes;
-        self.waiting.push_back((op, then));
+        self.waiting.push_back(Box::new((op, then)));
         self.busy_until
     }
 
     /// The oldest operation is done.
     pub(super) fn done(&mut self, now: u64) -> Option<(Done, T)> {
-        let (op, then) = self.waiting.pop_front()?;
+        let (op, then) = *self.waiting.pop_front()?;
         Some((self.apply(now, op), then))
     }
 
@@ -170,8 +176,8 @@ impl<T> Disk<T> {
     /// The power goes: returns how many reported writes were lost.
     pub(super) fn crash(&mut self, now: u64, rng: &mut ChaCha8Rng) -> usize {
         let reached = pick(rng, self.waiting.len());
-        for (op, _) in std::mem::take(&mut self.waiting).into_iter().take(reached) {
-            self.apply(now, op);
+        for asked in std::mem::take(&mut self.waiting).into_iter().take(reached) {
+            self.apply(now, asked.0);
         }
         self.busy_until = now;
         let exposed_ms = self.config.policy.exposed_ms();

@@ -21,6 +21,7 @@
 //!
 //! Left out on purpose: bandwidth, the time a host takes to think, and damage to bytes on the way.
 
+mod ahead;
 mod disk;
 mod nature;
 mod network;

@@ -53,6 +53,19 @@ enum Occurrence {
     Rumour { about: u32, life: u32 },
 }
 
+impl Occurrence {
+    /// The place of the host it happens to.
+    const fn place(&self) -> u32 {
+        match self {
+            Occurrence::Arrival { to, .. } => *to,
+            Occurrence::Alarm { site }
+            | Occurrence::DiskDone { site, .. }
+            | Occurrence::Tell { site, .. } => *site,
+            Occurrence::Rumour { about, .. } => *about,
+        }
+    }
+}
+
 /// A message on its way.
 enum Letter {
     Open(Envelope),
@@ -312,6 +325,34 @@ impl Nature {
         }
     }
 
+    /// The places of those to whom the next things happen, at most so many, and whether their stores are to
+    /// carry something out. None where nothing is due soon.
+    pub(super) fn coming(&self, most: usize) -> impl Iterator<Item = (u32, bool)> {
+        let coming = self.queue.coming().take(most);
+        coming.map(|occurrence| {
+            let stores = matches!(occurrence, Occurrence::DiskDone { .. });
+            (occurrence.place(), stores)
+        })
+    }
+
+    /// How many places there are.
+    pub(super) fn places(&self) -> usize {
+        self.sites.len()
+    }
+
+    /// What [`World`](super::World) looks at before things happen, on this side: the site, then its store.
+    pub(super) fn glance(&self, place: u32, stores: bool, depth: u8) -> u64 {
+        let site = self.site(place);
+        match depth {
+            _ if depth > 0 && !stores => 0,
+            0 => {
+                let words = [site.wants.unwrap_or(0), site.traffic.received, site.id.0];
+                words.iter().fold(site.disk.glance(), |sum, word| sum ^ word)
+            }
+            1.. => site.disk.store.glance(depth - 1),
+        }
+    }
+
     // ── what happens ──
 
     /// What happens next, and to whom, if it happens at `limit` or before.
@@ -412,17 +453,22 @@ impl Nature {
 
     /// Carries out the effects of one call, in the order all drivers keep.
     pub(super) fn carry_out(&mut self, place: u32, effects: &mut Collected, wake: Option<Time>) {
-        for event in effects.notes.drain(..) {
-            self.note(place, &event);
+        // Mostly there is something in one of them only.
+        if !effects.notes.is_empty() {
+            let notes = effects.notes.drain(..);
+            notes.for_each(|event| self.note(place, &event));
         }
-        for (op, then) in effects.stores.drain(..) {
-            self.store(place, op, then);
+        if !effects.stores.is_empty() {
+            let stores = effects.stores.drain(..);
+            stores.for_each(|(op, then)| self.store(place, op, then));
         }
-        for (ticket, reply) in effects.answers.drain(..) {
-            self.answer(place, ticket, reply);
+        if !effects.answers.is_empty() {
+            let answers = effects.answers.drain(..);
+            answers.for_each(|(ticket, reply)| self.answer(place, ticket, reply));
         }
-        for envelope in effects.sends.drain(..) {
-            self.send(place, envelope);
+        if !effects.sends.is_empty() {
+            let sends = effects.sends.drain(..);
+            sends.for_each(|envelope| self.send(place, envelope));
         }
         self.settled(place, wake);
     }

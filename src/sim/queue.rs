@@ -22,6 +22,9 @@ use std::collections::BTreeMap;
 /// Milliseconds the wheel reaches ahead; a power of two.
 const REACH: u64 = 16_384;
 
+/// How many milliseconds [`Queue::coming`] looks through for one with something in it.
+const SOON: u64 = 4;
+
 /// No place.
 const NONE: u32 = u32::MAX;
 
@@ -130,6 +133,17 @@ impl<T> Queue<T> {
         self.later.keys().next().copied()
     }
 
+    /// What comes next, in order, as far as it is due in one millisecond: this one, or else one of the next few.
+    pub(super) fn coming(&self) -> impl Iterator<Item = &T> {
+        let mut soon = (self.now..self.now + SOON).map(|due| self.wheel[slot(due)].first);
+        let mut place = soon.find(|first| *first != NONE).unwrap_or(NONE);
+        std::iter::from_fn(move || {
+            let found = (place != NONE).then(|| &self.places[at(place)])?;
+            place = found.next;
+            found.thing.as_ref()
+        })
+    }
+
     /// One millisecond on, or more where nothing lies between.
     fn advance(&mut self, limit: u64) {
         let step = if self.turning == 0 {
@@ -221,6 +235,20 @@ mod tests {
         }
         assert_eq!(queue.len(), 0);
         assert_eq!(queue.next_due(), None);
+    }
+
+    #[test]
+    fn what_comes_is_what_is_taken_out_and_looking_takes_nothing_out() {
+        let mut queue = Queue::new();
+        for (due, thing) in [(3, "a"), (4, "c"), (3, "b"), (30, "d")] {
+            queue.push(due, thing);
+        }
+        assert_eq!(queue.coming().copied().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(queue.pop(100), Some("a"));
+        assert_eq!(queue.coming().copied().collect::<Vec<_>>(), ["b"]);
+        assert_eq!((queue.pop(100), queue.pop(100)), (Some("b"), Some("c")));
+        assert_eq!(queue.coming().count(), 0, "what comes later is not known yet");
+        assert_eq!(queue.pop(100), Some("d"));
     }
 
     #[test]

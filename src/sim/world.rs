@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
+use super::ahead::Ahead;
 use super::disk::{Disk, DiskConfig};
 use super::nature::{Answer, Nature, Traffic};
 use super::network::{NetworkConfig, Rule};
@@ -22,6 +23,7 @@ pub struct World {
     hosts: Vec<Option<Host>>,
     configs: Vec<HostConfig>,
     effects: Collected,
+    ahead: Ahead,
     check: bool,
 }
 
@@ -34,6 +36,7 @@ impl World {
             hosts: Vec::new(),
             configs: Vec::new(),
             effects: Collected::default(),
+            ahead: Ahead::default(),
             check: false,
         }
     }
@@ -291,6 +294,11 @@ impl World {
     }
 
     fn step_before(&mut self, limit: u64) -> bool {
+        let (nature, hosts) = (&self.nature, &self.hosts);
+        self.ahead.step(nature, |place, depth| {
+            let host = hosts[at(place)].as_ref();
+            host.map_or(0, |host| host.glance(depth))
+        });
         let Some((place, input)) = self.nature.next(limit) else {
             return false;
         };

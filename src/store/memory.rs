@@ -202,6 +202,10 @@ impl Store for MemoryStore {
     fn usage(&self) -> Usage {
         self.usage
     }
+
+    fn glance(&self, depth: u8) -> u64 {
+        self.usage.bytes ^ self.table.glance(depth)
+    }
 }
 
 /// What may still be put on a page.

@@ -48,6 +48,14 @@ impl Slot {
         }
     }
 
+    /// Something of the record itself: see [`Store::glance`](super::Store::glance).
+    pub(super) fn glance(&self) -> u64 {
+        match self {
+            Slot::Packed(packed) => packed.first().copied().map_or(0, u64::from),
+            Slot::Loose(record) => record.key.id().top(),
+        }
+    }
+
     pub(super) fn key_bytes(&self) -> &[u8] {
         match self {
             Slot::Packed(packed) => Parts::of(packed).key,

@@ -26,6 +26,9 @@ const RUN_RECORDS: usize = 128;
 /// A run's array grows by so many records at a time: less spare room than doubling would leave.
 const RUN_STEP: usize = 16;
 
+/// Of how many records of a small table a glance is taken.
+const GLANCE_RECORDS: usize = 8;
+
 /// A record, with what is asked of it most often close at hand.
 pub(super) struct Entry {
     pub(super) id: Id,
@@ -122,19 +125,40 @@ impl Run {
 }
 
 /// All records of a store.
+#[derive(Default)]
 pub(super) struct Table {
-    runs: BTreeMap<Id, Run>,
+    /// The run that begins at zero. It lies here and not in the map: where it is the only one, it is
+    /// found without fetching a leaf of a tree.
+    first: Run,
+    /// The others, by the ids they begin at.
+    later: BTreeMap<Id, Run>,
 }
 
 impl Table {
     pub(super) fn new() -> Table {
-        Table {
-            runs: BTreeMap::from([(Id::ZERO, Run::default())]),
+        Table::default()
+    }
+
+    /// See [`Store::glance`](super::Store::glance). Of a large table nobody knows which run will be asked
+    /// for: then reading the first would help nobody.
+    pub(super) fn glance(&self, depth: u8) -> u64 {
+        let few = self.first.entries.iter().take(GLANCE_RECORDS);
+        match depth {
+            _ if !self.later.is_empty() => 0,
+            0 => self.first.digest.hash ^ self.first.entries.len() as u64,
+            1 => few.fold(0, |sum, entry| sum ^ entry.id.top()),
+            2.. => few.fold(0, |sum, entry| sum ^ entry.slot.glance()),
         }
     }
 
+    /// The run in which an id lies.
+    fn run(&self, id: Id) -> &Run {
+        let later = self.later.range(..=id).next_back();
+        later.map_or(&self.first, |(_, run)| run)
+    }
+
     pub(super) fn get(&self, key: &Key) -> Option<&Slot> {
-        let (_, run) = self.runs.range(..=key.id()).next_back()?;
+        let run = self.run(key.id());
         let at = run.position(key.id(), key.bytes()).ok()?;
         Some(&run.entries[at].slot)
     }
@@ -142,11 +166,8 @@ impl Table {
     /// Stores a record under its key, instead of what was there.
     pub(super) fn put(&mut self, key: &Key, slot: Slot) {
         let entry = Entry::new(key.id(), slot);
-        let (_, run) = self
-            .runs
-            .range_mut(..=key.id())
-            .next_back()
-            .expect("the first run begins at zero and stays");
+        let later = self.later.range_mut(..=key.id()).next_back();
+        let run = later.map_or(&mut self.first, |(_, run)| run);
         run.count_in(&entry);
         match run.position(key.id(), key.bytes()) {
             Ok(at) => {
@@ -161,7 +182,7 @@ impl Table {
                 if run.entries.len() > RUN_RECORDS
                     && let Some((name, upper)) = run.split()
                 {
-                    self.runs.insert(name, upper);
+                    self.later.insert(name, upper);
                 }
             }
         }
@@ -169,12 +190,16 @@ impl Table {
 
     /// Drops one record; returns what it was.
     pub(super) fn remove(&mut self, key: &Key) -> Option<Slot> {
-        let (name, run) = self.runs.range_mut(..=key.id()).next_back()?;
+        let name = self.run_of(key.id());
+        let later = self.later.get_mut(&name);
+        let run = later.unwrap_or(&mut self.first);
         let at = run.position(key.id(), key.bytes()).ok()?;
         let old = run.entries.remove(at);
         run.count_out(&old);
-        let empty = (run.entries.is_empty() && *name != Id::ZERO).then_some(*name);
-        empty.map(|name| self.runs.remove(&name));
+        if run.entries.is_empty() {
+            // The first run stays.
+            self.later.remove(&name);
+        }
         Some(old.slot)
     }
 
@@ -182,7 +207,7 @@ impl Table {
     pub(super) fn mortal(&self, span: Span) -> impl Iterator<Item = &Entry> {
         let stretches = stretches(span).into_iter().flatten();
         stretches.flat_map(|(first, last)| {
-            let runs = self.runs.range(self.run_of(first)..=last);
+            let runs = self.runs(first, last);
             let some = runs.filter(|(_, run)| run.mortal > 0);
             let entries = some.flat_map(move |(_, run)| run.between(first, last));
             entries.filter(|entry| entry.is_mortal())
@@ -214,19 +239,29 @@ impl Table {
     }
 
     fn between(&self, first: Id, last: Id) -> impl Iterator<Item = &Entry> {
-        let runs = self.runs.range(self.run_of(first)..=last);
+        let runs = self.runs(first, last);
         runs.flat_map(move |(_, run)| run.between(first, last))
+    }
+
+    /// The runs in which ids from `first` to `last` lie, each with the id it begins at.
+    fn runs(&self, first: Id, last: Id) -> impl Iterator<Item = (Id, &Run)> {
+        let begin = self.run_of(first);
+        let from_zero = (begin == Id::ZERO).then_some((begin, &self.first));
+        let later = self.later.range(begin..=last);
+        from_zero
+            .into_iter()
+            .chain(later.map(|(name, run)| (*name, run)))
     }
 
     /// The digest of a span.
     pub(super) fn digest(&self, span: Span) -> Digest {
         let mut sum = Digest::default();
         for (first, last) in stretches(span).into_iter().flatten() {
-            let mut runs = self.runs.range(self.run_of(first)..=last).peekable();
+            let mut runs = self.runs(first, last).peekable();
             while let Some((name, run)) = runs.next() {
                 // If the next run, too, begins in the stretch, this one ends there; then none of its
                 // records is looked at.
-                if *name >= first && runs.peek().is_some() {
+                if name >= first && runs.peek().is_some() {
                     sum.add(run.digest);
                 } else {
                     let some = run.between(first, last);
@@ -241,7 +276,10 @@ impl Table {
     pub(super) fn discard(&mut self, span: Span) -> (u64, u64) {
         let (mut records, mut bytes) = (0, 0);
         for (first, last) in stretches(span).into_iter().flatten() {
-            for (_, run) in self.runs.range_mut(self.run_of(first)..=last) {
+            let begin = self.run_of(first);
+            let from_zero = (begin == Id::ZERO).then_some(&mut self.first);
+            let later = self.later.range_mut(begin..=last).map(|(_, run)| run);
+            for run in from_zero.into_iter().chain(later) {
                 let (digest, mortal) = (&mut run.digest, &mut run.mortal);
                 run.entries.retain(|entry| {
                     let goes = first <= entry.id && entry.id <= last;
@@ -256,17 +294,14 @@ impl Table {
                 run.entries.shrink_to_fit();
             }
         }
-        self.runs
-            .retain(|name, run| *name == Id::ZERO || !run.entries.is_empty());
+        self.later.retain(|_, run| !run.entries.is_empty());
         (records, bytes)
     }
 
-    /// The name of the run in which an id lies.
+    /// The id at which the run begins in which an id lies.
     fn run_of(&self, id: Id) -> Id {
-        self.runs
-            .range(..=id)
-            .next_back()
-            .map_or(Id::ZERO, |(name, _)| *name)
+        let later = self.later.range(..=id).next_back();
+        later.map_or(Id::ZERO, |(name, _)| *name)
     }
 }
 
