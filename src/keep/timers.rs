@@ -94,7 +94,10 @@ impl Timers {
     }
 
     fn forget(&mut self, wake: Wake) -> Option<Time> {
-        let place = self.at.binary_search_by_key(&wake, |(wake, _)| *wake).ok()?;
+        let place = self
+            .at
+            .binary_search_by_key(&wake, |(wake, _)| *wake)
+            .ok()?;
         self.at.remove(place).map(|(_, at)| at)
     }
 

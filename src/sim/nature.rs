@@ -343,7 +343,9 @@ impl Nature {
             _ if depth > 0 && !stores => 0,
             0 => {
                 let words = [site.wants.unwrap_or(0), site.traffic.received, site.id.0];
-                words.iter().fold(site.disk.glance(), |sum, word| sum ^ word)
+                words
+                    .iter()
+                    .fold(site.disk.glance(), |sum, word| sum ^ word)
             }
             1.. => site.disk.store.glance(depth - 1),
         }

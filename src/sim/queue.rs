@@ -247,7 +247,11 @@ mod tests {
         assert_eq!(queue.pop(100), Some("a"));
         assert_eq!(queue.coming().copied().collect::<Vec<_>>(), ["b"]);
         assert_eq!((queue.pop(100), queue.pop(100)), (Some("b"), Some("c")));
-        assert_eq!(queue.coming().count(), 0, "what comes later is not known yet");
+        assert_eq!(
+            queue.coming().count(),
+            0,
+            "what comes later is not known yet"
+        );
         assert_eq!(queue.pop(100), Some("d"));
     }
 
