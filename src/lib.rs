@@ -59,3 +59,7 @@ pub mod sim;
 
 // How do we ask such a world whether the rules hold?
 pub mod lab;
+
+// How does a message reach a host on another machine?
+#[cfg(feature = "server")]
+pub mod remote;

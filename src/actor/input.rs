@@ -161,6 +161,20 @@ impl Drop for Asks {
     }
 }
 
+/// Messages that came in together over a link from another host, in their order.
+///
+/// A link gives out one of these, waits until it is handled, and only then reads on: a host that is slow slows
+/// its senders down, and what lies in its mailbox is bounded. (`Addr::send` would wait as well; but a sender
+/// that actix has parked is not always woken.)
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Arrived {
+    /// The messages.
+    pub envelopes: Vec<Envelope>,
+    /// Told after the last one. Dropped if the host ends first.
+    pub handled: oneshot::Sender<()>,
+}
+
 /// A client's request to the host behind this door, and where its answer goes.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]

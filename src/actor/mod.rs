@@ -35,7 +35,7 @@ mod node;
 mod shell;
 
 pub use book::{Book, Line};
-pub use input::{Ask, Asks, Collected, Input, ReplyTo, Told};
+pub use input::{Arrived, Ask, Asks, Collected, Input, ReplyTo, Told};
 pub use local::{Clock, Local, open};
 pub use node::{Carried, HostActor, NodeActor, Stop, start};
 pub use shell::{Shell, Surroundings};

@@ -6,7 +6,7 @@ use std::rc::{Rc, Weak};
 
 use actix::prelude::*;
 
-use super::input::{Ask, Asks, Input};
+use super::input::{Arrived, Ask, Asks, Input};
 use super::shell::{Neighbours, Shell};
 use crate::keyspace::Id;
 use crate::message::Envelope;
@@ -127,6 +127,19 @@ impl Handler<Envelope> for HostActor {
 
     fn handle(&mut self, envelope: Envelope, _: &mut Context<Self>) {
         self.shell.borrow_mut().take(Input::Receive(envelope));
+    }
+}
+
+impl Handler<Arrived> for HostActor {
+    type Result = ();
+
+    fn handle(&mut self, arrived: Arrived, _: &mut Context<Self>) {
+        let mut shell = self.shell.borrow_mut();
+        for envelope in arrived.envelopes {
+            shell.take(Input::Receive(envelope));
+        }
+        // A link that broke meanwhile does not wait any more.
+        let _ = arrived.handled.send(());
     }
 }
 

@@ -46,6 +46,8 @@ const MAX_HEAD_BYTES: usize = 128 * 1024;
 pub(super) enum Body<'a> {
     Nothing,
     Bytes(&'a [u8]),
+    /// A piece of a value.
+    Piece(&'a Bytes),
     Record(&'a Key, &'a Cells),
     /// A value without its key.
     Cells(&'a Cells),
@@ -64,11 +66,12 @@ impl Body<'_> {
         match self {
             Body::Nothing | Body::Changes(_) | Body::Roster(_) => 0,
             Body::Bytes(bytes) => bytes.len(),
-            Body::Record(key, cells) => key.bytes().len() + piece(cells).len(),
-            Body::Cells(cells) => piece(cells).len(),
+            Body::Piece(bytes) => bytes.len(),
+            Body::Record(key, cells) => key.bytes().len() + piece_len(cells),
+            Body::Cells(cells) => piece_len(cells),
             Body::Records(records) => records
                 .iter()
-                .map(|r| 128 + r.key.bytes().len() + piece(&r.cells).len())
+                .map(|r| 128 + r.key.bytes().len() + piece_len(&r.cells))
                 .sum(),
             Body::Versions(keys) => keys.iter().map(|(key, _)| 112 + key.bytes().len()).sum(),
             Body::Digests(digests) => digests.len() * 16,
@@ -78,15 +81,39 @@ impl Body<'_> {
         }
     }
 
+    /// The piece of a value with which it ends, if it does.
+    pub(super) fn tail(&self) -> Option<&Bytes> {
+        match self {
+            Body::Piece(bytes) => Some(bytes),
+            Body::Record(_, cells) | Body::Cells(cells) => piece(cells),
+            Body::Nothing
+            | Body::Bytes(_)
+            | Body::Records(_)
+            | Body::Versions(_)
+            | Body::Digests(_)
+            | Body::Changes(_)
+            | Body::Roster(_)
+            | Body::Peers(..) => None,
+        }
+    }
+
+    /// Writes all but the [`tail`](Body::tail).
+    pub(super) fn write_head(&self, out: &mut Vec<u8>) {
+        if let Body::Record(key, _) = self {
+            out.put_slice(key.bytes());
+        }
+    }
+
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         match self {
             Body::Nothing => {}
             Body::Bytes(bytes) => out.put_slice(bytes),
+            Body::Piece(bytes) => out.put_slice(bytes),
             Body::Record(key, cells) => {
                 out.put_slice(key.bytes());
-                out.put_slice(piece(cells));
+                out.put_slice(piece(cells).map_or(&[], |piece| piece));
             }
-            Body::Cells(cells) => out.put_slice(piece(cells)),
+            Body::Cells(cells) => out.put_slice(piece(cells).map_or(&[], |piece| piece)),
             Body::Records(records) => records.iter().for_each(|record| {
                 put_delimited(out, &RecordPb::new(record));
                 Body::Record(&record.key, &record.cells).write(out);
@@ -132,12 +159,16 @@ pub(super) fn len_u32(len: usize) -> u32 {
 }
 
 /// The bytes of value that travel with a record: all or, of a value of several pieces, none.
-fn piece(cells: &Cells) -> &[u8] {
+fn piece(cells: &Cells) -> Option<&Bytes> {
     let body = cells.value.as_ref().and_then(|cell| cell.body.as_ref());
     match body.map(|body| (body.len, body.pieces.as_slice())) {
-        Some((len, [one])) if one.len() as u64 == len && one.len() <= PIECE_BYTES => one,
-        Some(_) | None => &[],
+        Some((len, [one])) if one.len() as u64 == len && one.len() <= PIECE_BYTES => Some(one),
+        Some(_) | None => None,
     }
+}
+
+fn piece_len(cells: &Cells) -> usize {
+    piece(cells).map_or(0, Bytes::len)
 }
 
 /// A record's head; its key and value follow.
@@ -172,7 +203,7 @@ impl RecordPb {
         let body = cells.value.as_ref().and_then(|cell| cell.body.as_ref());
         let value = body.map(|body| ValuePb {
             len: body.len,
-            bare: piece(cells).len() as u64 != body.len,
+            bare: piece_len(cells) as u64 != body.len,
             media_type: body.content_type.as_deref().map(str::to_owned),
         });
         RecordPb {

@@ -260,20 +260,34 @@ pub fn frame_len(prefix: [u8; PREFIX_BYTES]) -> Result<usize, WireError> {
     Ok(len)
 }
 
-/// Writes a frame in one go: nothing is copied twice.
-pub(super) fn seal(kind: Kind, header: &impl Message, body: &Body<'_>) -> Bytes {
-    let mut out = Vec::with_capacity(PREFIX_BYTES + 4 + header.encoded_len() + body.len_hint());
+/// Writes a frame behind what `out` has, in one go: nothing is copied twice. A piece of a value of at least
+/// `apart` bytes with which the frame ends is not copied at all, but returned.
+pub(super) fn seal(
+    kind: Kind,
+    header: &impl Message,
+    body: &Body<'_>,
+    out: &mut Vec<u8>,
+    apart: usize,
+) -> Option<Bytes> {
+    let tail = body.tail().filter(|tail| tail.len() >= apart);
+    let tail_len = tail.map_or(0, Bytes::len);
+    let body_len = body.len_hint().saturating_sub(tail_len);
+    out.reserve(PREFIX_BYTES + 4 + header.encoded_len() + body_len);
+    let start = out.len();
     out.put_u32(0);
     out.put_u8(LAYOUT);
     out.put_u8(kind as u8);
     header
-        .encode_length_delimited(&mut out)
+        .encode_length_delimited(out)
         .expect("a Vec grows as needed");
-    body.write(&mut out);
+    match tail {
+        Some(_) => body.write_head(out),
+        None => body.write(out),
+    }
     // A frame beyond 4 GiB would be refused by every reader; so is one that says it has 4 GiB.
-    let len = u32::try_from(out.len() - 4).unwrap_or(u32::MAX);
-    out[..4].copy_from_slice(&len.to_be_bytes());
-    out.into()
+    let len = u32::try_from(out.len() - start - 4 + tail_len).unwrap_or(u32::MAX);
+    out[start..start + 4].copy_from_slice(&len.to_be_bytes());
+    tail.cloned()
 }
 
 /// Takes a frame apart into its kind, header and body. The parts share its memory.

@@ -75,18 +75,27 @@ pub use schema::{MAX_ROUND, MAX_WALL_MS};
 /// A message as a frame.
 #[must_use]
 pub fn encode(envelope: &Envelope) -> Bytes {
+    let mut frame = Vec::new();
+    let _all_is_inside = encode_onto(envelope, &mut frame, usize::MAX);
+    frame.into()
+}
+
+/// Writes a message as a frame behind what `out` has. If the frame ends with a piece of a value of at least
+/// `apart` bytes, these are not copied: they are returned, and belong behind what was written.
+#[must_use]
+pub fn encode_onto(envelope: &Envelope, out: &mut Vec<u8>, apart: usize) -> Option<Bytes> {
     let (host_from, host_to) = (envelope.from.0, envelope.to.0);
     match &envelope.body {
         Message::Find { from, to, message } => {
             let (kind, mut header, body) = find::write(message);
             (header.from, header.to) = (host_from, host_to);
             (header.from_node, header.to_node) = (Some((*from).into()), Some((*to).into()));
-            frame::seal(kind, &header, &body)
+            frame::seal(kind, &header, &body, out, apart)
         }
         Message::Keep(message) => {
             let (kind, mut header, body) = keep::write(message);
             (header.from, header.to) = (host_from, host_to);
-            frame::seal(kind, &header, &body)
+            frame::seal(kind, &header, &body, out, apart)
         }
     }
 }

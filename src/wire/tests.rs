@@ -22,6 +22,18 @@ proptest! {
     }
 
     #[test]
+    fn a_frame_in_two_parts_is_the_same_frame(
+        envelope in envelope(), before in prop::collection::vec(any::<u8>(), 0..9), apart in 0usize..64,
+    ) {
+        let mut out = before.clone();
+        let tail = encode_onto(&envelope, &mut out, apart);
+        prop_assert!(tail.as_ref().is_none_or(|tail| tail.len() >= apart));
+        out.extend_from_slice(&tail.unwrap_or_default());
+        prop_assert_eq!(&out[..before.len()], &before[..]);
+        prop_assert_eq!(&out[before.len()..], &encode(&envelope)[..]);
+    }
+
+    #[test]
     fn a_frame_cut_short_or_prolonged_is_refused(envelope in envelope(), cut in any::<prop::sample::Index>()) {
         let frame = encode(&envelope);
         prop_assert!(decode(frame.slice(..cut.index(frame.len()))).is_err());

@@ -159,9 +159,7 @@ pub(in crate::wire) fn write(message: &KeepMessage) -> (Kind, KeepHeader, Body<'
             (
                 Kind::PieceIs,
                 header,
-                bytes
-                    .as_ref()
-                    .map_or(Body::Nothing, |bytes| Body::Bytes(bytes)),
+                bytes.as_ref().map_or(Body::Nothing, Body::Piece),
             )
         }
         M::Gossip { version, wall } => (

@@ -1,0 +1,168 @@
+//! Which host listens where, in which of its lives?
+
+use std::collections::BTreeMap;
+
+use super::address::Address;
+use crate::placement::HostId;
+
+/// Addresses kept for one host: the one last heard of first.
+pub(super) const MAX_ADDRESSES: usize = 4;
+
+/// What is known of another host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Known {
+    /// The newest life it was seen in; 0 if only its address is known.
+    pub(super) incarnation: u64,
+    /// The newest connection of that life.
+    pub(super) attempt: u64,
+    pub(super) addresses: Vec<Address>,
+}
+
+/// What somebody's word about a host was worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Learned {
+    /// It was not known at all.
+    NewHost,
+    /// It has begun a new life.
+    NewLife,
+    /// It listens elsewhere too, or was last seen elsewhere.
+    NewAddress,
+    /// Nothing new.
+    Nothing,
+    /// That was in an earlier life.
+    Outdated,
+    /// There is no room for another host.
+    Full,
+}
+
+/// The address book of hosts elsewhere.
+#[derive(Default)]
+pub(super) struct Directory {
+    limit: usize,
+    hosts: BTreeMap<HostId, Known>,
+}
+
+impl Directory {
+    pub(super) fn new(limit: usize) -> Directory {
+        let hosts = BTreeMap::new();
+        Directory { limit, hosts }
+    }
+
+    pub(super) fn get(&self, host: HostId) -> Option<&Known> {
+        self.hosts.get(&host)
+    }
+
+    pub(super) fn forget(&mut self, host: HostId) {
+        self.hosts.remove(&host);
+    }
+
+    // region: learn
+    /// Somebody says that a host listens there, in that life (0 if it does not know which).
+    pub(super) fn learn(
+        &mut self,
+        host: HostId,
+        address: Option<&Address>,
+        incarnation: u64,
+    ) -> Learned {
+        let Some(known) = self.hosts.get_mut(&host) else {
+            if self.hosts.len() >= self.limit {
+                return Learned::Full;
+            }
+            let known = Known {
+                incarnation,
+                attempt: 0,
+                addresses: address.cloned().into_iter().collect(),
+            };
+            self.hosts.insert(host, known);
+            return Learned::NewHost;
+        };
+        if incarnation != 0 && incarnation < known.incarnation {
+            return Learned::Outdated;
+        }
+        let new_life = incarnation > known.incarnation;
+        if new_life {
+            known.incarnation = incarnation;
+            known.attempt = 0;
+        }
+        let new_address = address.is_some_and(|address| known.put_first(address));
+        match (new_life, new_address) {
+            (true, _) => Learned::NewLife,
+            (false, true) => Learned::NewAddress,
+            (false, false) => Learned::Nothing,
+        }
+    }
+    // endregion: learn
+
+    /// A connection of that life, if it is the newest so far.
+    pub(super) fn is_newest(&mut self, host: HostId, incarnation: u64, attempt: u64) -> bool {
+        let Some(known) = self.hosts.get_mut(&host) else {
+            return true;
+        };
+        let newer = (incarnation, attempt) > (known.incarnation, known.attempt);
+        if newer {
+            (known.incarnation, known.attempt) = (incarnation, attempt);
+        }
+        newer
+    }
+}
+
+impl Known {
+    /// Puts an address before the others. Whether it was not there already.
+    fn put_first(&mut self, address: &Address) -> bool {
+        if self.addresses.first() == Some(address) {
+            return false;
+        }
+        self.addresses.retain(|other| other != address);
+        self.addresses.insert(0, address.clone());
+        self.addresses.truncate(MAX_ADDRESSES);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const H: HostId = HostId(2);
+
+    fn at(port: u16) -> Address {
+        format!("10.0.0.7:{port}").parse().unwrap()
+    }
+
+    #[test]
+    fn the_newest_life_counts_and_the_last_address_comes_first() {
+        let mut book = Directory::new(10);
+        assert_eq!(book.learn(H, Some(&at(1)), 0), Learned::NewHost);
+        assert_eq!(book.learn(H, Some(&at(1)), 3), Learned::NewLife);
+        assert_eq!(book.learn(H, Some(&at(2)), 2), Learned::Outdated);
+        assert_eq!(book.learn(H, Some(&at(2)), 3), Learned::NewAddress);
+        assert_eq!(book.learn(H, Some(&at(1)), 0), Learned::NewAddress);
+        assert_eq!(book.learn(H, None, 3), Learned::Nothing);
+        assert_eq!(book.get(H).unwrap().addresses, [at(1), at(2)]);
+    }
+
+    #[test]
+    fn a_late_connection_does_not_replace_a_newer_one() {
+        let mut book = Directory::new(10);
+        book.learn(H, None, 3);
+        assert!(book.is_newest(H, 3, 1));
+        assert!(book.is_newest(H, 3, 5));
+        assert!(!book.is_newest(H, 3, 4));
+        assert!(!book.is_newest(H, 2, 9));
+        assert_eq!(book.learn(H, None, 4), Learned::NewLife);
+        assert!(book.is_newest(H, 4, 1));
+    }
+
+    #[test]
+    fn it_has_room_for_so_many() {
+        let mut book = Directory::new(1);
+        book.learn(H, Some(&at(1)), 1);
+        assert_eq!(book.learn(HostId(3), Some(&at(2)), 1), Learned::Full);
+        for port in 2..100 {
+            book.learn(H, Some(&at(port)), 1);
+        }
+        assert_eq!(book.get(H).unwrap().addresses.len(), MAX_ADDRESSES);
+        book.forget(H);
+        assert_eq!(book.learn(HostId(3), Some(&at(2)), 1), Learned::NewHost);
+    }
+}

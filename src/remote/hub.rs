@@ -1,0 +1,250 @@
+//! What all links of a host share.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use actix::prelude::*;
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use tokio::sync::Notify;
+
+use super::address::Address;
+use super::config::Config;
+use super::directory::{Directory, Learned};
+use super::error::{LinkError, Refusal};
+use super::hello::{Hello, NONCE_BYTES, short};
+use super::link::{Link, LinkActor, Phase};
+use super::outbound;
+use super::said::Said;
+use super::stream::Dial;
+use crate::actor::{Arrived, Book, Input};
+use crate::placement::HostId;
+
+/// Everything the tasks of all links share. They run on one arbiter.
+pub(super) struct Hub {
+    pub(super) config: Config,
+    pub(super) dial: Box<dyn Dial>,
+    pub(super) inbox: Recipient<Arrived>,
+    pub(super) tell: Recipient<Input>,
+    pub(super) book: Rc<RefCell<Book>>,
+    pub(super) chance: RefCell<ChaCha8Rng>,
+    pub(super) directory: RefCell<Directory>,
+    pub(super) links: RefCell<BTreeMap<HostId, Rc<Link>>>,
+    /// For each host that has a connection to this one: what ends it.
+    inbound: RefCell<BTreeMap<HostId, Rc<Notify>>>,
+    pub(super) shaking: Cell<usize>,
+    attempts: Cell<u64>,
+    pub(super) said: RefCell<Said>,
+    pub(super) stopped: Cell<bool>,
+}
+
+/// One of the handshakes that go on at once, for as long as it does.
+pub(super) struct Shaking(Rc<Hub>);
+
+impl Drop for Shaking {
+    fn drop(&mut self) {
+        self.0.shaking.set(self.0.shaking.get() - 1);
+    }
+}
+
+impl Hub {
+    pub(super) fn new(
+        config: Config,
+        dial: Box<dyn Dial>,
+        (inbox, tell): (Recipient<Arrived>, Recipient<Input>),
+        book: Rc<RefCell<Book>>,
+        chance: ChaCha8Rng,
+    ) -> Hub {
+        Hub {
+            directory: RefCell::new(Directory::new(config.limits.hosts)),
+            config,
+            dial,
+            inbox,
+            tell,
+            book,
+            chance: RefCell::new(chance),
+            links: RefCell::default(),
+            inbound: RefCell::default(),
+            shaking: Cell::new(0),
+            attempts: Cell::new(0),
+            said: RefCell::default(),
+            stopped: Cell::new(false),
+        }
+    }
+
+    /// Room for one more handshake, if there is.
+    pub(super) fn begin_handshake(self: &Rc<Self>) -> Option<Shaking> {
+        let shaking = self.shaking.get();
+        (shaking < self.config.limits.handshakes).then(|| {
+            self.shaking.set(shaking + 1);
+            Shaking(Rc::clone(self))
+        })
+    }
+
+    /// Who this host is, for one more connection.
+    pub(super) fn hello(&self, expected: Option<HostId>) -> Hello {
+        let attempt = self.attempts.get() + 1;
+        self.attempts.set(attempt);
+        let mut nonce = [0; NONCE_BYTES];
+        self.chance.borrow_mut().fill(&mut nonce);
+        Hello {
+            cluster: short(&self.config.cluster).to_owned(),
+            host: self.config.host,
+            expected,
+            incarnation: self.config.incarnation,
+            attempt,
+            listen: Some(self.config.listen.clone()),
+            nonce,
+            refusal: None,
+        }
+    }
+
+    pub(super) fn addresses(&self, host: HostId) -> Vec<Address> {
+        let directory = self.directory.borrow();
+        let known = directory.get(host);
+        known.map_or_else(Vec::new, |known| known.addresses.clone())
+    }
+
+    /// Somebody says that a host listens there. Makes its line, or lets it dial again.
+    pub(super) fn learn(
+        self: &Rc<Self>,
+        host: HostId,
+        address: Option<&Address>,
+        incarnation: u64,
+    ) -> Learned {
+        if host == self.config.host || self.stopped.get() {
+            return Learned::Nothing;
+        }
+        let learned = self
+            .directory
+            .borrow_mut()
+            .learn(host, address, incarnation);
+        match learned {
+            Learned::NewHost => self.open(host),
+            Learned::NewLife | Learned::NewAddress => {
+                let link = self.links.borrow().get(&host).cloned();
+                let Some(link) = link else { return learned };
+                if learned == Learned::NewLife {
+                    link.break_off(LinkError::Restarted);
+                }
+                if link.phase.get() == Phase::Down {
+                    link.redial.notify_one();
+                }
+            }
+            Learned::Full => log::warn!(
+                "{host} is not taken in: the addresses of {} hosts are known already",
+                self.config.limits.hosts
+            ),
+            Learned::Nothing | Learned::Outdated => {}
+        }
+        learned
+    }
+
+    /// A line to a host that was not known before. It dials when there is something to say.
+    fn open(self: &Rc<Self>, host: HostId) {
+        let link = Rc::new(Link::new(host, &self.config.limits, self.tell.clone()));
+        self.links.borrow_mut().insert(host, Rc::clone(&link));
+        let actor = LinkActor(Rc::clone(&link)).start();
+        self.book.borrow_mut().add_host(host, actor.recipient());
+        actix::spawn(outbound::live(Rc::clone(self), link));
+    }
+
+    /// A handshake that this host began went well.
+    pub(super) fn met(
+        self: &Rc<Self>,
+        peer: &Hello,
+        address: Option<&Address>,
+    ) -> Result<(), LinkError> {
+        match self.learn(peer.host, address, peer.incarnation) {
+            Learned::Outdated => Err(LinkError::Outdated),
+            Learned::Full => Err(LinkError::Refuse {
+                reason: Refusal::Crowded,
+                host: peer.host,
+            }),
+            Learned::NewHost | Learned::NewLife | Learned::NewAddress | Learned::Nothing => Ok(()),
+        }
+    }
+
+    /// Looks at a hello that nobody has proven yet.
+    pub(super) fn glance(&self, hello: &Hello) -> Result<(), Refusal> {
+        if hello.cluster != short(&self.config.cluster) {
+            return Err(Refusal::OtherCluster);
+        }
+        if hello.expected.is_some_and(|host| host != self.config.host) {
+            return Err(Refusal::NotExpected);
+        }
+        if hello.host == self.config.host {
+            return Err(Refusal::Myself);
+        }
+        Ok(())
+    }
+
+    // region: admit
+    /// Lets in whoever has proven itself, unless a newer life or connection of it is known. An older
+    /// connection ends.
+    pub(super) fn admit(self: &Rc<Self>, hello: &Hello) -> Result<Rc<Notify>, Refusal> {
+        match self.learn(hello.host, hello.listen.as_ref(), hello.incarnation) {
+            Learned::Outdated => return Err(Refusal::OlderIncarnation),
+            Learned::Full => return Err(Refusal::Crowded),
+            Learned::NewHost | Learned::NewLife | Learned::NewAddress | Learned::Nothing => {}
+        }
+        let mut directory = self.directory.borrow_mut();
+        if !directory.is_newest(hello.host, hello.incarnation, hello.attempt) {
+            return Err(Refusal::OlderConnection);
+        }
+        let stop = Rc::new(Notify::new());
+        let older = self
+            .inbound
+            .borrow_mut()
+            .insert(hello.host, Rc::clone(&stop));
+        if let Some(older) = older {
+            older.notify_one();
+        }
+        // Whoever dials can be dialled.
+        if let Some(link) = self.links.borrow().get(&hello.host)
+            && link.phase.get() == Phase::Down
+        {
+            link.redial.notify_one();
+        }
+        Ok(stop)
+    }
+    // endregion: admit
+
+    /// A connection from another host is over.
+    pub(super) fn inbound_ended(&self, peer: &Hello, stop: &Rc<Notify>, why: &LinkError) {
+        let mut inbound = self.inbound.borrow_mut();
+        if inbound
+            .get(&peer.host)
+            .is_some_and(|mine| Rc::ptr_eq(mine, stop))
+        {
+            inbound.remove(&peer.host);
+        }
+        if *why == LinkError::Goodbye || self.stopped.get() {
+            return log::debug!("link from {}: {why}", peer.host);
+        }
+        log::warn!("link from {}: ended, {why}", peer.host);
+        if let Some(link) = self.links.borrow().get(&peer.host) {
+            link.tell_shaken();
+        }
+    }
+
+    /// Strikes a host out.
+    pub(super) fn forget(&self, host: HostId) {
+        self.directory.borrow_mut().forget(host);
+        if let Some(stop) = self.inbound.borrow_mut().remove(&host) {
+            stop.notify_one();
+        }
+        if let Some(link) = self.links.borrow_mut().remove(&host) {
+            link.end(LinkError::Stopped);
+            self.book.borrow_mut().remove_host(host);
+        }
+    }
+
+    /// Ends every connection from elsewhere.
+    pub(super) fn end_inbound(&self) {
+        for stop in std::mem::take(&mut *self.inbound.borrow_mut()).into_values() {
+            stop.notify_one();
+        }
+    }
+}

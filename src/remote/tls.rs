@@ -1,0 +1,125 @@
+//! Where the network is not trusted: TLS with certificates on both sides.
+//!
+//! Each host has a certificate of one authority, and asks for one. Names in them are not addresses, which may
+//! all change: every host's certificate carries the same name, that of the cluster.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use super::error::LinkError;
+use super::stream::{BoxChannel, Channel};
+
+/// The first byte of every TLS connection.
+pub const TLS_FIRST_BYTE: u8 = 0x16;
+
+/// Certificates for both directions.
+#[derive(Clone)]
+pub struct Tls {
+    connector: TlsConnector,
+    acceptor: TlsAcceptor,
+    name: ServerName<'static>,
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tls(as {:?})", self.name)
+    }
+}
+
+/// Why certificates cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TlsError {
+    /// Not a certificate.
+    #[error("the {0} cannot be read as PEM: {1}")]
+    Pem(&'static str, String),
+    /// No certificate in it.
+    #[error("there is no certificate in the {0}")]
+    Empty(&'static str),
+    /// The name cannot be one.
+    #[error("{0:?} cannot be the name in a certificate")]
+    Name(String),
+    /// Certificate and key do not fit, or the like.
+    #[error("these certificates cannot be used: {0}")]
+    Unusable(String),
+}
+
+impl Tls {
+    /// Reads this host's certificate chain and key and the authority's certificate, all PEM. `name` stands in
+    /// the certificate of every host, as a DNS name.
+    ///
+    /// # Errors
+    /// [`TlsError`] says which of them is no good.
+    pub fn from_pem(
+        chain: &[u8],
+        key: &[u8],
+        authority: &[u8],
+        name: &str,
+    ) -> Result<Tls, TlsError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let unusable = |error: &dyn fmt::Display| TlsError::Unusable(error.to_string());
+        let chain = certificates("certificate", chain)?;
+        let key = PrivateKeyDer::from_pem_slice(key)
+            .map_err(|error| TlsError::Pem("key", error.to_string()))?;
+        let mut roots = RootCertStore::empty();
+        for certificate in certificates("certificate of the authority", authority)? {
+            roots.add(certificate).map_err(|error| unusable(&error))?;
+        }
+        let roots = Arc::new(roots);
+        let client = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| unusable(&error))?
+            .with_root_certificates(Arc::clone(&roots))
+            .with_client_auth_cert(chain.clone(), key.clone_key())
+            .map_err(|error| unusable(&error))?;
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider))
+            .build()
+            .map_err(|error| unusable(&error))?;
+        let server = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| unusable(&error))?
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(chain, key)
+            .map_err(|error| unusable(&error))?;
+        let name =
+            ServerName::try_from(name.to_owned()).map_err(|_| TlsError::Name(name.to_owned()))?;
+        Ok(Tls {
+            connector: TlsConnector::from(Arc::new(client)),
+            acceptor: TlsAcceptor::from(Arc::new(server)),
+            name,
+        })
+    }
+
+    /// The dialler's side.
+    pub(super) async fn connect(&self, stream: BoxChannel) -> Result<BoxChannel, LinkError> {
+        match self.connector.connect(self.name.clone(), stream).await {
+            Ok(stream) => Ok(Box::new(stream)),
+            Err(error) => Err(LinkError::Tls(error.to_string())),
+        }
+    }
+
+    /// The acceptor's side.
+    pub(super) async fn accept<S: Channel + 'static>(
+        &self,
+        stream: S,
+    ) -> Result<BoxChannel, LinkError> {
+        match self.acceptor.accept(stream).await {
+            Ok(stream) => Ok(Box::new(stream)),
+            Err(error) => Err(LinkError::Tls(error.to_string())),
+        }
+    }
+}
+
+fn certificates(what: &'static str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let all = all.map_err(|error| TlsError::Pem(what, error.to_string()))?;
+    if all.is_empty() {
+        return Err(TlsError::Empty(what));
+    }
+    Ok(all)
+}
