@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix::{Addr, WeakRecipient};
 use tokio::task::JoinHandle;
@@ -74,16 +74,19 @@ pub fn open(
     clock: Clock,
     book: &Rc<RefCell<Book>>,
 ) -> (Addr<HostActor>, Weak<RefCell<Shell>>) {
-    let id = config.host;
-    let host = Host::new(config, &|name| store.setting(name));
-    let shell = Shell::new(
-        host,
-        Box::new(Local::new(id, clock, store)),
-        Rc::clone(book),
-    );
+    let host = Host::new(config.clone(), &|name| store.setting(name));
+    let local = Local::new(config.host, clock, store).again_as(config);
+    let shell = Shell::new(host, Box::new(local), Rc::clone(book));
     let watch = Rc::downgrade(&shell);
     (start(shell, book), watch)
 }
+
+/// A host that has fallen so often [lately](FALLS_WITHIN) begins no other life: whatever makes it panic is
+/// still there.
+const MAX_FALLS: usize = 3;
+
+/// How long a fall counts.
+const FALLS_WITHIN: Duration = Duration::from_secs(60);
 
 /// The surroundings of one host, and its one timer.
 pub struct Local {
@@ -95,6 +98,10 @@ pub struct Local {
     tickets: BTreeMap<Ticket, ReplyTo>,
     next_ticket: u64,
     timer: Option<(Time, JoinHandle<()>)>,
+    /// As what it begins again after a panic.
+    config: Option<HostConfig>,
+    /// When it fell, lately.
+    falls: Vec<Time>,
 }
 
 impl Local {
@@ -109,7 +116,17 @@ impl Local {
             tickets: BTreeMap::new(),
             next_ticket: 0,
             timer: None,
+            config: None,
+            falls: Vec::new(),
         }
+    }
+
+    /// The same, and a host that has panicked begins a new life from its records: three times a minute at
+    /// most, then it stays down.
+    #[must_use]
+    pub fn again_as(mut self, config: HostConfig) -> Local {
+        self.config = Some(config);
+        self
     }
 
     /// Tells the host's actor, after all that it was told before.
@@ -150,6 +167,17 @@ impl Surroundings for Local {
 
     fn note(&mut self, event: Event) {
         log::debug!("{} {event}", self.host);
+    }
+
+    fn again(&mut self) -> Option<Host> {
+        self.settled(None);
+        self.tickets.clear();
+        let now = self.clock.now().at;
+        self.falls.retain(|fall| now.since(*fall) < FALLS_WITHIN);
+        self.falls.push(now);
+        let often = self.falls.len() > MAX_FALLS;
+        let config = self.config.clone().filter(|_| !often)?;
+        Some(Host::new(config, &|name| self.store.setting(name)))
     }
 
     fn settled(&mut self, wake: Option<Time>) {

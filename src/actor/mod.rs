@@ -25,14 +25,17 @@
 //! window; its links ask one question at a time. So what can lie in a mailbox is bounded by the limits
 //! of [`HostConfig`](crate::node::HostConfig) times the number of hosts that speak to it.
 //!
-//! Left out on purpose: what happens when a handler panics (the process that hosts the actor is the
-//! unit that fails), and links to other processes, which are only other lines in the [`Book`].
+//! A handler that panics ends its actor. That is noticed, and the host begins again from its records or stops:
+//! see the file `actor/watch.rs`.
+//!
+//! Left out on purpose: links to other processes, which are only other lines in the [`Book`].
 
 mod book;
 mod input;
 mod local;
 mod node;
 mod shell;
+mod watch;
 
 pub use book::{Book, Line};
 pub use input::{Arrived, Ask, Asks, Collected, Input, ReplyTo, Told};

@@ -1,6 +1,6 @@
 //! The actors: one per node, one per host.
 
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::ops::AddAssign;
 use std::rc::{Rc, Weak};
 
@@ -8,6 +8,7 @@ use actix::prelude::*;
 
 use super::input::{Arrived, Ask, Asks, Input};
 use super::shell::{Neighbours, Shell};
+use super::watch;
 use crate::keyspace::Id;
 use crate::message::Envelope;
 
@@ -89,28 +90,53 @@ impl Handler<Stop> for NodeActor {
 /// The host itself: what host says to host, what clients ask, its clock and its store. Owns the shell.
 pub struct HostActor {
     shell: Rc<RefCell<Shell>>,
+    /// In which life of the host this is its actor.
+    life: u32,
 }
 
 /// Starts the actor of a host on the arbiter of the caller, lists it in the book, and lets the host begin
-/// its life. The actors of its nodes follow by themselves as it stands on the ring.
+/// its life. The actors of its nodes follow by themselves as it stands on the ring. If one of them panics
+/// and the host begins another life, it has another actor: [`Shell::door`] tells its address.
 pub fn start(shell: Rc<RefCell<Shell>>, book: &Rc<RefCell<super::Book>>) -> Addr<HostActor> {
-    let host = shell.borrow().host().id();
-    let actor = HostActor { shell }.start();
+    let (host, life) = (shell.borrow().host().id(), shell.borrow().life());
+    let watched = Rc::clone(&shell);
+    let actor = HostActor { shell, life };
+    let actor = watch::start(actor, {
+        let shell = Rc::clone(&watched);
+        move |why| watch::fell(&shell, life, None, why)
+    });
+    watched.borrow_mut().set_actor(actor.downgrade());
     book.borrow_mut().add_host(host, actor.clone().recipient());
     actor
+}
+
+impl HostActor {
+    /// The shell, if it is still that of this life.
+    fn shell(&self) -> Option<RefMut<'_, Shell>> {
+        let shell = self.shell.borrow_mut();
+        (shell.life() == self.life).then_some(shell)
+    }
+
+    fn take(&self, input: Input) {
+        if let Some(mut shell) = self.shell() {
+            shell.take(input);
+        }
+    }
 }
 
 impl Actor for HostActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        self.shell
-            .borrow_mut()
-            .born(ctx.address().downgrade().recipient());
+        if let Some(mut shell) = self.shell() {
+            shell.born(ctx.address().downgrade().recipient());
+        }
     }
 
     fn stopped(&mut self, _: &mut Context<Self>) {
-        self.shell.borrow_mut().close();
+        if let Some(mut shell) = self.shell() {
+            shell.close();
+        }
     }
 }
 
@@ -118,7 +144,7 @@ impl Handler<Input> for HostActor {
     type Result = ();
 
     fn handle(&mut self, input: Input, _: &mut Context<Self>) {
-        self.shell.borrow_mut().take(input);
+        self.take(input);
     }
 }
 
@@ -126,7 +152,7 @@ impl Handler<Envelope> for HostActor {
     type Result = ();
 
     fn handle(&mut self, envelope: Envelope, _: &mut Context<Self>) {
-        self.shell.borrow_mut().take(Input::Receive(envelope));
+        self.take(Input::Receive(envelope));
     }
 }
 
@@ -147,9 +173,10 @@ impl Handler<Ask> for HostActor {
     type Result = ();
 
     fn handle(&mut self, ask: Ask, _: &mut Context<Self>) {
-        let mut shell = self.shell.borrow_mut();
-        let ticket = shell.ticket(ask.reply.into());
-        shell.take(Input::Request(ticket, ask.request, ask.options));
+        if let Some(mut shell) = self.shell() {
+            let ticket = shell.ticket(ask.reply.into());
+            shell.take(Input::Request(ticket, ask.request, ask.options));
+        }
     }
 }
 
@@ -157,7 +184,9 @@ impl Handler<Asks> for HostActor {
     type Result = ();
 
     fn handle(&mut self, asks: Asks, _: &mut Context<Self>) {
-        self.shell.borrow_mut().take_asks(asks);
+        if let Some(mut shell) = self.shell() {
+            shell.take_asks(asks);
+        }
     }
 }
 
@@ -165,7 +194,9 @@ impl Handler<Stop> for HostActor {
     type Result = ();
 
     fn handle(&mut self, Stop: Stop, ctx: &mut Context<Self>) {
-        self.shell.borrow_mut().close();
+        if let Some(mut shell) = self.shell() {
+            shell.end();
+        }
         ctx.stop();
     }
 }

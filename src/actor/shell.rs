@@ -4,12 +4,13 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
-use actix::WeakRecipient;
 use actix::prelude::*;
+use actix::{WeakAddr, WeakRecipient};
 
 use super::book::{Book, Line, addressee};
-use super::input::{Asks, Collected, Input, ReplyTo};
-use super::node::{Carried, NodeActor, Stop};
+use super::input::{Ask, Asks, Collected, Input, ReplyTo};
+use super::node::{Carried, HostActor, NodeActor, Stop};
+use super::watch;
 use crate::keep::Then;
 use crate::keyspace::Id;
 use crate::message::{Envelope, Event, Message, Peer, Reply, Ticket};
@@ -37,6 +38,13 @@ pub trait Surroundings {
 
     /// Something worth a line happened.
     fn note(&mut self, event: Event);
+
+    /// An actor of this host has panicked, so what it knew in memory is thrown away: a host from what is on
+    /// its disk begins a new life at once; `None`, as by default: it stays down. Clients that wait get no
+    /// answer, and what the store was asked for is no longer waited for.
+    fn again(&mut self) -> Option<Host> {
+        None
+    }
 
     /// All effects of one call are carried out; the host wants an [`Input::Wake`] at that time.
     fn settled(&mut self, wake: Option<Time>);
@@ -71,18 +79,23 @@ impl Neighbours {
         self.peers = Some(links);
     }
 
-    /// The address of a neighbour, counted as used; none if that is no neighbour.
+    /// The address of a neighbour, counted as used; none if that is no neighbour, or its actor has ended.
     fn line(&mut self, is_it: impl Fn(Peer) -> bool) -> Option<&Line> {
         let peers = self.peers?;
-        if is_it(peers.next) && self.lines.next.is_some() {
-            self.carried.by_next += 1;
-            return self.lines.next.as_ref();
+        let (line, used) = if is_it(peers.next) {
+            (self.lines.next.as_ref()?, &mut self.carried.by_next)
+        } else if is_it(peers.prev) {
+            (self.lines.prev.as_ref()?, &mut self.carried.by_prev)
+        } else {
+            return None;
+        };
+        if !line.connected() {
+            // Its host has begun another life, with another actor: the book knows.
+            self.peers = None;
+            return None;
         }
-        if is_it(peers.prev) && self.lines.prev.is_some() {
-            self.carried.by_prev += 1;
-            return self.lines.prev.as_ref();
-        }
-        None
+        *used += 1;
+        Some(line)
     }
 }
 
@@ -100,8 +113,14 @@ pub struct Shell {
     nodes: BTreeMap<Id, Bound>,
     effects: Collected,
     me: Weak<RefCell<Shell>>,
+    /// The host's own actor of this life.
+    actor: Option<WeakAddr<HostActor>>,
     by_book: u64,
+    /// How often this host has fallen: what was meant for an earlier life is dropped.
+    life: u32,
     closed: bool,
+    /// It was told to stop: no more lives.
+    ended: bool,
 }
 
 impl Shell {
@@ -120,8 +139,11 @@ impl Shell {
                 nodes: BTreeMap::new(),
                 effects: Collected::default(),
                 me: me.clone(),
+                actor: None,
                 by_book: 0,
+                life: 0,
                 closed: false,
+                ended: false,
             })
         })
     }
@@ -130,6 +152,25 @@ impl Shell {
     #[must_use]
     pub fn host(&self) -> &Host {
         &self.host
+    }
+
+    /// The door of the host in its present life; none if it is down.
+    #[must_use]
+    pub fn door(&self) -> Option<Recipient<Ask>> {
+        let actor = self.actor.as_ref().filter(|_| !self.closed)?;
+        Some(actor.upgrade()?.recipient())
+    }
+
+    pub(super) const fn book(&self) -> &Rc<RefCell<Book>> {
+        &self.book
+    }
+
+    pub(super) const fn life(&self) -> u32 {
+        self.life
+    }
+
+    pub(super) fn set_actor(&mut self, actor: WeakAddr<HostActor>) {
+        self.actor = Some(actor);
     }
 
     /// By which addresses the messages of this host left so far.
@@ -193,6 +234,39 @@ impl Shell {
         }
     }
 
+    /// It was told to stop.
+    pub(super) fn end(&mut self) {
+        self.ended = true;
+        self.close();
+    }
+
+    /// An actor panicked in that life: it ends, with all the others. Whether a new one has begun.
+    pub(super) fn fall(&mut self, life: u32, node: Option<Id>, why: &str) -> bool {
+        if self.ended || self.life != life {
+            return false;
+        }
+        self.close();
+        self.life += 1;
+        self.effects = Collected::default();
+        if let Some(actor) = self.actor.take().and_then(|actor| actor.upgrade()) {
+            actor.do_send(Stop);
+        }
+        let again = self.surroundings.again();
+        let (why, begins) = (why.to_owned(), again.is_some());
+        let event = Event::Fell {
+            node,
+            why,
+            again: begins,
+        };
+        log::error!("{} {event}", self.host.id());
+        self.surroundings.note(event);
+        if let Some(host) = again {
+            self.host = host;
+            self.closed = false;
+        }
+        begins
+    }
+
     /// An actor for each node, with the addresses of its present neighbours.
     fn bind_nodes(&mut self) {
         // Both in order of their ids: mostly they are the same nodes with the same links.
@@ -216,7 +290,13 @@ impl Shell {
             let id = node.me().id;
             let bound = self.nodes.entry(id).or_insert_with(|| {
                 let neighbours = Rc::new(RefCell::new(Neighbours::default()));
-                let actor = NodeActor::new(id, self.me.clone(), Rc::clone(&neighbours)).start();
+                let actor = NodeActor::new(id, self.me.clone(), Rc::clone(&neighbours));
+                let (shell, life) = (self.me.clone(), self.life);
+                let actor = watch::start(actor, move |why| {
+                    if let Some(shell) = shell.upgrade() {
+                        watch::fell(&shell, life, Some(id), why);
+                    }
+                });
                 let peer = Peer { id, host };
                 self.book
                     .borrow_mut()

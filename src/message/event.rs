@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::keyspace::Id;
 use crate::placement::HostId;
 use crate::record::{Key, Version};
 use crate::roster::RosterVersion;
@@ -65,6 +66,15 @@ pub enum Event {
     },
     /// Something happened to its links; in words.
     Links(String),
+    /// One of its actors panicked, and all of them have ended.
+    Fell {
+        /// The actor of which node; none: the host's own.
+        node: Option<Id>,
+        /// What the panic said.
+        why: String,
+        /// Whether the host begins again from its records.
+        again: bool,
+    },
 }
 
 impl fmt::Display for Event {
@@ -92,6 +102,18 @@ impl fmt::Display for Event {
             Event::WroteBack { key, version } => write!(f, "writes {key} back at {version}"),
             Event::Repaired { key, host } => write!(f, "repaired {key} at {host}"),
             Event::Links(text) => write!(f, "{text}"),
+            Event::Fell { node, why, again } => {
+                match node {
+                    Some(id) => write!(f, "falls: node {} panicked ({why})", id.short())?,
+                    None => write!(f, "falls: its actor panicked ({why})")?,
+                }
+                let then = if *again {
+                    "begins again from its records"
+                } else {
+                    "stays down"
+                };
+                write!(f, "; it {then}")
+            }
         }
     }
 }

@@ -27,6 +27,7 @@ mod nature;
 mod network;
 mod queue;
 mod ring;
+mod slab;
 mod stage;
 mod trace;
 mod world;

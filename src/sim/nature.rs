@@ -19,6 +19,7 @@ use rand_chacha::rand_core::SeedableRng;
 use super::disk::Disk;
 use super::network::{Network, NetworkConfig};
 use super::queue::Queue;
+use super::slab::Slab;
 use super::trace::Trace;
 use crate::actor::{Collected, Input};
 use crate::keep::Then;
@@ -63,9 +64,25 @@ impl Occurrence {
 }
 
 /// A message on its way.
-enum Letter {
-    Open(Box<Envelope>),
+pub(super) enum Letter {
+    /// Its number among the letters.
+    Open(u32),
+    /// As bytes.
     Sealed(Bytes),
+}
+
+/// What happens to a host. What is large stays where it waits until the host is at hand.
+pub(super) enum Happening {
+    /// A message arrives: [`Nature::open`] it.
+    Arrival(Letter),
+    /// The oldest operation of its store is done: [`Nature::done`] has it.
+    Stored,
+    /// The time it wanted to be woken at has come.
+    Wake,
+    /// Others see it go down, or come back.
+    Rumour(HostId, bool),
+    /// It is told something, by a client or by the world.
+    Told(Box<Input>),
 }
 
 /// How much a host has said and heard.
@@ -111,6 +128,8 @@ pub(super) struct Nature {
     pub(super) trace: Trace,
     pub(super) rng: ChaCha8Rng,
     queue: Queue<Occurrence>,
+    /// The messages on their way that are not sealed.
+    letters: Slab<Envelope>,
     sites: Vec<Site>,
     index: Index,
     rumour: Option<Rumour>,
@@ -170,6 +189,7 @@ impl Nature {
             trace: Trace::default(),
             rng: ChaCha8Rng::seed_from_u64(seed),
             queue: Queue::new(),
+            letters: Slab::default(),
             sites: Vec::new(),
             index: Index::default(),
             rumour: None,
@@ -354,7 +374,7 @@ impl Nature {
     // ── what happens ──
 
     /// What happens next, and to whom, if it happens at `limit` or before.
-    pub(super) fn next(&mut self, limit: u64) -> Option<(u32, Input)> {
+    pub(super) fn next(&mut self, limit: u64) -> Option<(u32, Happening)> {
         loop {
             if let Some(told) = self.spread() {
                 return Some(told);
@@ -366,21 +386,15 @@ impl Nature {
         }
     }
 
-    fn happen(&mut self, occurrence: Occurrence) -> Option<(u32, Input)> {
+    fn happen(&mut self, occurrence: Occurrence) -> Option<(u32, Happening)> {
         match occurrence {
             Occurrence::Arrival { from, to, letter } => self.arrive(from, to, letter),
             Occurrence::Alarm { site } => self.ring(site),
             Occurrence::DiskDone { site, life } => {
-                let now = self.queue.now();
-                let found = self.site_mut(site);
-                if found.life != life {
-                    return None;
-                }
-                let (done, then) = found.disk.done(now)?;
-                Some((site, Input::Stored(done, then)))
+                (self.site(site).life == life).then_some((site, Happening::Stored))
             }
             Occurrence::Tell { site, life, input } => {
-                (self.site(site).life == life).then_some((site, *input))
+                (self.site(site).life == life).then_some((site, Happening::Told(input)))
             }
             Occurrence::Rumour { about, life } => {
                 self.hear(about, life);
@@ -389,39 +403,85 @@ impl Nature {
         }
     }
 
-    fn arrive(&mut self, from: u32, to: u32, letter: Letter) -> Option<(u32, Input)> {
-        let bytes = match &letter {
-            Letter::Open(_) => 0,
-            Letter::Sealed(bytes) => bytes.len() as u64,
-        };
-        let envelope = match letter {
-            Letter::Open(envelope) => *envelope,
-            Letter::Sealed(bytes) => wire::decode(bytes).expect("the codec reads what it wrote"),
-        };
+    fn arrive(&mut self, from: u32, to: u32, letter: Letter) -> Option<(u32, Happening)> {
         let lost = !self.site(to).up || self.network.is_cut(from, to);
-        if self.trace.on() {
-            self.trace_letter(&envelope, lost);
+        if self.trace.on() || lost {
+            return self.arrive_seen(to, letter, lost);
         }
+        self.count_in(to, &letter);
+        Some((to, Happening::Arrival(letter)))
+    }
+
+    /// The same where a trace is written, or the letter goes no further.
+    #[cold]
+    fn arrive_seen(&mut self, to: u32, letter: Letter, lost: bool) -> Option<(u32, Happening)> {
+        let bytes = match &letter {
+            Letter::Open(_) => None,
+            Letter::Sealed(bytes) => Some(bytes.clone()),
+        };
+        let envelope = self.open(letter);
+        self.trace_letter(&envelope, lost);
         if lost {
             return None;
         }
+        let letter = match bytes {
+            Some(bytes) => Letter::Sealed(bytes),
+            None => Letter::Open(self.letters.put(envelope)),
+        };
+        self.count_in(to, &letter);
+        Some((to, Happening::Arrival(letter)))
+    }
+
+    fn count_in(&mut self, to: u32, letter: &Letter) {
         self.delivered += 1;
         let traffic = &mut self.site_mut(to).traffic;
         traffic.received += 1;
-        traffic.bytes_received += bytes;
-        Some((to, Input::Receive(envelope)))
+        if let Letter::Sealed(bytes) = letter {
+            traffic.bytes_received += bytes.len() as u64;
+        }
     }
 
-    #[cold]
+    /// Opens a letter that has arrived.
+    pub(super) fn open(&mut self, letter: Letter) -> Envelope {
+        match letter {
+            Letter::Open(number) => self.letters.take(number),
+            Letter::Sealed(bytes) => wire::decode(bytes).expect("the codec reads what it wrote"),
+        }
+    }
+
+    /// Carries out the oldest operation of a store, which is done now.
+    pub(super) fn done(&mut self, place: u32) -> (Done, Then) {
+        let now = self.queue.now();
+        let done = self.site_mut(place).disk.done(now);
+        done.expect("a disk that is done was asked")
+    }
+
+    /// What happens to a host as one value.
+    pub(super) fn input(&mut self, place: u32, happening: Happening) -> Input {
+        match happening {
+            Happening::Arrival(letter) => Input::Receive(self.open(letter)),
+            Happening::Stored => {
+                let (done, then) = self.done(place);
+                Input::Stored(done, then)
+            }
+            Happening::Wake => Input::Wake,
+            Happening::Rumour(host, true) => Input::HostUp(host),
+            Happening::Rumour(host, false) => Input::HostDown(host),
+            Happening::Told(input) => *input,
+        }
+    }
+
     fn trace_letter(&mut self, envelope: &Envelope, lost: bool) {
-        let arrow = if lost { "-x" } else { "->" };
-        let Envelope { from, to, body } = envelope;
-        self.trace
-            .line(self.queue.now(), format_args!("{from} {arrow} {to} {body}"));
+        if self.trace.on() {
+            let arrow = if lost { "-x" } else { "->" };
+            let Envelope { from, to, body } = envelope;
+            self.trace
+                .line(self.queue.now(), format_args!("{from} {arrow} {to} {body}"));
+        }
     }
 
     /// An alarm rings: for the host, unless it has since been put off or set anew.
-    fn ring(&mut self, place: u32) -> Option<(u32, Input)> {
+    fn ring(&mut self, place: u32) -> Option<(u32, Happening)> {
         let now = self.queue.now();
         let site = self.site_mut(place);
         if site.armed != Some(now) {
@@ -433,7 +493,7 @@ impl Nature {
             self.arm(place);
             return None;
         }
-        Some((place, Input::Wake))
+        Some((place, Happening::Wake))
     }
 
     /// Makes sure that an alarm rings no later than the host wants. An earlier one that is in the queue
@@ -533,14 +593,13 @@ impl Nature {
             return;
         }
         let [first, second] = arrivals;
-        let envelope = Box::new(envelope);
         if let Some(due) = second {
-            let letter = Letter::Open(envelope.clone());
+            let letter = Letter::Open(self.letters.put(envelope.clone()));
             self.queue
                 .push(due, Occurrence::Arrival { from, to, letter });
         }
         if let Some(due) = first {
-            let letter = Letter::Open(envelope);
+            let letter = Letter::Open(self.letters.put(envelope));
             self.queue
                 .push(due, Occurrence::Arrival { from, to, letter });
         }
@@ -678,7 +737,7 @@ impl Nature {
     }
 
     /// The next one who hears the news that is going round.
-    fn spread(&mut self) -> Option<(u32, Input)> {
+    fn spread(&mut self) -> Option<(u32, Happening)> {
         while let Some(rumour) = &mut self.rumour {
             let (place, about, up) = (rumour.next, rumour.about, rumour.up);
             rumour.next += 1;
@@ -687,13 +746,7 @@ impl Nature {
                 break;
             };
             if place != about && site.up {
-                let about = self.id(about);
-                let input = if up {
-                    Input::HostUp(about)
-                } else {
-                    Input::HostDown(about)
-                };
-                return Some((place, input));
+                return Some((place, Happening::Rumour(self.id(about), up)));
             }
         }
         None

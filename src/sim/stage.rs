@@ -37,6 +37,9 @@ use crate::store::{Op, Store, Usage};
 /// The clients that wait for an answer.
 type Clients = Rc<RefCell<BTreeMap<Ticket, ReplyTo>>>;
 
+/// The hosts' actors, by their places; none for one that is down.
+type Actors = Rc<RefCell<Vec<Option<Addr<HostActor>>>>>;
+
 /// A host handled what it was given, and all its messages are in.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -59,7 +62,7 @@ struct Nudge;
 struct Director {
     nature: Rc<RefCell<Nature>>,
     book: Rc<RefCell<Book>>,
-    actors: Rc<RefCell<BTreeMap<u32, Addr<HostActor>>>>,
+    actors: Actors,
     clients: Clients,
     start: Instant,
     /// An input has been given out and is not handled yet.
@@ -82,37 +85,28 @@ impl Director {
         if self.busy {
             return;
         }
-        let next = self.nature.borrow_mut().next(self.elapsed());
-        match next {
-            Some((place, input)) => self.give(place, input),
-            None => self.rest(ctx),
-        }
+        let mut nature = self.nature.borrow_mut();
+        let Some((place, happening)) = nature.next(self.elapsed()) else {
+            drop(nature);
+            return self.rest(ctx);
+        };
+        let input = nature.input(place, happening);
+        drop(nature);
+        self.give(place, input);
     }
 
     fn give(&mut self, place: u32, input: Input) {
         self.busy = true;
-        match input {
-            Input::Receive(envelope) => {
-                let book = self.book.borrow();
-                let line = book.listed(&envelope).expect("whoever is up is listed");
-                line.do_send(envelope);
-            }
-            other @ (Input::Start
-            | Input::Enter(_)
-            | Input::LinkAlone(_)
-            | Input::LinkJoin { .. }
-            | Input::LinkLeave(_)
-            | Input::Stored(..)
-            | Input::Request(..)
-            | Input::Wake
-            | Input::HostDown(_)
-            | Input::HostUp(_)) => {
-                let actors = self.actors.borrow();
-                actors
-                    .get(&place)
-                    .expect("nature speaks to those who are up")
-                    .do_send(other);
-            }
+        if let Input::Receive(envelope) = input {
+            let book = self.book.borrow();
+            let line = book.listed(&envelope).expect("whoever is up is listed");
+            line.do_send(envelope);
+        } else {
+            let actors = self.actors.borrow();
+            let actor = actors.get(at(place)).and_then(Option::as_ref);
+            actor
+                .expect("nature speaks to those who are up")
+                .do_send(input);
         }
     }
 
@@ -274,6 +268,13 @@ impl Surroundings for Scenery {
         self.nature.borrow_mut().note(self.place, &event);
     }
 
+    /// In this world a panic is a crash: the others hear of it, and it is restarted by whoever plays.
+    fn again(&mut self) -> Option<Host> {
+        self.nature.borrow_mut().crash(self.place);
+        self.settled(None);
+        None
+    }
+
     fn settled(&mut self, wake: Option<Time>) {
         self.director.do_send(Handled {
             place: self.place,
@@ -291,7 +292,7 @@ impl Surroundings for Scenery {
 pub struct Stage {
     nature: Rc<RefCell<Nature>>,
     book: Rc<RefCell<Book>>,
-    actors: Rc<RefCell<BTreeMap<u32, Addr<HostActor>>>>,
+    actors: Actors,
     shells: BTreeMap<u32, Weak<RefCell<Shell>>>,
     configs: BTreeMap<u32, HostConfig>,
     clients: Clients,
@@ -304,7 +305,7 @@ impl Stage {
     pub fn new(seed: u64, network: NetworkConfig) -> Stage {
         let nature = Rc::new(RefCell::new(Nature::new(seed, network)));
         let book = Rc::new(RefCell::new(Book::new()));
-        let actors = Rc::new(RefCell::new(BTreeMap::new()));
+        let actors = Actors::default();
         let clients = Clients::default();
         let director = Director {
             nature: Rc::clone(&nature),
@@ -371,7 +372,11 @@ impl Stage {
         let shell = Shell::new(host, Box::new(scenery), Rc::clone(&self.book));
         self.shells.insert(place, Rc::downgrade(&shell));
         let actor = actor::start(shell, &self.book);
-        self.actors.borrow_mut().insert(place, actor);
+        let mut actors = self.actors.borrow_mut();
+        let most = actors.len().max(at(place) + 1);
+        actors.resize(most, None);
+        actors[at(place)] = Some(actor);
+        drop(actors);
         self.nature.borrow_mut().start(place);
         self.director.do_send(Nudge);
     }
@@ -389,7 +394,8 @@ impl Stage {
         if let Some(shell) = self.shells.remove(&place).and_then(|shell| shell.upgrade()) {
             shell.borrow_mut().close();
         }
-        if let Some(actor) = self.actors.borrow_mut().remove(&place) {
+        let mut actors = self.actors.borrow_mut();
+        if let Some(actor) = actors.get_mut(at(place)).and_then(Option::take) {
             actor.do_send(Stop);
         }
     }
@@ -547,4 +553,8 @@ pub fn paused() -> actix::SystemRunner {
             .build()
             .expect("a runtime without input and output needs nothing that could be missing")
     })
+}
+
+fn at(place: u32) -> usize {
+    usize::try_from(place).expect("a place in a table in memory")
 }

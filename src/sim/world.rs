@@ -5,7 +5,7 @@ use std::io::Write;
 
 use super::ahead::Ahead;
 use super::disk::{Disk, DiskConfig};
-use super::nature::{Answer, Nature, Traffic};
+use super::nature::{Answer, Happening, Nature, Traffic};
 use super::network::{NetworkConfig, Rule};
 use crate::actor::{Collected, Input};
 use crate::message::{Options, Reply, Request, Ticket};
@@ -299,14 +299,25 @@ impl World {
             let host = hosts[at(place)].as_ref();
             host.map_or(0, |host| host.glance(depth))
         });
-        let Some((place, input)) = self.nature.next(limit) else {
+        let Some((place, happening)) = self.nature.next(limit) else {
             return false;
         };
         let now = self.nature.now(place);
         let host = self.hosts[at(place)]
             .as_mut()
             .expect("nature speaks to those who are up");
-        input.apply(host, now, &mut self.effects);
+        let fx = &mut self.effects;
+        match happening {
+            Happening::Arrival(letter) => host.receive(now, self.nature.open(letter), fx),
+            Happening::Stored => {
+                let (done, then) = self.nature.done(place);
+                host.stored(now, done, then, fx);
+            }
+            Happening::Wake => host.wake(now, fx),
+            other @ (Happening::Rumour(..) | Happening::Told(_)) => {
+                self.nature.input(place, other).apply(host, now, fx);
+            }
+        }
         if self.check {
             host.check();
         }

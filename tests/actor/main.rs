@@ -5,6 +5,8 @@
     reason = "in a test it is the shortest way to fail"
 )]
 
+mod panics;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
@@ -21,6 +23,7 @@ use roundelay::message::{
 use roundelay::placement::HostId;
 use roundelay::record::WallMs;
 use roundelay::ring::Direction;
+use roundelay::roster::Roster;
 use roundelay::sim::{RingPlan, paused};
 use roundelay::store::MemoryStore;
 
@@ -36,14 +39,17 @@ impl House {
         let book = Rc::new(RefCell::new(Book::new()));
         let clock = Clock::beginning(WallMs(1_700_000_000_000));
         let roster = Arc::new(plan.roster().unwrap());
-        let mut hosts = BTreeMap::new();
+        let mut house = House::empty(&book, &roster);
         for id in plan.ids() {
             let opened = open(plan.config(id), Box::new(MemoryStore::new()), clock, &book);
-            hosts.insert(id, opened);
+            house.hosts.insert(id, opened);
         }
-        for (actor, _) in hosts.values() {
-            actor.do_send(Input::Enter(Arc::clone(&roster)));
-        }
+        house.enter(&roster).await;
+        house
+    }
+
+    /// Without hosts yet.
+    fn empty(book: &Rc<RefCell<Book>>, roster: &Roster) -> House {
         let tokens = roster.new().placement.tokens();
         let nodes = tokens
             .map(|token| Peer {
@@ -51,8 +57,19 @@ impl House {
                 host: token.host,
             })
             .collect();
+        House {
+            book: Rc::clone(book),
+            hosts: BTreeMap::new(),
+            nodes,
+        }
+    }
+
+    /// All hosts begin by that roster.
+    async fn enter(&self, roster: &Arc<Roster>) {
+        for (actor, _) in self.hosts.values() {
+            actor.do_send(Input::Enter(Arc::clone(roster)));
+        }
         actix::clock::sleep(Duration::from_secs(2)).await;
-        House { book, hosts, nodes }
     }
 
     fn carried(&self) -> Carried {
