@@ -23,9 +23,11 @@ pub(super) struct Known {
 pub(super) enum Learned {
     /// It was not known at all.
     NewHost,
-    /// It has begun a new life.
+    /// It has begun a new life, where it was.
     NewLife,
-    /// It listens elsewhere too, or was last seen elsewhere.
+    /// It has begun a new life elsewhere.
+    NewLifeElsewhere,
+    /// It listens elsewhere too.
     NewAddress,
     /// Nothing new.
     Nothing,
@@ -79,14 +81,16 @@ impl Directory {
         if incarnation != 0 && incarnation < known.incarnation {
             return Learned::Outdated;
         }
-        let new_life = incarnation > known.incarnation;
-        if new_life {
+        // The first life that is seen of a host of which only the address was known is no news.
+        let new_life = incarnation > known.incarnation && known.incarnation != 0;
+        if incarnation > known.incarnation {
             known.incarnation = incarnation;
             known.attempt = 0;
         }
         let new_address = address.is_some_and(|address| known.put_first(address));
         match (new_life, new_address) {
-            (true, _) => Learned::NewLife,
+            (true, true) => Learned::NewLifeElsewhere,
+            (true, false) => Learned::NewLife,
             (false, true) => Learned::NewAddress,
             (false, false) => Learned::Nothing,
         }
@@ -109,13 +113,14 @@ impl Directory {
 impl Known {
     /// Puts an address before the others. Whether it was not there already.
     fn put_first(&mut self, address: &Address) -> bool {
-        if self.addresses.first() == Some(address) {
-            return false;
+        let place = self.addresses.iter().position(|other| other == address);
+        if let Some(place) = place {
+            self.addresses[..=place].rotate_right(1);
+        } else {
+            self.addresses.insert(0, address.clone());
+            self.addresses.truncate(MAX_ADDRESSES);
         }
-        self.addresses.retain(|other| other != address);
-        self.addresses.insert(0, address.clone());
-        self.addresses.truncate(MAX_ADDRESSES);
-        true
+        place.is_none()
     }
 }
 
@@ -133,12 +138,15 @@ mod tests {
     fn the_newest_life_counts_and_the_last_address_comes_first() {
         let mut book = Directory::new(10);
         assert_eq!(book.learn(H, Some(&at(1)), 0), Learned::NewHost);
-        assert_eq!(book.learn(H, Some(&at(1)), 3), Learned::NewLife);
+        assert_eq!(book.learn(H, Some(&at(1)), 3), Learned::Nothing);
         assert_eq!(book.learn(H, Some(&at(2)), 2), Learned::Outdated);
         assert_eq!(book.learn(H, Some(&at(2)), 3), Learned::NewAddress);
-        assert_eq!(book.learn(H, Some(&at(1)), 0), Learned::NewAddress);
+        assert_eq!(book.learn(H, Some(&at(1)), 0), Learned::Nothing);
         assert_eq!(book.learn(H, None, 3), Learned::Nothing);
         assert_eq!(book.get(H).unwrap().addresses, [at(1), at(2)]);
+        assert_eq!(book.learn(H, Some(&at(2)), 4), Learned::NewLife);
+        assert_eq!(book.learn(H, Some(&at(3)), 5), Learned::NewLifeElsewhere);
+        assert_eq!(book.get(H).unwrap().addresses, [at(3), at(2), at(1)]);
     }
 
     #[test]

@@ -38,6 +38,21 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The same, as the side says it that refuses.
+    fn here(self) -> String {
+        let why = match self {
+            Refusal::NotExpected => "it wants another host, which is not here",
+            Refusal::OlderIncarnation => "a newer incarnation of it is known",
+            Refusal::OlderConnection => "a newer connection of it is there",
+            Refusal::Crowded => "there is no room for another host",
+            Refusal::Protocol => "it speaks another version of the protocol",
+            Refusal::OtherCluster | Refusal::Myself | Refusal::Secret | Refusal::Other(_) => {
+                return self.to_string();
+            }
+        };
+        why.to_owned()
+    }
+
     pub(super) fn code(self) -> u8 {
         match self {
             Refusal::OtherCluster => 1,
@@ -107,7 +122,7 @@ pub enum LinkError {
     #[error("refused: {0}")]
     Refused(Refusal),
     /// We refuse it.
-    #[error("refused here: {reason}")]
+    #[error("refused {host}: {}", .reason.here())]
     Refuse {
         /// Why.
         reason: Refusal,
@@ -122,6 +137,9 @@ pub enum LinkError {
         /// Who answered.
         found: HostId,
     },
+    /// Too many handshakes at once.
+    #[error("too many handshakes at once")]
+    Crowded,
     /// It does not know the secret.
     #[error("it does not know the secret of the cluster")]
     Unproven,

@@ -122,11 +122,14 @@ impl Hub {
             .learn(host, address, incarnation);
         match learned {
             Learned::NewHost => self.open(host),
-            Learned::NewLife | Learned::NewAddress => {
+            Learned::NewLife | Learned::NewLifeElsewhere | Learned::NewAddress => {
                 let link = self.links.borrow().get(&host).cloned();
                 let Some(link) = link else { return learned };
-                if learned == Learned::NewLife {
+                if learned != Learned::NewAddress {
                     link.break_off(LinkError::Restarted);
+                }
+                if learned != Learned::NewLife {
+                    link.moved.notify_one();
                 }
                 if link.phase.get() == Phase::Down {
                     link.redial.notify_one();
@@ -162,7 +165,11 @@ impl Hub {
                 reason: Refusal::Crowded,
                 host: peer.host,
             }),
-            Learned::NewHost | Learned::NewLife | Learned::NewAddress | Learned::Nothing => Ok(()),
+            Learned::NewHost
+            | Learned::NewLife
+            | Learned::NewLifeElsewhere
+            | Learned::NewAddress
+            | Learned::Nothing => Ok(()),
         }
     }
 
@@ -187,7 +194,11 @@ impl Hub {
         match self.learn(hello.host, hello.listen.as_ref(), hello.incarnation) {
             Learned::Outdated => return Err(Refusal::OlderIncarnation),
             Learned::Full => return Err(Refusal::Crowded),
-            Learned::NewHost | Learned::NewLife | Learned::NewAddress | Learned::Nothing => {}
+            Learned::NewHost
+            | Learned::NewLife
+            | Learned::NewLifeElsewhere
+            | Learned::NewAddress
+            | Learned::Nothing => {}
         }
         let mut directory = self.directory.borrow_mut();
         if !directory.is_newest(hello.host, hello.incarnation, hello.attempt) {
@@ -225,7 +236,7 @@ impl Hub {
         }
         log::warn!("link from {}: ended, {why}", peer.host);
         if let Some(link) = self.links.borrow().get(&peer.host) {
-            link.tell_shaken();
+            link.doubt();
         }
     }
 

@@ -54,6 +54,10 @@ pub(super) struct Link {
     pub(super) work: Notify,
     /// Dial now, do not wait for the pause to end.
     pub(super) redial: Notify,
+    /// It is elsewhere: an attempt under way may be in vain.
+    pub(super) moved: Notify,
+    /// A sign of life is wanted now.
+    pub(super) doubted: Notify,
     /// The connection must end.
     stop: Notify,
     why: RefCell<Option<LinkError>>,
@@ -74,6 +78,8 @@ impl Link {
             outbox: RefCell::new(Outbox::new(limits.queue_bytes, limits.queue_frames)),
             work: Notify::new(),
             redial: Notify::new(),
+            moved: Notify::new(),
+            doubted: Notify::new(),
             stop: Notify::new(),
             why: RefCell::new(None),
             phase: Cell::new(Phase::Fresh),
@@ -149,13 +155,24 @@ impl Link {
         }
     }
 
-    /// What came from that host may be incomplete, though it can be reached: whoever waits for an answer need
-    /// not wait longer.
-    pub(super) fn tell_shaken(&self) {
-        if matches!(self.phase.get(), Phase::Fresh | Phase::Up) && self.tell_down() {
-            self.tell_up();
+    // region: doubt
+    /// What came from that host may be incomplete: whoever waits for an answer need not wait longer. Whether it
+    /// can still be reached, the next ping will tell.
+    pub(super) fn doubt(&self) {
+        match self.phase.get() {
+            Phase::Up => {
+                self.tell_down();
+                self.doubted.notify_one();
+            }
+            Phase::Fresh => {
+                if self.tell_down() {
+                    self.tell_up();
+                }
+            }
+            Phase::Down | Phase::Ended => {}
         }
     }
+    // endregion: doubt
 
     /// Ends the connection, if there is one.
     pub(super) fn break_off(&self, why: LinkError) {

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use super::address::Address;
 use super::config::Config;
-use super::error::{LinkError, Refusal};
+use super::error::LinkError;
 use super::hub::Hub;
 use super::inbound;
 use super::link::{Phase, Sent};
@@ -134,9 +134,8 @@ impl Links {
             return;
         }
         let Some(shaking) = self.hub.begin_handshake() else {
-            let (reason, host) = (Refusal::Crowded, HostId(0));
-            let why = LinkError::Refuse { reason, host };
-            return self.hub.said.borrow_mut().refused(from.ip(), &why);
+            let mut said = self.hub.said.borrow_mut();
+            return said.refused(from.ip(), &LinkError::Crowded);
         };
         let hub = Rc::clone(&self.hub);
         actix::spawn(inbound::receive(hub, stream, prefix, from.ip(), shaking));

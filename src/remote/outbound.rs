@@ -1,6 +1,5 @@
 //! The life of a link: dial, shake hands, carry, break, pause, dial again.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -37,7 +36,12 @@ pub(super) async fn live(hub: Rc<Hub>, link: Rc<Link>) {
     let mut failures = 0;
     let mut said = None;
     while link.phase.get() != Phase::Ended {
-        match connect(&hub, link.host).await {
+        let attempt = tokio::select! {
+            biased;
+            attempt = connect(&hub, link.host) => attempt,
+            () = link.moved.notified() => continue,
+        };
+        match attempt {
             Ok((stream, peer)) => {
                 said = None;
                 let since = Instant::now();
@@ -179,7 +183,7 @@ async fn carry(hub: &Hub, link: &Link, stream: BoxChannel, peer: &Hello) -> Link
         biased;
         why = link.broken_off() => Err(why),
         ended = hear(link, &pulse, &mut read) => ended,
-        ended = watch(hub, &pulse) => ended,
+        ended = watch(hub, link, &pulse) => ended,
         ended = speak(link, &pulse, &mut write) => ended,
     };
     ended.err().unwrap_or(LinkError::Stopped)
@@ -248,6 +252,9 @@ async fn hear(
                 Item::Pong(mark) => {
                     let took = pulse.mark().saturating_sub(mark);
                     link.count(|sent| sent.round_trip_us = took);
+                    if pulse.clears(mark) && !link.outbox.borrow().is_choked() {
+                        link.tell_up();
+                    }
                 }
                 Item::Bye => return Err(LinkError::Goodbye),
                 Item::Ping(_) | Item::Frame(_) => {
@@ -258,19 +265,21 @@ async fn hear(
     }
 }
 
-/// Asks for a sign of life after a silence, and gives up after a longer one.
-async fn watch(hub: &Hub, pulse: &Pulse) -> Result<(), LinkError> {
+/// Asks for a sign of life after a silence or in doubt, and gives up after a longer silence.
+async fn watch(hub: &Hub, link: &Link, pulse: &Pulse) -> Result<(), LinkError> {
     let limits = &hub.config.limits;
-    let asked = Cell::new(Instant::now());
+    let mut asked = Instant::now();
     loop {
-        sleep(limits.ping_after / 4).await;
+        tokio::select! {
+            () = link.doubted.notified() => pulse.doubt.set(Some(pulse.ask())),
+            () = sleep(limits.ping_after / 4) => {}
+        }
         pulse.check(limits.dead_after)?;
-        let silent = pulse.heard.get().max(asked.get()).elapsed() >= limits.ping_after;
-        let idle = pulse.sent.get().max(asked.get()).elapsed() >= limits.ping_after;
+        let silent = pulse.heard.get().max(asked).elapsed() >= limits.ping_after;
+        let idle = pulse.sent.get().max(asked).elapsed() >= limits.ping_after;
         if silent || idle {
-            asked.set(Instant::now());
-            pulse.due.set(Some(pulse.mark()));
-            pulse.wake.notify_one();
+            asked = Instant::now();
+            pulse.ask();
         }
     }
 }

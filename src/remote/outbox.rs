@@ -86,7 +86,7 @@ impl Outbox {
         let before = self.open.len();
         let tail = encode_onto(envelope, &mut self.open, APART_BYTES).unwrap_or_default();
         let len = self.open.len() - before + tail.len();
-        let full = self.bytes.saturating_add(len) > self.limit_bytes
+        let full = self.bytes.saturating_add(len + OVERHEAD_BYTES) > self.limit_bytes
             || self.messages >= self.limit_messages;
         if full && self.messages > 0 {
             self.open.truncate(before);

@@ -23,6 +23,8 @@ pub(super) struct Pulse {
     /// A ping (at the dialler) or the mark of a ping to be answered (at the acceptor).
     pub(super) due: Cell<Option<u64>>,
     pub(super) wake: Notify,
+    /// The other side is in doubt until the ping with that mark comes back.
+    pub(super) doubt: Cell<Option<u64>>,
 }
 
 impl Pulse {
@@ -34,6 +36,7 @@ impl Pulse {
             sent: Cell::new(now),
             due: Cell::new(None),
             wake: Notify::new(),
+            doubt: Cell::new(None),
         }
     }
 
@@ -48,6 +51,23 @@ impl Pulse {
 
     pub(super) fn has_sent(&self) {
         self.sent.set(Instant::now());
+    }
+
+    /// Sends a ping as soon as may be; its mark.
+    pub(super) fn ask(&self) -> u64 {
+        let mark = self.mark();
+        self.due.set(Some(mark));
+        self.wake.notify_one();
+        mark
+    }
+
+    /// Whether the ping with that mark, which has come back, ends a doubt.
+    pub(super) fn clears(&self, mark: u64) -> bool {
+        let clear = self.doubt.get().is_some_and(|asked| mark >= asked);
+        if clear {
+            self.doubt.set(None);
+        }
+        clear
     }
 
     /// Refuses too long a silence.

@@ -67,6 +67,7 @@ fn kind(why: &LinkError) -> String {
         | LinkError::LongHello(_)
         | LinkError::Refused(_)
         | LinkError::SomebodyElse { .. }
+        | LinkError::Crowded
         | LinkError::Unproven
         | LinkError::Wire(_)
         | LinkError::Part(_)
