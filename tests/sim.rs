@@ -5,6 +5,9 @@
     reason = "in a test it is the shortest way to fail"
 )]
 
+use std::num::NonZeroU32;
+
+use roundelay::detect::DetectConfig;
 use roundelay::message::{KeyOp, Options, Request};
 use roundelay::placement::HostId;
 use roundelay::record::{Key, Time};
@@ -35,13 +38,22 @@ fn get(key: u32) -> Request {
 
 const SECONDS: u64 = 1000;
 
+/// Six hosts; of every other seed they look themselves who is alive.
+fn plan(seed: u64) -> RingPlan {
+    let six = NonZeroU32::new(6).unwrap();
+    RingPlan {
+        detect: (seed % 2 == 1).then(|| DetectConfig::new(six)),
+        ..RingPlan::new(6, seed)
+    }
+}
+
 /// The scenario in the plain loop: puts, a crash, a cut, gets, a return.
 fn plain(seed: u64, encode: bool) -> String {
     let lines = Lines::default();
     let mut world = World::new(seed, rough(encode));
     world.trace(Some(Box::new(lines.clone())));
     world.check_each_step(true);
-    let plan = RingPlan::new(6, seed);
+    let plan = plan(seed);
     world.settle(&plan).unwrap();
     let host = |n: u32| HostId(u64::from(n % 6) + 1);
     world.run_until(Time::from_ms(SECONDS));
@@ -70,7 +82,7 @@ fn actors(seed: u64) -> String {
     paused().block_on(async move {
         let mut stage = Stage::new(seed, rough(true));
         stage.trace(Some(Box::new(out)));
-        let plan = RingPlan::new(6, seed);
+        let plan = plan(seed);
         stage.settle(&plan).unwrap();
         let host = |n: u32| HostId(u64::from(n % 6) + 1);
         let options = Options::default();

@@ -87,6 +87,6 @@ impl Book {
 pub(super) fn addressee(envelope: &Envelope) -> Option<Id> {
     match &envelope.body {
         Message::Find { to, .. } => Some(*to),
-        Message::Keep(_) => None,
+        Message::Keep(_) | Message::Detect(_) => None,
     }
 }

@@ -346,9 +346,9 @@ impl Shell {
     fn send(&mut self, envelope: Envelope) {
         let sender = match &envelope.body {
             Message::Find { from, .. } => self.nodes.get(from).into_iter(),
-            Message::Keep(_) => None.into_iter(),
+            Message::Keep(_) | Message::Detect(_) => None.into_iter(),
         };
-        let keep = matches!(envelope.body, Message::Keep(_));
+        let keep = matches!(envelope.body, Message::Keep(_) | Message::Detect(_));
         let senders = sender.chain(self.nodes.values().filter(|_| keep));
         let to = addressee(&envelope);
         let is_it = |peer: Peer| peer.host == envelope.to && to.is_none_or(|id| peer.id == id);

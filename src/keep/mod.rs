@@ -269,6 +269,12 @@ impl Keeper {
             .map_or(RosterVersion::NONE, |roster| roster.version)
     }
 
+    /// How often this host was started, this time included.
+    #[must_use]
+    pub const fn start_number(&self) -> u32 {
+        self.starting
+    }
+
     /// Requests by links alone that must be looked up again: their owner has moved.
     pub fn take_relocations(&mut self) -> Vec<ReqId> {
         std::mem::take(&mut self.relocate)

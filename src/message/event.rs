@@ -64,6 +64,13 @@ pub enum Event {
         /// At which host.
         host: HostId,
     },
+    /// Its detector takes a host for dead, or sees it alive (again).
+    Seen {
+        /// Whom.
+        host: HostId,
+        /// Whether it is alive.
+        up: bool,
+    },
     /// Something happened to its links; in words.
     Links(String),
     /// One of its actors panicked, and all of them have ended.
@@ -101,6 +108,8 @@ impl fmt::Display for Event {
             Event::HintDelivered { host, key } => write!(f, "delivered a hint to {host}: {key}"),
             Event::WroteBack { key, version } => write!(f, "writes {key} back at {version}"),
             Event::Repaired { key, host } => write!(f, "repaired {key} at {host}"),
+            Event::Seen { host, up: true } => write!(f, "sees {host} alive"),
+            Event::Seen { host, up: false } => write!(f, "takes {host} for dead"),
             Event::Links(text) => write!(f, "{text}"),
             Event::Fell { node, why, again } => {
                 match node {

@@ -6,7 +6,8 @@
 //! client <--Reply---- host
 //! ```
 //!
-//! [`FindMessage`]s go from node to node, [`KeepMessage`]s from host to host, each in an [`Envelope`].
+//! [`FindMessage`]s go from node to node, [`KeepMessage`]s from host to host, each in an [`Envelope`]; so do the
+//! packets of failure detectors.
 //! A message is data: no address in it is an actor's.
 
 mod client;
@@ -15,6 +16,8 @@ mod event;
 mod find;
 mod keep;
 mod show;
+
+use bytes::Bytes;
 
 use crate::keyspace::Id;
 use crate::placement::HostId;
@@ -54,4 +57,7 @@ pub enum Message {
     },
     /// From a host to a host.
     Keep(KeepMessage),
+    /// From a host's failure detector to another's: a packet of [`detect`](crate::detect), read by nobody else.
+    /// May be lost. Where there are datagrams, the same bytes go as one of them.
+    Detect(Bytes),
 }

@@ -123,6 +123,7 @@ impl Message {
         let told = match self {
             Message::Find { message, .. } => message.to_string(),
             Message::Keep(message) => message.to_string(),
+            Message::Detect(_) => "Detect".to_owned(),
         };
         let end = told.find(|c: char| !c.is_ascii_alphabetic());
         told[..end.unwrap_or(told.len())].to_owned()
@@ -136,6 +137,7 @@ impl fmt::Display for Message {
                 write!(f, "<{}> to <{}>: {message}", from.short(), to.short())
             }
             Message::Keep(message) => write!(f, "{message}"),
+            Message::Detect(bytes) => write!(f, "Detect {} bytes", bytes.len()),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::detect::DetectConfig;
 use crate::find::{FindConfig, Routes};
 use crate::keep::KeepConfig;
 use crate::placement::HostId;
@@ -17,6 +18,8 @@ pub struct HostConfig {
     pub keep: KeepConfig,
     /// How it finds, and how far it sees.
     pub find: Arc<FindConfig>,
+    /// How it finds out who is alive; `None`: only by what its driver says.
+    pub detect: Option<DetectConfig>,
 }
 
 impl HostConfig {
@@ -32,6 +35,7 @@ impl HostConfig {
             seed,
             keep: KeepConfig::default(),
             find: Arc::new(find),
+            detect: None,
         }
     }
 }

@@ -23,6 +23,7 @@
 //! *Hold these true*: each ticket is answered once; the links of a host's nodes are those of the roster it
 //! has adopted; a node by links alone answers only for the span it holds.
 
+mod alive;
 mod config;
 mod links;
 mod request;
@@ -34,6 +35,7 @@ use bytes::Bytes;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
+use crate::detect::Detector;
 use crate::find::{Finder, Routes};
 use crate::keep::{Context, Keeper, Then};
 use crate::keyspace::Id;
@@ -66,6 +68,8 @@ pub struct Host {
     local: VecDeque<(Peer, Id, FindMessage)>,
     /// Which node waits for which span.
     receiving: Vec<(Id, crate::keyspace::Span)>,
+    /// Who seems alive, if this host looks itself.
+    detector: Option<Detector>,
     /// A client that waits until all nodes have left, by links alone.
     leaving: Option<Ticket>,
 }
@@ -85,6 +89,7 @@ impl Host {
             next_lookup: 0,
             local: VecDeque::new(),
             receiving: Vec::new(),
+            detector: None,
             leaving: None,
         }
     }
@@ -92,6 +97,7 @@ impl Host {
     /// Begins a life. Requests that come before its number is on disk wait.
     pub fn start(&mut self, now: Now, fx: &mut dyn Effects<Then>) {
         self.keeper.start(&mut Context { now, fx });
+        self.begin_to_look();
         self.settle(now, fx);
     }
 
@@ -131,6 +137,7 @@ impl Host {
                 Some(refusal) => self.send(fx, from, refusal),
                 None => self.keeper.receive(&mut Context { now, fx }, from, message),
             },
+            Message::Detect(bytes) => self.detected(now, &bytes, fx),
         }
         self.settle(now, fx);
     }
@@ -153,6 +160,7 @@ impl Host {
                 self.with_node(now, id, fx, |node, out| node.wake(now.at, out));
             }
         }
+        self.look(now, fx);
         self.end_late_lookups(now, fx);
         self.settle(now, fx);
     }
@@ -161,7 +169,8 @@ impl Host {
     #[must_use]
     pub fn next_wake(&self) -> Option<Time> {
         let lookups = self.lookups_due.first().map(|(due, _)| *due);
-        [self.keeper.next_wake(), self.nodes_wake, lookups]
+        let looks = self.detector.as_ref().and_then(Detector::next_wake);
+        [self.keeper.next_wake(), self.nodes_wake, lookups, looks]
             .into_iter()
             .flatten()
             .min()
@@ -169,17 +178,13 @@ impl Host {
 
     /// The layer below, or a detector, says that a host cannot be reached.
     pub fn host_down(&mut self, now: Now, host: HostId, fx: &mut dyn Effects<Then>) {
-        self.keeper.host_down(&mut Context { now, fx }, host);
-        for id in self.node_ids() {
-            self.with_node(now, id, fx, |node, out| node.host_down(now.at, host, out));
-        }
+        self.is_down(now, host, fx);
         self.settle(now, fx);
     }
 
     /// The layer below, or a detector, says that a host can be reached again.
     pub fn host_up(&mut self, now: Now, host: HostId, fx: &mut dyn Effects<Then>) {
-        self.keeper.host_up(&mut Context { now, fx }, host);
-        self.nodes.values_mut().for_each(|node| node.host_up(host));
+        self.is_up(now, host, fx);
         self.settle(now, fx);
     }
 
@@ -311,6 +316,7 @@ impl Host {
         let Some(roster) = self.keeper.roster().cloned() else {
             return;
         };
+        self.greet(now, &roster, fx);
         let ring = roster.old().ring();
         let mine = roster
             .old()

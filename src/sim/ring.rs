@@ -7,6 +7,7 @@ use super::network::NetworkConfig;
 use super::stage::Stage;
 use super::world::World;
 use crate::actor::Input;
+use crate::detect::DetectConfig;
 use crate::dht::{Dht, DhtError};
 use crate::find::{FindConfig, Routes};
 use crate::keep::KeepConfig;
@@ -32,6 +33,8 @@ pub struct RingPlan {
     pub keep: KeepConfig,
     /// How they find, and how far they see.
     pub find: Arc<FindConfig>,
+    /// How they find out who is alive; `None`: only by what the network says.
+    pub detect: Option<DetectConfig>,
 }
 
 impl RingPlan {
@@ -50,6 +53,7 @@ impl RingPlan {
             seed,
             keep: KeepConfig::default(),
             find,
+            detect: None,
         }
     }
 
@@ -81,6 +85,7 @@ impl RingPlan {
             seed: self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ host.0,
             keep: self.keep.clone(),
             find: Arc::clone(&self.find),
+            detect: self.detect.clone(),
         }
     }
 }

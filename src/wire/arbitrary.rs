@@ -424,9 +424,12 @@ pub(crate) fn find_message() -> impl Strategy<Value = (Id, Id, FindMessage)> {
 pub(crate) fn envelope() -> impl Strategy<Value = Envelope> {
     let keep = keep_message().prop_map(Message::Keep);
     let find = find_message().prop_map(|(from, to, message)| Message::Find { from, to, message });
-    (host(), host(), prop_oneof![keep, find]).prop_map(|(from, to, body)| Envelope {
-        from,
-        to,
-        body,
-    })
+    let detect =
+        collection::vec(any::<u8>(), 0..40).prop_map(|bytes| Message::Detect(bytes.into()));
+    (
+        host(),
+        host(),
+        prop_oneof![4 => keep, 4 => find, 1 => detect],
+    )
+        .prop_map(|(from, to, body)| Envelope { from, to, body })
 }

@@ -75,10 +75,11 @@ pub(super) enum Kind {
     Granted,
     Refused,
     Left,
+    Detect,
 }
 
 impl Kind {
-    /// Who speaks: hosts about data, or nodes about the ring.
+    /// Who speaks: hosts about data, nodes about the ring, or detectors about hosts.
     pub(super) const fn speaker(self) -> Speaker {
         match self {
             Kind::Lookup
@@ -99,6 +100,7 @@ impl Kind {
             | Kind::Granted
             | Kind::Refused
             | Kind::Left => Speaker::Find,
+            Kind::Detect => Speaker::Detect,
             Kind::Ask
             | Kind::Answer
             | Kind::Write
@@ -128,7 +130,7 @@ impl Kind {
     }
 
     /// Every kind, by its number less one.
-    const ALL: [Kind; 43] = [
+    const ALL: [Kind; 44] = [
         Kind::Ask,
         Kind::Answer,
         Kind::Write,
@@ -172,6 +174,7 @@ impl Kind {
         Kind::Granted,
         Kind::Refused,
         Kind::Left,
+        Kind::Detect,
     ];
 
     fn of(byte: u8) -> Result<Kind, WireError> {
@@ -226,7 +229,8 @@ impl Kind {
             | Kind::Offer
             | Kind::Take
             | Kind::Refused
-            | Kind::Left => MAX_FRAME_BYTES,
+            | Kind::Left
+            | Kind::Detect => MAX_FRAME_BYTES,
         }
     }
 }
@@ -236,6 +240,7 @@ impl Kind {
 pub(super) enum Speaker {
     Keep,
     Find,
+    Detect,
 }
 
 /// How many bytes the frame that begins so has, the prefix included: what a reader of a stream must wait

@@ -57,7 +57,8 @@ mod tests;
 use bytes::Bytes;
 use prost::Message as _;
 
-use frame::Speaker;
+use body::Body;
+use frame::{Kind, Speaker};
 
 use crate::message::{Envelope, Message};
 use crate::placement::HostId;
@@ -71,6 +72,15 @@ pub use frame::{
 };
 pub use keep::MAX_TEXT_BYTES;
 pub use schema::{MAX_ROUND, MAX_WALL_MS};
+
+/// The header of a detector's packet. Tags 1 and 2 are everyone's.
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+struct DetectHeader {
+    #[prost(fixed64, tag = "1")]
+    from: u64,
+    #[prost(fixed64, tag = "2")]
+    to: u64,
+}
 
 /// A message as a frame.
 #[must_use]
@@ -96,6 +106,13 @@ pub fn encode_onto(envelope: &Envelope, out: &mut Vec<u8>, apart: usize) -> Opti
             let (kind, mut header, body) = keep::write(message);
             (header.from, header.to) = (host_from, host_to);
             frame::seal(kind, &header, &body, out, apart)
+        }
+        Message::Detect(bytes) => {
+            let header = DetectHeader {
+                from: host_from,
+                to: host_to,
+            };
+            frame::seal(Kind::Detect, &header, &Body::Bytes(bytes))
         }
     }
 }
@@ -125,6 +142,14 @@ pub fn decode(frame: Bytes) -> Result<Envelope, WireError> {
                 from,
                 to,
                 body: Message::Keep(message),
+            })
+        }
+        Speaker::Detect => {
+            let header = DetectHeader::decode(header)?;
+            Ok(Envelope {
+                from: HostId(header.from),
+                to: HostId(header.to),
+                body: Message::Detect(body),
             })
         }
     }

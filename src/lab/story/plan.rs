@@ -1,5 +1,8 @@
 //! How the world of a story is made, and how that is said.
 
+use std::num::NonZeroU32;
+
+use crate::detect::DetectConfig;
 use crate::find::{FindConfig, Routes};
 use crate::keep::KeepConfig;
 use crate::sim::{DiskConfig, NetworkConfig, SyncPolicy};
@@ -14,6 +17,7 @@ pub(super) struct Plan {
     pub(super) by_links: bool,
     pub(super) keep: KeepConfig,
     pub(super) find: FindConfig,
+    pub(super) detect: Option<DetectConfig>,
     pub(super) network: NetworkConfig,
     pub(super) disk: DiskConfig,
 }
@@ -38,6 +42,7 @@ impl Default for Plan {
             by_links: false,
             keep: KeepConfig::default(),
             find,
+            detect: None,
             network,
             disk: DiskConfig::default(),
         }
@@ -50,6 +55,9 @@ const ROUTES: [(&str, Routes); 3] = [
     ("fingers", Routes::Fingers),
     ("all", Routes::All),
 ];
+
+/// About how many hosts a story has: what a detector is told.
+const USUAL_HOSTS: NonZeroU32 = NonZeroU32::new(8).expect("not zero");
 
 /// When a disk syncs, by name.
 const SYNC: [(&str, SyncPolicy); 3] = [
@@ -80,6 +88,9 @@ pub(super) fn plan(args: &mut Args<'_>) -> Result<Plan, String> {
     set(&mut keep.max_many, args.parsed("max-many")?);
     set(&mut keep.max_value_bytes, args.parsed("max-value")?);
     set(&mut keep.max_hints, args.parsed("max-hints")?);
+    if args.one_of("detect", &[("on", true), ("off", false)])? == Some(true) {
+        plan.detect = Some(DetectConfig::new(USUAL_HOSTS));
+    }
     let find = &mut plan.find;
     set(&mut find.routes, args.one_of("routes", &ROUTES)?);
     set(&mut find.relay_limit, args.parsed("relay-limit")?);

@@ -217,6 +217,7 @@ impl Scene {
             seed: self.plan.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ host.0,
             keep: self.plan.keep.clone(),
             find: Arc::clone(&self.find),
+            detect: self.plan.detect.clone(),
         };
         self.world
             .add_host_on(config, self.plan.disk, Box::new(MemoryStore::new()));

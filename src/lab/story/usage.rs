@@ -189,7 +189,7 @@ pub const USAGE: &[(&str, &str, &str)] = &[
 /// The settings that `ring` and `links` take, with their times and numbers.
 pub(super) const SETTINGS: &str = "settings: delay, sync=always|everysec|never, deadline, retry, hint-after, \
     hint-retry, gossip, repair, drive, give-up, patience, max-open, max-many, max-value, max-hints, \
-    relay-limit, successors, stabilize, lease, takeover, link-down";
+    relay-limit, successors, stabilize, lease, takeover, link-down, detect=on|off";
 
 /// The error for a mistake in a known command.
 pub(super) fn explain(name: &str, problem: String) -> String {
