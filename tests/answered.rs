@@ -78,6 +78,8 @@ fn ask(world: &mut World, host: u64, request: Request) -> Reply {
 fn join(via: u64, host: u64) -> Request {
     Request::Join {
         via: HostId(via),
+        replaces: None,
+        replicas: None,
         member: member(host),
         tokens: 0,
     }
@@ -158,6 +160,8 @@ fn a_joiner_with_nothing_to_bring_is_told_so() {
     add(&mut world, 4, Duration::ZERO);
     let nothing = Request::Join {
         via: HostId(1),
+        replaces: None,
+        replicas: None,
         member: Member::new([]),
         tokens: 0,
     };

@@ -137,6 +137,8 @@ fn a_source_adopts_the_moving_roster_before_it_answers() {
     add(&mut world, 4);
     let join = Request::Join {
         via: HostId(1),
+        replaces: None,
+        replicas: None,
         member: member(4),
         tokens: 0,
     };
@@ -180,6 +182,8 @@ fn a_copy_stays_until_every_new_holder_is_complete() {
     add(&mut world, 6);
     let join = Request::Join {
         via: HostId(1),
+        replaces: None,
+        replicas: None,
         member: member(6),
         tokens: 0,
     };
@@ -229,6 +233,8 @@ fn a_source_that_comes_back_is_asked_again() {
     add(&mut world, 5);
     let join = Request::Join {
         via: HostId(1),
+        replaces: None,
+        replicas: None,
         member: member(5),
         tokens: 0,
     };
@@ -282,6 +288,8 @@ fn a_move_settles_only_on_a_quorum_that_is_complete() {
     add(&mut world, 4);
     let join = Request::Join {
         via: HostId(1),
+        replaces: None,
+        replicas: None,
         member: member(4),
         tokens: 0,
     };
@@ -391,6 +399,8 @@ fn an_emptied_store_does_not_answer_for_the_one_it_replaces() {
     );
     let join = Request::Join {
         via: HostId(1),
+        replaces: None,
+        replicas: None,
         member: member(3),
         tokens: 0,
     };
@@ -412,6 +422,8 @@ fn a_host_that_left_may_come_back() {
     go_on(&mut world, 5);
     let join = Request::Join {
         via: HostId(1),
+        replaces: None,
+        replicas: None,
         member: member(3),
         tokens: 0,
     };

@@ -214,6 +214,8 @@ impl Run {
             .add_host(config(self.seed, host), Box::new(MemoryStore::default()));
         let request = Request::Join {
             via,
+            replaces: None,
+            replicas: None,
             member: Member::new([]),
             tokens: 4,
         };

@@ -282,6 +282,8 @@ impl Dht {
     ) -> Result<RosterVersion, DhtError> {
         self.settle(Request::Join {
             via,
+            replaces: None,
+            replicas: None,
             member,
             tokens,
         })

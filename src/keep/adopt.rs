@@ -151,6 +151,7 @@ impl Keeper {
     ) {
         self.begin_move(cx, before, roster);
         self.begin_drive(cx, roster);
+        self.note_loss(cx, roster);
         self.wishes_after(cx, roster);
         self.join_after(cx, roster);
         self.try_propose(cx);
@@ -199,6 +200,7 @@ impl Keeper {
     pub(super) fn gossip_due(&mut self, cx: &mut Context<'_>) {
         self.timers
             .set(Wake::Gossip, cx.now.at + self.config.gossip);
+        self.look_at_itself(cx);
         let Some(roster) = &self.roster else { return };
         let version = roster.version;
         let placement = &roster.new().placement;

@@ -18,7 +18,7 @@ use rand::RngExt;
 
 use crate::message::{Ballot, Event, KeepMessage, Ticket};
 use crate::placement::HostId;
-use crate::roster::{Membership, Roster, RosterVersion};
+use crate::roster::{Change, Membership, Roster, RosterVersion};
 
 use super::accept::{Acceptor, Vote};
 use super::timers::Wake;
@@ -83,6 +83,30 @@ impl Agree {
     }
 }
 
+/// The hosts that the first wish gives up, if it is what is proposed.
+fn given_up(wishes: &VecDeque<Wish>, goal: Goal) -> Option<&[HostId]> {
+    match wishes.front()?.changes.as_slice() {
+        [Change::AcceptLoss(hosts)] if goal == Goal::Change => Some(hosts),
+        _ => None,
+    }
+}
+
+/// Whether these hosts' votes choose a roster: a majority of Old. If an operator gives up so many that no majority
+/// is left, all that are left: then whatever else was proposed so meets it.
+fn is_enough(
+    roster: &Roster,
+    lost: Option<&[HostId]>,
+    votes: impl Iterator<Item = HostId>,
+) -> bool {
+    let old = roster.old();
+    let votes: Vec<HostId> = votes.collect();
+    let all_left = |lost: &[HostId]| {
+        let mut left = old.left().filter(|host| !lost.contains(host));
+        left.all(|host| votes.contains(&host))
+    };
+    votes.len() >= old.majority() || lost.is_some_and(all_left)
+}
+
 /// The proposer's half.
 impl Keeper {
     /// The move is to be ended so, as soon as the others agree.
@@ -104,7 +128,9 @@ impl Keeper {
         if !roster.has(self.me) {
             return self.drop_all(cx, &roster);
         }
-        let goal = if roster.is_moving() {
+        let goal = if roster.is_moving() && self.accepts_loss(cx, &roster) {
+            Some(Goal::Change)
+        } else if roster.is_moving() {
             self.agree.ending
         } else {
             self.drop_impossible(cx, &roster);
@@ -113,6 +139,14 @@ impl Keeper {
         if let Some(goal) = goal {
             self.new_round(cx, &roster, goal);
         }
+    }
+
+    /// Whether the first wish gives hosts up, and may: that goes before ending a move.
+    fn accepts_loss(&mut self, cx: &mut Context<'_>, roster: &Roster) -> bool {
+        if given_up(&self.agree.wishes, Goal::Change).is_some() {
+            self.drop_impossible(cx, roster);
+        }
+        given_up(&self.agree.wishes, Goal::Change).is_some()
     }
 
     pub(super) fn new_round(&mut self, cx: &mut Context<'_>, roster: &Roster, goal: Goal) {
@@ -181,9 +215,11 @@ impl Keeper {
         let Some(roster) = self.roster.clone() else {
             return;
         };
-        let Some(proposal) = self.agree.proposal.as_mut() else {
+        let agree = &mut *self.agree;
+        let Some(proposal) = agree.proposal.as_mut() else {
             return;
         };
+        let lost = given_up(&agree.wishes, proposal.goal);
         if proposal.version != version || proposal.ballot != ballot {
             return;
         }
@@ -195,7 +231,7 @@ impl Keeper {
             promises.push((from, accepted));
         }
         // region: bound
-        if !proposal.noted || promises.len() < roster.old().majority() {
+        if !proposal.noted || !is_enough(&roster, lost, promises.iter().map(|(host, _)| *host)) {
             return;
         }
         let goal = proposal.goal;
@@ -256,7 +292,8 @@ impl Keeper {
         let Some(roster) = self.roster.clone() else {
             return;
         };
-        let Some(proposal) = self.agree.proposal.as_mut() else {
+        let agree = &mut *self.agree;
+        let Some(proposal) = agree.proposal.as_mut() else {
             return;
         };
         let Stage::Proposing(value, accepted) = &mut proposal.stage else {
@@ -270,7 +307,8 @@ impl Keeper {
             return;
         }
         accepted.push(from);
-        if accepted.len() >= roster.old().majority() {
+        let lost = given_up(&agree.wishes, proposal.goal);
+        if is_enough(&roster, lost, accepted.iter().copied()) {
             let chosen = Arc::clone(value);
             self.agree.proposal = None;
             self.timers.clear(Wake::Agree);

@@ -29,6 +29,12 @@ pub struct KeepConfig {
     pub give_up: Duration,
     /// A change of the roster that has not begun after this long is dropped, and whoever asked is told.
     pub change_deadline: Duration,
+    /// A host that has been down for this long is proposed for removal. Zero: never.
+    pub remove_after: Duration,
+    /// A host that may stop (a drain grant) is left alone for so much longer.
+    pub drain_for: Duration,
+    /// A host whose store has not done an operation after this long calls itself unwell, and is asked last.
+    pub store_deadline: Duration,
     /// The clock reserves stamps this far ahead, so that the disk is not asked at each write.
     pub clock_ahead: Duration,
     /// A host whose wall clock leads the median of its peers' by more than this coordinates no writes: its
@@ -72,6 +78,9 @@ impl Default for KeepConfig {
             source_patience: Duration::from_secs(3),
             give_up: Duration::from_secs(30),
             change_deadline: Duration::from_secs(300),
+            remove_after: Duration::from_secs(300),
+            drain_for: Duration::from_secs(900),
+            store_deadline: Duration::from_secs(2),
             clock_ahead: Duration::from_secs(10),
             max_drift: Duration::from_secs(10),
             max_open: 10_000,

@@ -29,7 +29,7 @@ impl Keeper {
             return;
         };
         let silent = open.silent();
-        let reader = self.reader(open, &silent);
+        let reader = self.reader(cx.now.at, open, &silent);
         let all = open.tries > 0;
         for host in silent {
             let value = open_reads_from(host, reader, all);

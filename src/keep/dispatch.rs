@@ -21,6 +21,8 @@ impl Keeper {
             Wake::Join => self.join_due(cx),
             Wake::Hints => self.hints_due(cx),
             Wake::Repair => self.repair_due(cx),
+            Wake::Suspect => self.suspect_due(cx),
+            Wake::Drain => self.drain_due(cx),
         }
     }
 
@@ -99,6 +101,9 @@ impl Keeper {
             KeepMessage::MoveIs { at, progress } => self.move_is(cx, from, at, progress),
             KeepMessage::DigestsAre { req, result } => self.digests_are(cx, req, result),
             KeepMessage::ListIs { req, result } => self.list_is(cx, req, result),
+            KeepMessage::SuspectAsk { at, host } => self.suspect_asked(cx, from, at, host),
+            KeepMessage::SuspectIs { at, host } => self.suspect_is(cx, from, at, host),
+            KeepMessage::Health { well } => self.health_is(cx.now.at, from, well),
         }
     }
 

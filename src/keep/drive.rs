@@ -119,7 +119,7 @@ impl Keeper {
             .drive
             .unaware
             .iter()
-            .filter(|host| !self.down.contains(host));
+            .filter(|host| !self.down.contains_key(host));
         let hosts: Vec<HostId> = reachable.copied().collect();
         for host in hosts {
             self.send(cx, host, KeepMessage::RosterIs(Arc::clone(roster)));
@@ -215,6 +215,7 @@ impl Keeper {
         if at != self.version() {
             return;
         }
+        self.drain_heard(cx, from, progress.is_complete());
         self.drive.reports.insert(from, (cx.now.at, progress));
         let Some(roster) = self.roster.clone() else {
             return;

@@ -110,7 +110,7 @@ impl Keeper {
                     .map(|keys| keys.keys().cloned().collect())
                     .unwrap_or_default();
                 keys.iter().for_each(|key| self.hints.remove(host, key));
-            } else if !self.down.contains(&host) {
+            } else if !self.down.contains_key(&host) {
                 self.send_hints(cx, host);
             }
         }

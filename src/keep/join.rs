@@ -21,6 +21,21 @@ const JOIN_RETRY: Duration = Duration::from_secs(1);
 /// joiner is told why not.
 const MAX_REFUSALS: u32 = 10;
 
+/// How a host wants to come in.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Any member of the ring.
+    pub via: HostId,
+    /// A host whose place it takes.
+    pub replaces: Option<HostId>,
+    /// How many copies it was told the ring keeps.
+    pub replicas: Option<u8>,
+    /// What it brings; without tokens, those of the host it replaces, or so many even ones.
+    pub member: Member,
+    /// How many tokens to choose if `member` has none.
+    pub tokens: u16,
+}
+
 /// A host on its way into a ring.
 #[derive(Debug)]
 pub(super) struct Joining {
@@ -35,6 +50,8 @@ pub(super) struct Joining {
     refused: u32,
     member: Member,
     tokens: u16,
+    replaces: Option<HostId>,
+    replicas: Option<u8>,
     /// The question under way: one per roster we learned of.
     req: Option<ReqId>,
     learned: RosterVersion,
@@ -42,16 +59,43 @@ pub(super) struct Joining {
     let_in: bool,
 }
 
+impl Joining {
+    /// The ring keeps another number of copies than this host was told.
+    fn disagrees(&self, roster: &Roster) -> Option<String> {
+        let copies = roster.new().replicas;
+        let told = self.replicas.filter(|told| *told != copies)?;
+        Some(format!(
+            "the ring keeps {copies} copies of every key, but this host was told {told}: start it with {copies}, or \
+             without a number, and change the ring's number with `replicas`"
+        ))
+    }
+
+    /// Whom it replaces, if that host is still in, and where it wants to stand.
+    fn place(&self, roster: &Roster) -> (Option<HostId>, Member) {
+        let placement = &roster.new().placement;
+        let replaced = self.replaces.filter(|host| roster.new().has(*host));
+        let former = replaced.and_then(|host| placement.member(host));
+        let mut member = self.member.clone();
+        if member.tokens.is_empty() {
+            member.tokens = match former {
+                Some(former) => former.tokens.clone(),
+                None => even(placement, member.weight, usize::from(self.tokens)),
+            };
+        }
+        (replaced, member)
+    }
+}
+
 impl Keeper {
-    /// Joins the ring of which `via` is a member.
-    pub fn join(
-        &mut self,
-        cx: &mut Context<'_>,
-        ticket: Ticket,
-        via: HostId,
-        member: Member,
-        tokens: u16,
-    ) {
+    /// Joins the ring of which `entry.via` is a member.
+    pub fn join(&mut self, cx: &mut Context<'_>, ticket: Ticket, entry: Entry) {
+        let Entry {
+            via,
+            replaces,
+            replicas,
+            member,
+            tokens,
+        } = entry;
         if let Err(why) = self.may_join(&member, tokens) {
             return self.answer(cx, ticket, Err(Failure::Change(why)));
         }
@@ -64,6 +108,8 @@ impl Keeper {
             refused: 0,
             member,
             tokens,
+            replaces,
+            replicas,
             req: None,
             learned,
             let_in: false,
@@ -114,6 +160,9 @@ impl Keeper {
             return;
         };
         joining.heard = true;
+        if let Some(why) = joining.disagrees(&roster) {
+            return self.join_failed(cx, &why);
+        }
         joining.members = roster.old().placement.hosts().collect();
         if roster.is_moving() {
             joining.learned = roster.version;
@@ -126,15 +175,11 @@ impl Keeper {
             Some(req) if joining.learned == roster.version => req,
             _ => ReqId(0),
         };
-        let mut member = joining.member.clone();
-        if member.tokens.is_empty() {
-            member.tokens = even(
-                &roster.new().placement,
-                member.weight,
-                usize::from(joining.tokens),
-            );
-        }
+        let (replaced, member) = joining.place(&roster);
         let via = joining.via;
+        let removed = replaced.map(Change::Remove);
+        let changes = removed.into_iter().chain([Change::Join(self.me, member)]);
+        let changes: Vec<Change> = changes.collect();
         joining.learned = roster.version;
         let req = if req == ReqId(0) {
             self.draw_req()
@@ -144,14 +189,7 @@ impl Keeper {
         if let Some(joining) = self.joining.as_mut() {
             joining.req = Some(req);
         }
-        self.send(
-            cx,
-            via,
-            KeepMessage::ChangeAsk {
-                req,
-                changes: vec![Change::Join(self.me, member)],
-            },
-        );
+        self.send(cx, via, KeepMessage::ChangeAsk { req, changes });
     }
 
     /// Whether a joiner has seen, in this life, a roster it was not in.

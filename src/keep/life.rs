@@ -56,7 +56,11 @@ impl Keeper {
         if let Some(reserved) = self.reserving.take() {
             self.clock.reserve(reserved);
         }
+        let first = self.start == 0;
         self.start = self.starting;
+        if first {
+            self.give_drain_back(cx);
+        }
         for req in std::mem::take(&mut self.stalled) {
             self.proceed(cx, req);
         }

@@ -13,6 +13,8 @@
 //! join, drift          a host comes in; whether its clock may stamp
 //! task, moving         spans are merged from a quorum of Old by their new replicas
 //! drive                somebody sees to it that a move ends
+//! suspect, drain       who was silent for long goes; who may stop for a while, and who is lost for good
+//! health               whether the own store keeps up
 //! repair               replicas compare their spans by digests and heal what differs
 //! ```
 //!
@@ -39,8 +41,10 @@ mod begin;
 mod config;
 mod coordinate;
 mod dispatch;
+mod drain;
 mod drift;
 mod drive;
+mod health;
 mod hints;
 mod join;
 mod life;
@@ -52,12 +56,13 @@ mod read;
 mod repair;
 mod replicate;
 mod stamp;
+mod suspect;
 mod task;
 mod then;
 mod timers;
 mod wish;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -75,12 +80,15 @@ use crate::store::{Done, Op, Setting};
 
 use adopt::Adopting;
 use agree::Agree;
+use drain::Draining;
 use drift::Drift;
 use drive::Drive;
+use health::Health;
 use hints::Hints;
 use join::Joining;
 use life::Life;
 use open::Open;
+use suspect::Suspect;
 use task::Mover;
 
 use pieces::Pulls;
@@ -89,6 +97,7 @@ use then::Next;
 use timers::{Timers, Wake};
 
 pub use config::KeepConfig;
+pub use join::Entry;
 pub use open::Caller;
 pub use then::Then;
 
@@ -124,8 +133,10 @@ pub struct Keeper {
     stalled: VecDeque<ReqId>,
     /// Messages to ourselves: handled before the call returns.
     loopback: VecDeque<KeepMessage>,
-    /// Hosts reported down.
-    down: BTreeSet<HostId>,
+    /// Hosts reported down, and since when.
+    down: BTreeMap<HostId, Time>,
+    /// Whether the stores keep up, ours and others'.
+    health: Health,
     /// Requests by links alone whose owner has moved: to be looked up again.
     relocate: Vec<ReqId>,
     /// Spans that links alone have brought here, whole.
@@ -150,6 +161,8 @@ pub struct Keeper {
     pulls: Box<Pulls>,
     hints: Box<Hints>,
     repair: Box<Repair>,
+    suspect: Box<Suspect>,
+    draining: Option<Draining>,
 }
 
 impl Keeper {
@@ -194,7 +207,10 @@ impl Keeper {
             pulls: Box::default(),
             hints: Box::default(),
             repair: Box::default(),
-            down: BTreeSet::new(),
+            down: BTreeMap::new(),
+            suspect: Box::default(),
+            draining: None,
+            health: Health::default(),
             loopback: VecDeque::new(),
             parked: Vec::new(),
         }
@@ -213,7 +229,7 @@ impl Keeper {
 
     /// A message from another host.
     pub fn receive(&mut self, cx: &mut Context<'_>, from: HostId, message: KeepMessage) {
-        if !self.down.is_empty() && self.down.remove(&from) {
+        if !self.down.is_empty() && self.down.remove(&from).is_some() {
             self.timers.set(Wake::Hints, cx.now.at);
         }
         self.handle(cx, from, message);
@@ -222,6 +238,7 @@ impl Keeper {
 
     /// The result of a store operation.
     pub fn stored(&mut self, cx: &mut Context<'_>, done: Done, then: Then) {
+        self.health.done();
         self.stored_next(cx, done, then.0);
         self.settle_loopback(cx);
     }
@@ -243,14 +260,15 @@ impl Keeper {
     /// The layer below, or a detector, says that a host is down. Only the order in which hosts are asked
     /// depends on it, never who holds what.
     pub fn host_down(&mut self, cx: &mut Context<'_>, host: HostId) {
-        self.down.insert(host);
+        self.down.entry(host).or_insert(cx.now.at);
+        self.suspect_later(cx.now.at);
         self.mover_host_down(cx, host);
         self.settle_loopback(cx);
     }
 
     /// That host is there again.
     pub fn host_up(&mut self, cx: &mut Context<'_>, host: HostId) {
-        if self.down.remove(&host) {
+        if self.down.remove(&host).is_some() {
             self.timers.set(Wake::Hints, cx.now.at);
         }
     }
@@ -302,6 +320,10 @@ impl Keeper {
             progress: self.mover.progress(),
             hints: self.hints.len() as u64,
             open: self.open.len() as u64,
+            drain: self.roster.as_ref().and_then(|roster| roster.notes.drain),
+            down: self.down.keys().copied().collect(),
+            unwell: self.health.unwell,
+            removal_waits: self.suspect.waits.clone(),
         }
     }
 
@@ -354,6 +376,7 @@ impl Keeper {
     }
 
     fn store(&mut self, cx: &mut Context<'_>, op: Op, next: Next) {
+        self.health.asked(cx.now.at);
         cx.fx.store(op, Then(next));
     }
 

@@ -165,7 +165,8 @@ impl Keeper {
             if task.done.len() + task.active.len() >= needed {
                 return;
             }
-            let Some(host) = task.next_source(self.me, |host| self.down.contains(&host)) else {
+            let Some(host) = task.next_source(self.me, |host| self.is_last_to_ask(cx.now.at, host))
+            else {
                 return;
             };
             self.pull_from(cx, index, host);

@@ -11,20 +11,20 @@
 
 use crate::message::{Consistency, Event, Expiry, Found, KeepMessage, KeyOp, Outcome, ReqId, Want};
 use crate::placement::HostId;
-use crate::record::{Body, Record, Summary, Version};
+use crate::record::{Body, Record, Summary, Time, Version};
 
 use super::open::{Open, Phase, quorum};
 use super::{Context, Keeper};
 
 impl Keeper {
     /// The replica that is asked for the value itself, the others for their versions only: this host if
-    /// it is one, else the first that is not known to be down.
-    pub(super) fn reader(&self, open: &Open, hosts: &[HostId]) -> Option<HostId> {
+    /// it is one, else the first that is not known to be down or unwell.
+    pub(super) fn reader(&self, now: Time, open: &Open, hosts: &[HostId]) -> Option<HostId> {
         if !open.reads() {
             return None;
         }
         let here = hosts.iter().find(|host| **host == self.me);
-        here.or_else(|| hosts.iter().find(|host| !self.down.contains(host)))
+        here.or_else(|| hosts.iter().find(|host| !self.is_last_to_ask(now, **host)))
             .or(hosts.first())
             .copied()
     }

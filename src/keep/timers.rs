@@ -42,6 +42,10 @@ pub(super) enum Wake {
     Hints,
     /// Compare a span.
     Repair,
+    /// See whether a silent host is to be removed.
+    Suspect,
+    /// Wait no longer for the others before this host may stop.
+    Drain,
 }
 
 /// The queue. Each [`Wake`] stands in it at most once.
@@ -63,6 +67,14 @@ impl Timers {
         }
         let place = self.queue.partition_point(|other| *other < (at, wake));
         self.queue.insert(place, (at, wake));
+    }
+
+    /// Sets a deadline, unless an earlier one of the same kind stands.
+    pub(super) fn set_sooner(&mut self, wake: Wake, at: Time) {
+        let set = self.at.iter().find(|(other, _)| *other == wake);
+        if set.is_none_or(|(_, set)| at < *set) {
+            self.set(wake, at);
+        }
     }
 
     /// Takes a deadline back.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::message::{Failure, KeepMessage, Outcome, ReqId, Ticket};
 use crate::placement::HostId;
 use crate::record::Time;
-use crate::roster::{Change, ChangeError, Roster};
+use crate::roster::{Change, ChangeError, Loss, Roster, RosterVersion};
 
 use super::agree::Goal;
 use super::timers::Wake;
@@ -25,6 +25,8 @@ pub(super) enum Asker {
     Local(Ticket),
     /// Another host.
     Remote(HostId, ReqId),
+    /// This host itself: nobody waits for an answer.
+    Myself,
 }
 
 /// A batch of changes somebody wants.
@@ -34,6 +36,8 @@ pub(super) struct Wish {
     pub(super) asker: Asker,
     /// If it has not begun by then, whoever asked is told so, and it is dropped.
     pub(super) due: Time,
+    /// It is void under any other roster than this.
+    pub(super) only_at: Option<RosterVersion>,
 }
 
 impl Keeper {
@@ -53,6 +57,7 @@ impl Keeper {
                 changes,
                 asker,
                 due,
+                only_at: None,
             },
         );
         self.settle_loopback(cx);
@@ -107,6 +112,7 @@ impl Keeper {
                 changes,
                 asker,
                 due,
+                only_at: None,
             };
             self.wish(cx, wish);
         }
@@ -123,7 +129,11 @@ impl Keeper {
                 "too many changes are waiting at this host: try again",
             );
         }
-        self.agree.wishes.push_back(wish);
+        if matches!(wish.changes[..], [Change::AcceptLoss(_)]) {
+            self.agree.wishes.push_front(wish); // Whatever else waits, waits for this.
+        } else {
+            self.agree.wishes.push_back(wish);
+        }
         self.arm_wishes();
         self.try_propose(cx);
     }
@@ -141,26 +151,26 @@ impl Keeper {
         }
         self.agree.ending = None;
         self.tell_settled(cx, roster);
-        if !roster.is_moving() {
-            return;
-        }
         let ours = self
             .agree
             .wishes
             .front()
             .is_some_and(|wish| fulfils(roster, &wish.changes));
+        let version = roster.version;
         if ours && let Some(wish) = self.agree.wishes.pop_front() {
             match wish.asker {
-                Asker::Local(ticket) => {
-                    self.agree.settling.push((ticket, Arc::clone(roster.new())))
+                Asker::Local(ticket) if roster.is_moving() => {
+                    self.agree.settling.push((ticket, Arc::clone(roster.new())));
                 }
+                Asker::Local(ticket) => self.answer(cx, ticket, Ok(Outcome::Settled(version))),
+                Asker::Myself => {}
                 Asker::Remote(host, req) => {
                     self.send(
                         cx,
                         host,
                         KeepMessage::ChangeIs {
                             req,
-                            result: Ok(roster.version),
+                            result: Ok(version),
                         },
                     );
                 }
@@ -170,6 +180,14 @@ impl Keeper {
 
     /// Those who waited for a move to settle. If the next one has begun already, theirs ended as its Old.
     pub(super) fn tell_settled(&mut self, cx: &mut Context<'_>, roster: &Arc<Roster>) {
+        let lost = roster
+            .notes
+            .losses
+            .last()
+            .filter(|loss| loss.at == roster.version);
+        if lost.is_some() {
+            return; // The move goes on in another way: perhaps to the same end.
+        }
         for (ticket, wanted) in std::mem::take(&mut self.agree.settling) {
             if *wanted != **roster.old() {
                 let why = "the move was given up: a host that was to take part did not answer";
@@ -199,8 +217,11 @@ impl Keeper {
     /// Wishes that cannot be, or that are fulfilled already, are answered and dropped.
     pub(super) fn drop_impossible(&mut self, cx: &mut Context<'_>, roster: &Roster) {
         while let Some(wish) = self.agree.wishes.front() {
-            let Err(why) = roster.moved(self.me, &wish.changes) else {
-                return;
+            let void = wish.only_at.is_some_and(|at| at != roster.version);
+            let why = match roster.moved(self.me, &wish.changes) {
+                _ if void => ChangeError::Void,
+                Err(why) => why,
+                Ok(_) => return,
             };
             let asker = wish.asker.clone();
             self.agree.wishes.pop_front();
@@ -226,6 +247,7 @@ impl Keeper {
     pub(super) fn refuse(&mut self, cx: &mut Context<'_>, asker: &Asker, why: &str) {
         match asker {
             Asker::Local(ticket) => self.answer(cx, *ticket, Err(Failure::Change(why.into()))),
+            Asker::Myself => log::info!("{}: {why}", self.me),
             Asker::Remote(host, req) => {
                 self.send(
                     cx,
@@ -240,9 +262,14 @@ impl Keeper {
     }
 }
 
-/// Whether a Moving roster carries these changes out: whatever they ask for is so in New.
+/// Whether a Moving roster carries these changes out: whatever they ask for is so in New. Of a drain grant, whether
+/// a settled one does.
 fn fulfils(roster: &Roster, changes: &[Change]) -> bool {
     let new = roster.new();
+    let noted = matches!(changes, [Change::Drain(_) | Change::EndDrain(_)]);
+    if roster.is_moving() == noted {
+        return false;
+    }
     changes.iter().all(|change| match change {
         Change::Join(host, member) => new.placement.member(*host) == Some(member),
         Change::Remove(host) => !new.has(*host),
@@ -254,5 +281,12 @@ fn fulfils(roster: &Roster, changes: &[Change]) -> bool {
                 .is_some_and(|member| member.tokens == tokens)
         }
         Change::Replicas(replicas) => new.replicas == *replicas,
+        Change::Drain(host) => roster.notes.drain == Some(*host),
+        Change::EndDrain(_) => roster.notes.drain.is_none(),
+        Change::AcceptLoss(hosts) => {
+            let now = |loss: &&Loss| loss.at == roster.version;
+            let loss = roster.notes.losses.last().filter(now);
+            loss.is_some_and(|loss| hosts.iter().all(|host| loss.hosts.contains(host)))
+        }
     })
 }

@@ -92,6 +92,11 @@ pub enum Request {
     Join {
         /// Any member of the ring.
         via: HostId,
+        /// A host that is gone, whose place this one takes: one move lets this one in with its tokens, and that
+        /// one out.
+        replaces: Option<HostId>,
+        /// How many copies this host was told the ring keeps: another number is an error. `None`: any.
+        replicas: Option<u8>,
         /// What this host brings; without tokens, the ring chooses even ones: so many.
         member: Member,
         /// How many tokens to choose if `member` has none.
@@ -99,6 +104,12 @@ pub enum Request {
     },
     /// Take this host out of the ring; answered when it may stop.
     Leave,
+    /// This host wants to stop for a while; answered when it may: the drain grant is its own.
+    Drain,
+    /// Whoever holds the drain grant is back, or will not stop.
+    EndDrain,
+    /// Give these hosts up for good, and what only they held; answered when the ring has settled without them.
+    AcceptLoss(Vec<HostId>),
     /// What this host knows of the ring and of itself.
     Status,
 }
@@ -142,6 +153,14 @@ pub struct Status {
     pub hints: u64,
     /// Requests it is coordinating.
     pub open: u64,
+    /// Who may stop for a while, by the roster.
+    pub drain: Option<HostId>,
+    /// Hosts it finds silent.
+    pub down: Vec<HostId>,
+    /// Whether its own store does not keep up.
+    pub unwell: bool,
+    /// Why a silent host stays in for now, if one is due to be removed.
+    pub removal_waits: Option<String>,
 }
 
 /// A request that succeeded.

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::keyspace::Id;
 use crate::placement::HostId;
 use crate::record::{Key, Version};
-use crate::roster::RosterVersion;
+use crate::roster::{Loss, RosterVersion};
 
 /// Something a host did that a reader of a trace wants to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +71,17 @@ pub enum Event {
         /// Whether it is alive.
         up: bool,
     },
+    /// It proposes to remove a host that was silent for long.
+    Removing {
+        /// Whom.
+        host: HostId,
+    },
+    /// A silent host is due, and stays in for now; in words.
+    RemovalWaits(String),
+    /// Hosts were given up for good.
+    LossAccepted(Loss),
+    /// Its store does not keep up (true), or does again.
+    Unwell(bool),
     /// Something happened to its links; in words.
     Links(String),
     /// One of its actors panicked, and all of them have ended.
@@ -110,6 +121,11 @@ impl fmt::Display for Event {
             Event::Repaired { key, host } => write!(f, "repaired {key} at {host}"),
             Event::Seen { host, up: true } => write!(f, "sees {host} alive"),
             Event::Seen { host, up: false } => write!(f, "takes {host} for dead"),
+            Event::Removing { host } => write!(f, "proposes to remove {host}, silent for long"),
+            Event::RemovalWaits(why) => write!(f, "{why}"),
+            Event::LossAccepted(loss) => write!(f, "accepts {loss}"),
+            Event::Unwell(true) => write!(f, "is unwell: its store does not keep up"),
+            Event::Unwell(false) => write!(f, "is well again"),
             Event::Links(text) => write!(f, "{text}"),
             Event::Fell { node, why, again } => {
                 match node {

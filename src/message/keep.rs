@@ -307,4 +307,26 @@ pub enum KeepMessage {
         /// The list, or why not.
         result: Result<(Vec<(Key, Summary)>, bool), Refusal>,
     },
+
+    /// Whoever would have a silent host removed, to every other host of the roster: is it down for you, too?
+    /// Answered only if so, and only under the same roster.
+    SuspectAsk {
+        /// Under which roster.
+        at: RosterVersion,
+        /// Whom.
+        host: HostId,
+    },
+    /// Yes, and for long.
+    SuspectIs {
+        /// Under which roster.
+        at: RosterVersion,
+        /// Whom.
+        host: HostId,
+    },
+    /// To everybody, when it changes and while it is bad: whether the sender's store keeps up. Only orders whom to
+    /// ask first.
+    Health {
+        /// Whether it does.
+        well: bool,
+    },
 }

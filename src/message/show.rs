@@ -236,6 +236,9 @@ impl fmt::Display for KeepMessage {
             Self::PieceIs {
                 index, bytes: None, ..
             } => write!(f, "PieceIs {index}, not here"),
+            Self::SuspectAsk { host, .. } => write!(f, "SuspectAsk {host}"),
+            Self::SuspectIs { host, .. } => write!(f, "SuspectIs {host}"),
+            Self::Health { well } => write!(f, "Health {}", if *well { "well" } else { "unwell" }),
             Self::Gossip { version, .. } => write!(f, "Gossip {version}"),
             Self::RosterAsk { have } => write!(f, "RosterAsk, have {have}"),
             Self::RosterIs(roster) => write!(f, "RosterIs {}", Brief(roster)),
@@ -376,6 +379,9 @@ impl fmt::Display for Wishes<'_> {
             Change::Remove(host) => write!(f, " remove({host})"),
             Change::Tokens(host, tokens) => write!(f, " tokens({host}, {})", tokens.len()),
             Change::Replicas(replicas) => write!(f, " replicas({replicas})"),
+            Change::Drain(host) => write!(f, " drain({host})"),
+            Change::EndDrain(host) => write!(f, " end-drain({host})"),
+            Change::AcceptLoss(hosts) => write!(f, " accept-loss({})", Hosts(hosts)),
         })
     }
 }
@@ -408,6 +414,9 @@ impl fmt::Display for Request {
             Request::CancelMove => write!(f, "cancel the move"),
             Request::Join { via, .. } => write!(f, "join by {via}"),
             Request::Leave => write!(f, "leave"),
+            Request::Drain => write!(f, "drain"),
+            Request::EndDrain => write!(f, "end the drain"),
+            Request::AcceptLoss(hosts) => write!(f, "accept the loss of {}", Hosts(hosts)),
             Request::Status => write!(f, "status"),
         }
     }

@@ -219,6 +219,14 @@ impl Host {
         self.keeper.roster()
     }
 
+    /// May this host stop now, so that every key keeps all its copies but one?
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub fn safe_to_stop(&self) -> Result<(), String> {
+        self.keeper.safe_to_stop()
+    }
+
     /// Asserts what must hold of one host at any moment.
     ///
     /// # Panics

@@ -1,7 +1,7 @@
 //! A client's request: looked up first if it must be, then given to the keeper.
 
 use crate::find::{Found, LookupError, Routes};
-use crate::keep::{Caller, Context, Then};
+use crate::keep::{Caller, Context, Entry, Then};
 use crate::keyspace::Id;
 use crate::message::{Effects, Failure, KeyOp, Options, Outcome, ReqId, Request, Route, Ticket};
 use crate::placement::rebalance;
@@ -25,6 +25,7 @@ pub(super) enum Purpose {
 
 impl Host {
     /// A client asks something of this host. The answer comes by [`Effects::answer`], once.
+    #[allow(clippy::too_many_lines, reason = "a table: one arm for each request")]
     pub fn request(
         &mut self,
         now: Now,
@@ -67,11 +68,28 @@ impl Host {
             Request::CancelMove => self.keeper.cancel_move(&mut Context { now, fx }, ticket),
             Request::Join {
                 via,
+                replaces,
+                replicas,
                 member,
                 tokens,
             } => {
+                self.keeper.join(
+                    &mut Context { now, fx },
+                    ticket,
+                    Entry {
+                        via,
+                        replaces,
+                        replicas,
+                        member,
+                        tokens,
+                    },
+                );
+            }
+            Request::Drain => self.keeper.drain(&mut Context { now, fx }, ticket),
+            Request::EndDrain => self.keeper.end_drain(&mut Context { now, fx }, ticket),
+            Request::AcceptLoss(hosts) => {
                 self.keeper
-                    .join(&mut Context { now, fx }, ticket, via, member, tokens);
+                    .accept_loss(&mut Context { now, fx }, ticket, hosts);
             }
             Request::Leave => self.leave(now, ticket, options, fx),
         }

@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{MAX_HOSTS, MAX_REPLICAS, MAX_ROSTER_BYTES, MAX_TOKENS, Membership, Phase, Roster};
+use super::{
+    MAX_HOSTS, MAX_REPLICAS, MAX_ROSTER_BYTES, MAX_TOKENS, Membership, Notes, Phase, Roster,
+};
 use crate::keyspace::Id;
 use crate::placement::{HostId, Member, Placement, PlacementError};
 
@@ -21,6 +23,12 @@ pub enum Change {
     Tokens(HostId, Vec<Id>),
     /// Keep this many copies of every key.
     Replicas(u8),
+    /// This host may stop for a while. Always a batch by itself.
+    Drain(HostId),
+    /// It is back, or an operator says that the grant is over. Always a batch by itself.
+    EndDrain(HostId),
+    /// These hosts are gone for good, and what only they held with them. Always a batch by itself.
+    AcceptLoss(Vec<HostId>),
 }
 
 /// Why a change cannot be.
@@ -46,6 +54,20 @@ pub enum ChangeError {
         "host {0} is in the roster already, with other tokens: remove it first, or move its tokens"
     )]
     Present(HostId),
+    /// Another host holds the drain grant.
+    #[error("{0} holds the drain grant: one host stops at a time; wait for it, or end its grant")]
+    Drained(HostId),
+    /// A quorum is left without those hosts.
+    #[error(
+        "nothing is lost: every span keeps a quorum without them, and so does the roster; remove them instead"
+    )]
+    NotLost,
+    /// The roster is another one by now.
+    #[error("the ring has changed meanwhile: ask again")]
+    Void,
+    /// Drain, its end and accepting a loss stand by themselves.
+    #[error("a drain grant and an accepted loss are changes by themselves: ask for each alone")]
+    Alone,
     /// R out of range.
     #[error("{0} copies are not possible: 1 to {MAX_REPLICAS}")]
     Replicas(u8),
@@ -116,6 +138,9 @@ impl Roster {
     /// # Errors
     /// [`ChangeError`]; nothing is changed by asking.
     pub fn moved(&self, by: HostId, changes: &[Change]) -> Result<Roster, ChangeError> {
+        if let Some(noted) = self.noted(by, changes) {
+            return noted;
+        }
         let Phase::Settled(old) = &self.phase else {
             return Err(ChangeError::Moving);
         };
@@ -141,17 +166,24 @@ impl Roster {
         )?;
         let placement = Placement::from_members(members)?;
         let new = Arc::new(Membership::new(replicas, placement));
+        let notes = self.notes.for_hosts(|host| new.has(host));
         let phase = Phase::Moving {
             old: Arc::clone(old),
             new,
         };
-        Ok(Roster {
+        Ok(self.next(by, phase, notes))
+    }
+
+    /// The roster after this one.
+    pub(super) fn next(&self, by: HostId, phase: Phase, notes: Notes) -> Roster {
+        Roster {
             ring: self.ring,
             version: self.version.next(),
             by,
             phase,
+            notes,
             written: super::Written::default(),
-        })
+        }
     }
 
     /// The settled roster after this move has succeeded.
@@ -175,14 +207,12 @@ impl Roster {
         let Phase::Moving { old, new } = &self.phase else {
             return Err(ChangeError::Settled);
         };
-        let phase = Phase::Settled(Arc::clone(if succeeded { new } else { old }));
-        Ok(Roster {
-            ring: self.ring,
-            version: self.version.next(),
-            by,
-            phase,
-            written: super::Written::default(),
-        })
+        if succeeded {
+            let phase = Phase::Settled(Arc::clone(new));
+            return Ok(self.next(by, phase, self.notes.after_move(self.version)));
+        }
+        let phase = Phase::Settled(Arc::clone(old));
+        Ok(self.next(by, phase, self.notes.clone()))
     }
     // endregion: ended
 }
@@ -211,6 +241,9 @@ fn apply(
         Change::Replicas(wanted) => {
             check_replicas(*wanted)?;
             *replicas = *wanted;
+        }
+        Change::Drain(_) | Change::EndDrain(_) | Change::AcceptLoss(_) => {
+            return Err(ChangeError::Alone);
         }
     }
     Ok(())

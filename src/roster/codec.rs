@@ -12,13 +12,15 @@
 //! nothing malformed becomes a roster, and reading it allocates no more than a small multiple of what
 //! arrived.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 use prost::Message;
 
-use super::{MAX_REPLICAS, Membership, Phase, RingId, Roster, RosterVersion};
+use super::{
+    Loss, MAX_LOSSES, MAX_REPLICAS, Membership, Notes, Phase, RingId, Roster, RosterVersion,
+};
 use crate::keyspace::{Id, Short};
 use crate::placement::{HostId, Member, Placement, PlacementError, Zone};
 
@@ -61,6 +63,9 @@ pub enum RosterCodecError {
     /// A change to a host that is not in Old.
     #[error("the new roster drops host {0}, which is not in the old one")]
     Unknown(HostId),
+    /// More accepted losses than a roster remembers.
+    #[error("a roster remembers at most {MAX_LOSSES} accepted losses")]
+    Losses,
     /// A zone's name.
     #[error("host {0}: its zone is not a name: {1}")]
     Zone(HostId, String),
@@ -87,6 +92,31 @@ struct RosterPb {
     /// What New changes; absent when settled.
     #[prost(message, optional, tag = "6")]
     new: Option<DeltaPb>,
+    /// Who holds the drain grant.
+    #[prost(fixed64, optional, tag = "7")]
+    drain: Option<u64>,
+    /// Accepted losses: [`LossPb`]s, each after its length.
+    #[prost(bytes = "bytes", tag = "8")]
+    losses: Bytes,
+    /// Hosts of Old that are lost.
+    #[prost(fixed64, repeated, tag = "9")]
+    lost: Vec<u64>,
+    /// The Moving versions of the last two moves that succeeded.
+    #[prost(uint64, tag = "10")]
+    last_move_but_one: u64,
+    #[prost(uint64, tag = "11")]
+    last_move: u64,
+}
+
+/// An accepted loss, as written.
+#[derive(Clone, PartialEq, Message)]
+struct LossPb {
+    #[prost(uint64, tag = "1")]
+    at: u64,
+    #[prost(fixed64, tag = "2")]
+    by: u64,
+    #[prost(fixed64, repeated, tag = "3")]
+    hosts: Vec<u64>,
 }
 
 /// How New differs from Old.
@@ -182,6 +212,11 @@ impl Roster {
             replicas: u32::from(old.replicas),
             members: write_members(old.placement.members()),
             new,
+            drain: self.notes.drain.map(|host| host.0),
+            losses: write_losses(&self.notes.losses),
+            lost: old.lost.iter().map(|host| host.0).collect(),
+            last_move_but_one: self.notes.moves[0].0,
+            last_move: self.notes.moves[1].0,
         };
         written.encode_to_vec().into()
     }
@@ -199,13 +234,14 @@ impl Roster {
             return Err(RosterCodecError::Version(read.version));
         }
         let mut members = Members::new();
+        let notes = read_notes(&read)?;
         read_members(read.members, &mut members, false)?;
         let phase = match read.new {
             None => Phase::Settled(membership(read.replicas, members)?),
             Some(delta) => {
                 let old = membership(read.replicas, members.clone())?;
                 Phase::Moving {
-                    old,
+                    old: without(old, &read.lost)?,
                     new: apply(delta, members)?,
                 }
             }
@@ -216,6 +252,7 @@ impl Roster {
             version,
             by: HostId(read.by),
             phase,
+            notes,
             written: super::Written::default(),
         })
     }
@@ -259,6 +296,63 @@ fn read_members(
         }
     }
     Ok(())
+}
+
+fn write_losses(losses: &[Loss]) -> Bytes {
+    let mut out = Vec::new();
+    for loss in losses {
+        let written = LossPb {
+            at: loss.at.0,
+            by: loss.by.0,
+            hosts: loss.hosts.iter().map(|host| host.0).collect(),
+        };
+        written
+            .encode_length_delimited(&mut out)
+            .expect("a Vec grows as needed");
+    }
+    out.into()
+}
+
+/// Reads losses one after the other, so that too many are noticed before they take room.
+fn read_notes(read: &RosterPb) -> Result<Notes, RosterCodecError> {
+    let version = |number: u64| {
+        let fits = number <= MAX_ROSTER_VERSION;
+        fits.then_some(RosterVersion(number))
+            .ok_or(RosterCodecError::Version(number))
+    };
+    let mut bytes = read.losses.clone();
+    let mut losses = Vec::new();
+    while bytes.has_remaining() {
+        let loss = LossPb::decode_length_delimited(&mut bytes).map_err(malformed)?;
+        losses.push(Loss {
+            at: version(loss.at)?,
+            by: HostId(loss.by),
+            hosts: loss.hosts.into_iter().map(HostId).collect(),
+        });
+        if losses.len() > MAX_LOSSES {
+            return Err(RosterCodecError::Losses);
+        }
+    }
+    Ok(Notes {
+        drain: read.drain.map(HostId),
+        losses,
+        moves: [version(read.last_move_but_one)?, version(read.last_move)?],
+    })
+}
+
+/// Old without its lost hosts: each was in it, and somebody is left.
+fn without(old: Arc<Membership>, lost: &[u64]) -> Result<Arc<Membership>, RosterCodecError> {
+    if lost.is_empty() {
+        return Ok(old);
+    }
+    let lost: BTreeSet<HostId> = lost.iter().copied().map(HostId).collect();
+    if let Some(stranger) = lost.iter().find(|host| !old.has(**host)) {
+        return Err(RosterCodecError::Unknown(*stranger));
+    }
+    if lost.len() == old.placement.len() {
+        return Err(RosterCodecError::NoHosts);
+    }
+    Ok(Arc::new(old.without(lost)))
 }
 
 fn membership(replicas: u32, members: Members) -> Result<Arc<Membership>, RosterCodecError> {
@@ -376,6 +470,7 @@ mod tests {
             replicas: 3,
             members,
             new: None,
+            ..RosterPb::default()
         };
         change(&mut roster);
         Roster::decode(&roster.encode_to_vec())

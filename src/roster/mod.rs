@@ -18,8 +18,9 @@
 
 mod change;
 mod codec;
+mod notes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -31,6 +32,7 @@ use crate::placement::{HostId, Member, Piece, Placement, Token, pieces};
 pub use change::{Change, ChangeError};
 pub use codec::{MAX_HOSTS, MAX_ROSTER_BYTES, MAX_ROSTER_VERSION, MAX_TOKENS, RosterCodecError};
 pub(crate) use codec::{MemberPb, tokens_from_bytes, tokens_to_bytes};
+pub use notes::{Loss, MAX_LOSSES, Notes};
 
 /// The greatest number of copies a ring may keep.
 pub const MAX_REPLICAS: u8 = 16;
@@ -67,12 +69,16 @@ pub struct Membership {
     pub replicas: u8,
     /// Where everyone stands.
     pub placement: Placement,
+    /// Hosts of it that an operator gave up: they take part in nothing any more. Only in an Old.
+    lost: BTreeSet<HostId>,
     ring: OnceLock<Arc<[Token]>>,
 }
 
 impl PartialEq for Membership {
     fn eq(&self, other: &Membership) -> bool {
-        self.replicas == other.replicas && self.placement == other.placement
+        self.replicas == other.replicas
+            && self.placement == other.placement
+            && self.lost == other.lost
     }
 }
 
@@ -85,6 +91,7 @@ impl Membership {
         Membership {
             replicas,
             placement,
+            lost: BTreeSet::new(),
             ring: OnceLock::new(),
         }
     }
@@ -107,28 +114,33 @@ impl Membership {
         self.r() / 2 + 1
     }
 
-    /// The hosts that hold an id, the owner's first.
+    /// The hosts that hold an id, the owner's first. Where a quorum of them is lost, those that are left.
     #[must_use]
     pub fn holders(&self, id: Id) -> Vec<HostId> {
-        self.placement.replicas(id, self.r())
+        let mut all = self.placement.replicas(id, self.r());
+        if self.is_short(id) {
+            all.retain(|host| !self.lost.contains(host));
+        }
+        all
     }
 
     /// Whether a host is one of the [`holders`](Membership::holders) of an id.
     #[must_use]
     pub fn holds(&self, host: HostId, id: Id) -> bool {
         self.placement.is_replica(host, id, self.r())
+            && !(self.lost.contains(&host) && self.is_short(id))
     }
 
-    /// A majority of the hosts.
+    /// A majority of the hosts that are not lost.
     #[must_use]
     pub fn majority(&self) -> usize {
-        self.placement.len() / 2 + 1
+        (self.placement.len() - self.lost.len()) / 2 + 1
     }
 
     /// Whether this host is in.
     #[must_use]
     pub fn has(&self, host: HostId) -> bool {
-        self.placement.member(host).is_some()
+        self.placement.member(host).is_some() && !self.lost.contains(&host)
     }
 }
 
@@ -157,6 +169,8 @@ pub struct Roster {
     pub by: HostId,
     /// Settled or Moving.
     pub phase: Phase,
+    /// Who may stop, what was lost.
+    pub notes: Notes,
     written: Written,
 }
 
@@ -178,6 +192,7 @@ impl PartialEq for Roster {
             && self.version == other.version
             && self.by == other.by
             && self.phase == other.phase
+            && self.notes == other.notes
     }
 }
 
@@ -203,10 +218,12 @@ impl Groups {
         all
     }
 
-    /// Whether `said` holds in enough members of every group: `need` of a group of so many.
+    /// Whether `said` holds in enough members of every group: `need` of a group of so many. A group of which
+    /// nobody is left has nothing to say.
     pub fn reached(&self, need: impl Fn(usize) -> usize, said: impl Fn(HostId) -> bool) -> bool {
         self.groups
             .iter()
+            .filter(|group| !group.is_empty())
             .all(|group| group.iter().filter(|host| said(**host)).count() >= need(group.len()))
     }
 }
@@ -245,6 +262,7 @@ impl Roster {
             version: RosterVersion(1),
             by,
             phase,
+            notes: Notes::default(),
             written: Written::default(),
         })
     }
@@ -325,6 +343,11 @@ impl Roster {
             return Vec::new();
         };
         let mut all = pieces(&old.placement, old.r(), &new.placement, new.r());
+        if !old.lost.is_empty() {
+            for piece in &mut all {
+                piece.old = old.holders(piece.span.to);
+            }
+        }
         all.retain(|piece| !same_hosts(&piece.old, &piece.new));
         all
     }

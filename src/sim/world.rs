@@ -233,6 +233,12 @@ impl World {
         self.nature.network.slow_host(place, extra_ms);
     }
 
+    /// Each operation of a host's disk takes so long from now on, in milliseconds; 0 makes it fast again.
+    pub fn slow_disk(&mut self, host: HostId, access_ms: u64) {
+        let place = self.nature.known(host);
+        self.nature.disk(place).config.access_ms = access_ms;
+    }
+
     /// All from one host to another takes so much longer; 0 makes it fast again.
     pub fn slow_link(&mut self, from: HostId, to: HostId, extra_ms: u64) {
         let (from, to) = (self.nature.known(from), self.nature.known(to));

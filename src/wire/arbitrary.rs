@@ -133,6 +133,9 @@ fn change() -> impl Strategy<Value = Change> {
         (host(), collection::vec(id(), 0..4))
             .prop_map(|(host, tokens)| Change::Tokens(host, tokens)),
         any::<u8>().prop_map(Change::Replicas),
+        host().prop_map(Change::Drain),
+        host().prop_map(Change::EndDrain),
+        collection::vec(host(), 0..4).prop_map(Change::AcceptLoss),
     ]
 }
 
@@ -245,6 +248,9 @@ fn about_the_roster() -> BoxedStrategy<KeepMessage> {
     prop_oneof![
         (at(), wall).prop_map(|(version, wall)| M::Gossip { version, wall }),
         at().prop_map(|have| M::RosterAsk { have }),
+        (at(), host()).prop_map(|(at, host)| M::SuspectAsk { at, host }),
+        (at(), host()).prop_map(|(at, host)| M::SuspectIs { at, host }),
+        any::<bool>().prop_map(|well| M::Health { well }),
         roster().prop_map(M::RosterIs),
         at().prop_map(|version| M::RosterHave { version }),
         (at(), ballot()).prop_map(|(version, ballot)| M::Prepare { version, ballot }),

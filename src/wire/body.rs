@@ -329,7 +329,7 @@ pub(super) fn read_digests(bytes: &mut Bytes) -> Result<Vec<Digest>, WireError> 
 /// One wish about who is in.
 #[derive(Clone, PartialEq, Message)]
 struct ChangePb {
-    #[prost(oneof = "ChangeCase", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "ChangeCase", tags = "1, 2, 3, 4, 5, 6, 7")]
     case: Option<ChangeCase>,
 }
 
@@ -343,6 +343,18 @@ enum ChangeCase {
     Tokens(TokensPb),
     #[prost(uint32, tag = "4")]
     Replicas(u32),
+    #[prost(fixed64, tag = "5")]
+    Drain(u64),
+    #[prost(fixed64, tag = "6")]
+    EndDrain(u64),
+    #[prost(message, tag = "7")]
+    AcceptLoss(HostsPb),
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct HostsPb {
+    #[prost(fixed64, repeated, tag = "1")]
+    hosts: Vec<u64>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -364,6 +376,11 @@ impl From<&Change> for ChangePb {
                 tokens: tokens_to_bytes(tokens),
             }),
             Change::Replicas(replicas) => ChangeCase::Replicas(u32::from(*replicas)),
+            Change::Drain(host) => ChangeCase::Drain(host.0),
+            Change::EndDrain(host) => ChangeCase::EndDrain(host.0),
+            Change::AcceptLoss(hosts) => ChangeCase::AcceptLoss(HostsPb {
+                hosts: hosts.iter().map(|host| host.0).collect(),
+            }),
         };
         ChangePb { case: Some(case) }
     }
@@ -385,6 +402,11 @@ pub(super) fn read_changes(bytes: &mut Bytes) -> Result<Vec<Change>, WireError> 
                 let value = within("a number of copies", replicas, u64::from(u8::MAX))?;
                 Ok(Change::Replicas(u8::try_from(value).unwrap_or(u8::MAX)))
             }
+            Some(ChangeCase::Drain(host)) => Ok(Change::Drain(HostId(host))),
+            Some(ChangeCase::EndDrain(host)) => Ok(Change::EndDrain(HostId(host))),
+            Some(ChangeCase::AcceptLoss(lost)) => Ok(Change::AcceptLoss(
+                lost.hosts.into_iter().map(HostId).collect(),
+            )),
             None => Err(WireError::Missing("kind of a change")),
         }
     })

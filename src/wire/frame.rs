@@ -76,6 +76,9 @@ pub(super) enum Kind {
     Refused,
     Left,
     Detect,
+    SuspectAsk,
+    SuspectIs,
+    Health,
 }
 
 impl Kind {
@@ -125,12 +128,15 @@ impl Kind {
             | Kind::DigestAsk
             | Kind::DigestsAre
             | Kind::ListAsk
-            | Kind::ListIs => Speaker::Keep,
+            | Kind::ListIs
+            | Kind::SuspectAsk
+            | Kind::SuspectIs
+            | Kind::Health => Speaker::Keep,
         }
     }
 
     /// Every kind, by its number less one.
-    const ALL: [Kind; 44] = [
+    const ALL: [Kind; 47] = [
         Kind::Ask,
         Kind::Answer,
         Kind::Write,
@@ -175,6 +181,9 @@ impl Kind {
         Kind::Refused,
         Kind::Left,
         Kind::Detect,
+        Kind::SuspectAsk,
+        Kind::SuspectIs,
+        Kind::Health,
     ];
 
     fn of(byte: u8) -> Result<Kind, WireError> {
@@ -230,7 +239,10 @@ impl Kind {
             | Kind::Take
             | Kind::Refused
             | Kind::Left
-            | Kind::Detect => MAX_FRAME_BYTES,
+            | Kind::Detect
+            | Kind::SuspectAsk
+            | Kind::SuspectIs
+            | Kind::Health => MAX_FRAME_BYTES,
         }
     }
 }

@@ -112,7 +112,7 @@ pub fn encode_onto(envelope: &Envelope, out: &mut Vec<u8>, apart: usize) -> Opti
                 from: host_from,
                 to: host_to,
             };
-            frame::seal(Kind::Detect, &header, &Body::Bytes(bytes))
+            frame::seal(Kind::Detect, &header, &Body::Bytes(bytes), out, apart)
         }
     }
 }

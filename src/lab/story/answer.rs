@@ -87,6 +87,15 @@ fn status(status: &Status, outcome: &Outcome) -> String {
     if status.hints > 0 {
         let _ = write!(text, ", keeps {} hints", status.hints);
     }
+    if let Some(host) = status.drain {
+        let _ = write!(text, ", {host} may stop");
+    }
+    if status.unwell {
+        let _ = write!(text, ", is unwell");
+    }
+    if let Some(why) = &status.removal_waits {
+        let _ = write!(text, ", {why}");
+    }
     text
 }
 

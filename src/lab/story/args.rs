@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Command;
 use crate::keyspace::Id;
-use crate::placement::HostId;
+use crate::placement::{HostId, Zone};
 
 /// The arguments of one command that have not been taken yet.
 pub(super) struct Args<'a> {
@@ -65,6 +65,18 @@ impl<'a> Args<'a> {
             .parse()
             .map_err(|error| format!("{key}={text}: {error}"));
         parsed.map(Some)
+    }
+
+    /// Names of zones, with slashes between.
+    pub(super) fn zones(&mut self, key: &str) -> Result<Option<Vec<Zone>>, String> {
+        let Some(text) = self.take(key)? else {
+            return Ok(None);
+        };
+        let zones = list(text).map(|name| {
+            name.parse()
+                .map_err(|error| format!("{key}={text}: {error}"))
+        });
+        zones.collect::<Result<Vec<Zone>, String>>().map(Some)
     }
 
     /// A length of time.

@@ -45,6 +45,7 @@ impl Story {
                 scene.world.slow_host(host, millis(by));
                 Ok(String::new())
             }
+            "slow-disk" => self.scene()?.slow_disk(args),
             "run" => {
                 let time = args::duration("TIME", args.need("TIME")?)?;
                 args.end()?;
@@ -151,6 +152,14 @@ impl Scene {
             fate,
             times,
         });
+        Ok(String::new())
+    }
+
+    fn slow_disk(&mut self, args: &mut Args<'_>) -> Result<String, String> {
+        let host = self.known("HOST", args.need("HOST")?)?;
+        let by = args.time("by")?.ok_or("by= is missing")?;
+        args.end()?;
+        self.world.slow_disk(host, millis(by));
         Ok(String::new())
     }
 

@@ -121,8 +121,9 @@ impl Story {
         match name {
             "ring" | "links" | "host" | "join" | "leave" | "change" | "replicas" | "rebalance"
             | "give-up" => self.ring_command(name, args),
+            "drain" | "end-drain" | "accept-loss" | "safe-to-stop" => self.stop_command(name, args),
             "crash" | "restart" | "partition" | "cut" | "heal" | "network" | "drop" | "hold"
-            | "clock" | "slow" | "run" | "settle" => self.fault_command(name, args),
+            | "clock" | "slow" | "slow-disk" | "run" | "settle" => self.fault_command(name, args),
             "put" | "get" | "del" | "has" | "ttl" | "expire" | "put-content" | "fetch" | "many"
             | "whereis" | "lookup" | "wait" => self.data_command(name, args),
             "tables" | "keys" | "status" | "links-of" | "versions" | "trace" | "check"

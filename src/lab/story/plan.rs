@@ -83,6 +83,8 @@ pub(super) fn plan(args: &mut Args<'_>) -> Result<Plan, String> {
     set(&mut keep.repair, args.time("repair")?);
     set(&mut keep.drive, args.time("drive")?);
     set(&mut keep.give_up, args.time("give-up")?);
+    set(&mut keep.remove_after, args.time("remove-after")?);
+    set(&mut keep.drain_for, args.time("drain-for")?);
     set(&mut keep.source_patience, args.time("patience")?);
     set(&mut keep.max_open, args.parsed("max-open")?);
     set(&mut keep.max_many, args.parsed("max-many")?);

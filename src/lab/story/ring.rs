@@ -8,7 +8,7 @@ use crate::find::Finder;
 use crate::keyspace::Id;
 use crate::message::{Options, Peer, Request};
 use crate::node::HostConfig;
-use crate::placement::{HostId, Member, random};
+use crate::placement::{HostId, Member, Zone, random};
 use crate::roster::{Change, RingId, Roster};
 use crate::store::MemoryStore;
 
@@ -61,10 +61,39 @@ impl Story {
         }
     }
 
+    /// Commands about hosts that may stop, or are lost.
+    pub(super) fn stop_command(
+        &mut self,
+        name: &str,
+        args: &mut Args<'_>,
+    ) -> Result<String, String> {
+        match name {
+            "drain" => {
+                let host = args.need("HOST")?;
+                let host = self.scene()?.known("HOST", host)?;
+                self.ask(args, host, Request::Drain, Options::default())
+            }
+            "end-drain" => {
+                let host = self.scene()?.asked(args)?;
+                self.ask(args, host, Request::EndDrain, Options::default())
+            }
+            "accept-loss" => {
+                let lost = self.scene()?.all_known("HOST", args.need("h2/h3")?)?;
+                let host = self.scene()?.asked(args)?;
+                self.ask(args, host, Request::AcceptLoss(lost), Options::default())
+            }
+            _ => {
+                args.end()?;
+                Ok(self.scene()?.safe_to_stop())
+            }
+        }
+    }
+
     /// A new world with a settled ring.
     fn ring(&mut self, args: &mut Args<'_>) -> Result<String, String> {
         let hosts: Option<u64> = args.parsed("hosts")?;
         let ids = args.ids("ids")?;
+        let zones = args.zones("zones")?.unwrap_or_default();
         let plan = plan(args)?;
         args.end()?;
         let count = match (&ids, hosts) {
@@ -84,7 +113,12 @@ impl Story {
                 Some(ids) => vec![ids[place]],
                 None => drawn[place * each..(place + 1) * each].to_vec(),
             };
-            (*host, Member::new(tokens))
+            let zone = zones.get(place % zones.len().max(1)).cloned();
+            let member = Member {
+                zone,
+                ..Member::new(tokens)
+            };
+            (*host, member)
         });
         let (ring, replicas) = (RingId(scene.plan.seed), scene.plan.replicas);
         let roster = Roster::settled(ring, members.collect(), replicas);
@@ -146,6 +180,13 @@ impl Story {
         let mut ids = args.ids("ids")?.unwrap_or_default();
         ids.extend(id.transpose()?);
         let tokens: Option<u16> = args.parsed("tokens")?;
+        let zone: Option<Zone> = args.parsed("zone")?;
+        let weight: u32 = args.parsed("weight")?.unwrap_or(1);
+        let replicas = args.parsed("replicas")?;
+        let replaces = args.take("replaces")?;
+        let replaces = replaces
+            .map(|text| args::host("replaces", text))
+            .transpose()?;
         let scene = self.scene()?;
         let host = args::host("HOST", name)?;
         if scene.plan.by_links {
@@ -165,9 +206,15 @@ impl Story {
         }
         scene.ensure(host);
         let tokens = tokens.unwrap_or(scene.plan.tokens);
-        let member = Member::new(ids);
+        let member = Member {
+            zone,
+            weight,
+            ..Member::new(ids)
+        };
         let request = Request::Join {
             via,
+            replaces,
+            replicas,
             member,
             tokens,
         };

@@ -232,6 +232,19 @@ impl Scene {
         text
     }
 
+    /// Which hosts may stop, and why not.
+    pub(super) fn safe_to_stop(&self) -> String {
+        let mut text = String::new();
+        for host in self.world.hosts() {
+            let said = match host.safe_to_stop() {
+                Ok(()) => "safe to stop".to_owned(),
+                Err(why) => format!("not safe to stop: {why}"),
+            };
+            let _ = writeln!(text, "{} {said}", host.id());
+        }
+        text
+    }
+
     fn links_of(&mut self, args: &mut Args<'_>) -> Result<String, String> {
         let mut chosen = Vec::new();
         while let Some(name) = args.word() {

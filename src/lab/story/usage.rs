@@ -4,8 +4,8 @@
 pub const USAGE: &[(&str, &str, &str)] = &[
     (
         "ring",
-        "[hosts=3] [seed=1] [tokens=2] [replicas=3] [routes=neighbours|fingers|all] [ids=1/6/10] [SETTING=…]",
-        "a new world with a settled ring; ids: one token a host, there",
+        "[hosts=3] [seed=1] [tokens=2] [replicas=3] [routes=neighbours|fingers|all] [ids=1/6/10] [zones=a/b/c] [SETTING=…]",
+        "a new world with a settled ring; ids: one token a host, there; zones: by turns",
     ),
     (
         "links",
@@ -15,7 +15,7 @@ pub const USAGE: &[(&str, &str, &str)] = &[
     ("host", "HOST …", "new hosts, started, in no ring yet"),
     (
         "join",
-        "HOST via=HOST [id=7 | ids=… | tokens=2] [as=NAME]",
+        "HOST via=HOST [id=7 | ids=… | tokens=2] [zone=NAME] [weight=1] [replaces=HOST] [replicas=3] [as=NAME]",
         "a host joins the ring; a new one is made for it",
     ),
     (
@@ -43,6 +43,22 @@ pub const USAGE: &[(&str, &str, &str)] = &[
         "[at=HOST] [as=NAME]",
         "give up the move that is under way",
     ),
+    (
+        "drain",
+        "HOST [as=NAME]",
+        "a host asks whether it may stop for a while, and holds the grant",
+    ),
+    (
+        "end-drain",
+        "[at=HOST] [as=NAME]",
+        "whoever holds the drain grant is back, or stays",
+    ),
+    (
+        "accept-loss",
+        "h2/h3 [at=HOST] [as=NAME]",
+        "hosts are given up for good, with what only they held",
+    ),
+    ("safe-to-stop", "", "which hosts may stop, and why not"),
     (
         "crash",
         "HOST …",
@@ -88,6 +104,11 @@ pub const USAGE: &[(&str, &str, &str)] = &[
         "slow",
         "HOST by=50ms",
         "all from and to this host takes longer",
+    ),
+    (
+        "slow-disk",
+        "HOST by=3s",
+        "each operation of its disk takes so long from now on",
     ),
     ("run", "TIME", "let time go by"),
     (
@@ -188,7 +209,7 @@ pub const USAGE: &[(&str, &str, &str)] = &[
 
 /// The settings that `ring` and `links` take, with their times and numbers.
 pub(super) const SETTINGS: &str = "settings: delay, sync=always|everysec|never, deadline, retry, hint-after, \
-    hint-retry, gossip, repair, drive, give-up, patience, max-open, max-many, max-value, max-hints, \
+    hint-retry, gossip, repair, drive, give-up, remove-after, drain-for, patience, max-open, max-many, max-value, max-hints, \
     relay-limit, successors, stabilize, lease, takeover, link-down, detect=on|off";
 
 /// The error for a mistake in a known command.

@@ -62,6 +62,9 @@ pub(super) struct KeepHeader {
     /// Why a change cannot be.
     #[prost(string, optional, tag = "19")]
     text: Option<String>,
+    /// Whom it is about.
+    #[prost(fixed64, tag = "40")]
+    host: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -161,6 +161,17 @@ impl Reader {
                 at,
                 result: self.result(|reader| Ok((reader.records()?, reader.header.more)))?,
             },
+            Kind::SuspectAsk => M::SuspectAsk {
+                at,
+                host: HostId(self.header.host),
+            },
+            Kind::SuspectIs => M::SuspectIs {
+                at,
+                host: HostId(self.header.host),
+            },
+            Kind::Health => M::Health {
+                well: self.header.more,
+            },
             Kind::MoveAsk => M::MoveAsk { at },
             Kind::MoveIs => M::MoveIs {
                 at,

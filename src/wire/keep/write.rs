@@ -2,6 +2,7 @@
 
 use super::{KeepHeader, MAX_TEXT_BYTES, ProgressPb, RefusalCase, RefusalPb};
 use crate::message::{Answered, KeepMessage, MoveProgress, Refusal, ReqId, Road, Want};
+use crate::placement::HostId;
 use crate::record::Key;
 use crate::roster::RosterVersion;
 use crate::wire::body::{Body, RecordPb, len_u32};
@@ -19,6 +20,14 @@ fn head(req: ReqId, at: RosterVersion) -> KeepHeader {
 /// A header that names a roster only.
 fn about(at: RosterVersion) -> KeepHeader {
     head(ReqId(0), at)
+}
+
+/// A header that names a roster and a host.
+fn named(at: RosterVersion, host: HostId) -> KeepHeader {
+    KeepHeader {
+        host: host.0,
+        ..about(at)
+    }
 }
 
 fn key_len(key: &Key) -> Option<u32> {
@@ -271,6 +280,15 @@ pub(in crate::wire) fn write(message: &KeepMessage) -> (Kind, KeepHeader, Body<'
                 )
             });
             (Kind::Chunk, header, body)
+        }
+        M::SuspectAsk { at, host } => (Kind::SuspectAsk, named(*at, *host), Body::Nothing),
+        M::SuspectIs { at, host } => (Kind::SuspectIs, named(*at, *host), Body::Nothing),
+        M::Health { well } => {
+            let header = KeepHeader {
+                more: *well,
+                ..about(RosterVersion::NONE)
+            };
+            (Kind::Health, header, Body::Nothing)
         }
         M::MoveAsk { at } => (Kind::MoveAsk, about(*at), Body::Nothing),
         M::MoveIs { at, progress } => (
