@@ -82,6 +82,7 @@ pub(crate) fn plan(options: &Options, sight: Sight) -> Result<RingPlan> {
             routes: sight.routes(),
             ..FindConfig::default()
         }),
+        detect: None,
     })
 }
 
