@@ -63,3 +63,7 @@ pub mod lab;
 // How does a message reach a host on another machine?
 #[cfg(feature = "server")]
 pub mod remote;
+
+// Who knocks at one host's port, and how do clients of any kind speak to it?
+#[cfg(feature = "server")]
+pub mod door;

@@ -18,7 +18,7 @@ use crate::message::{Event, Reply, Ticket};
 use crate::node::{Host, HostConfig};
 use crate::placement::HostId;
 use crate::record::{Now, Time, WallMs};
-use crate::store::{Op, Store};
+use crate::store::{Op, Store, Usage};
 
 /// Monotonic time by tokio's clock (which tests may pause), wall time by the system's at the beginning
 /// and by the same clock from then on.
@@ -178,6 +178,10 @@ impl Surroundings for Local {
         let often = self.falls.len() > MAX_FALLS;
         let config = self.config.clone().filter(|_| !often)?;
         Some(Host::new(config, &|name| self.store.setting(name)))
+    }
+
+    fn usage(&self) -> Usage {
+        self.store.usage()
     }
 
     fn settled(&mut self, wake: Option<Time>) {

@@ -17,7 +17,7 @@ use crate::message::{Envelope, Event, Message, Peer, Reply, Ticket};
 use crate::node::Host;
 use crate::record::{Now, Time};
 use crate::ring::Links;
-use crate::store::Op;
+use crate::store::{Op, Usage};
 
 /// What a shell finds around it: a clock, a store, clients. Real here, simulated in `sim`.
 pub trait Surroundings {
@@ -44,6 +44,11 @@ pub trait Surroundings {
     /// answer, and what the store was asked for is no longer waited for.
     fn again(&mut self) -> Option<Host> {
         None
+    }
+
+    /// What the store keeps, where it lies here.
+    fn usage(&self) -> Usage {
+        Usage::default()
     }
 
     /// All effects of one call are carried out; the host wants an [`Input::Wake`] at that time.
@@ -161,6 +166,13 @@ impl Shell {
         Some(actor.upgrade()?.recipient())
     }
 
+    /// The same door for many requests in one message.
+    #[must_use]
+    pub fn door_for_many(&self) -> Option<Recipient<Asks>> {
+        let actor = self.actor.as_ref().filter(|_| !self.closed)?;
+        Some(actor.upgrade()?.recipient())
+    }
+
     pub(super) const fn book(&self) -> &Rc<RefCell<Book>> {
         &self.book
     }
@@ -171,6 +183,12 @@ impl Shell {
 
     pub(super) fn set_actor(&mut self, actor: WeakAddr<HostActor>) {
         self.actor = Some(actor);
+    }
+
+    /// What its store keeps.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.surroundings.usage()
     }
 
     /// By which addresses the messages of this host left so far.

@@ -1,0 +1,158 @@
+//! The words of a command, one after the other.
+
+use std::time::Duration;
+
+use crate::message::Expiry;
+use crate::record::{Key, MAX_KEY_BYTES, WallMs};
+
+use super::super::resp::{Arg, Value};
+
+/// The words after a command's name.
+pub(in super::super) struct Args(std::vec::IntoIter<Arg>);
+
+/// What is said of words that fit nowhere.
+pub(super) fn syntax() -> Value {
+    Value::error("ERR syntax error")
+}
+
+/// What is said of text that should be a number.
+pub(super) fn not_a_number() -> Value {
+    Value::error("ERR value is not an integer or out of range")
+}
+
+impl Args {
+    pub(in super::super) fn new(words: std::vec::IntoIter<Arg>) -> Args {
+        Args(words)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn next(&mut self) -> Option<Arg> {
+        self.0.next()
+    }
+
+    pub(super) fn need(&mut self) -> Result<Arg, Value> {
+        self.0.next().ok_or_else(syntax)
+    }
+
+    /// The next word as an option's name, in capitals; none if there are no more.
+    pub(super) fn option(&mut self) -> Option<String> {
+        let word = self.0.next()?;
+        Some(String::from_utf8_lossy(word.short()).to_ascii_uppercase())
+    }
+
+    /// No more words.
+    pub(super) fn end(mut self) -> Result<(), Value> {
+        self.0.next().map_or(Ok(()), |_| Err(syntax()))
+    }
+
+    /// The next word as a key.
+    pub(super) fn key(&mut self) -> Result<Key, Value> {
+        key_of(self.need()?)
+    }
+
+    /// The next word as a number.
+    pub(super) fn number(&mut self) -> Result<i64, Value> {
+        let word = self.need()?;
+        number(&word).ok_or_else(not_a_number)
+    }
+
+    /// All that is left, as keys; none twice the work: they may repeat.
+    pub(super) fn keys(self) -> Result<Vec<Key>, Value> {
+        self.0.map(key_of).collect()
+    }
+}
+
+/// A whole number, as Redis reads them.
+pub(super) fn number(word: &Arg) -> Option<i64> {
+    let text = std::str::from_utf8(word.short()).ok()?;
+    let plain = !text.starts_with('+') && text.len() <= 20;
+    plain.then(|| text.parse().ok()).flatten()
+}
+
+pub(super) fn key_of(arg: Arg) -> Result<Key, Value> {
+    let len = arg.len();
+    if len > MAX_KEY_BYTES {
+        let why = format!("ERR a key of {len} bytes is too long: at most {MAX_KEY_BYTES} bytes");
+        return Err(Value::error(why));
+    }
+    Key::new(arg.into_bytes()).map_err(|error| Value::error(format!("ERR {error}")))
+}
+
+/// In which unit a time is given, and whether from now or from 1970 on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unit {
+    /// Seconds from now.
+    Seconds,
+    /// Milliseconds from now.
+    Millis,
+    /// The second since 1970.
+    AtSecond,
+    /// The millisecond since 1970.
+    AtMilli,
+}
+
+impl Unit {
+    /// The unit an option of SET names.
+    pub(super) fn named(option: &str) -> Option<Unit> {
+        Some(match option {
+            "EX" => Unit::Seconds,
+            "PX" => Unit::Millis,
+            "EXAT" => Unit::AtSecond,
+            "PXAT" => Unit::AtMilli,
+            _ => return None,
+        })
+    }
+
+    /// The moment so many units away. One that has passed is `At` the beginning of time.
+    pub(super) fn expiry(self, n: i64, command: &str) -> Result<Expiry, Value> {
+        let invalid = || Value::error(format!("ERR invalid expire time in '{command}' command"));
+        let per = match self {
+            Unit::Seconds | Unit::AtSecond => 1000,
+            Unit::Millis | Unit::AtMilli => 1,
+        };
+        let ms = n.checked_mul(per).ok_or_else(invalid)?;
+        let Ok(ms) = u64::try_from(ms) else {
+            return Ok(Expiry::At(WallMs(0)));
+        };
+        // Beyond what versions can count in: no clock of ours will ever show it.
+        if ms >= 1 << 46 {
+            return Err(invalid());
+        }
+        Ok(match self {
+            Unit::Seconds | Unit::Millis => Expiry::In(Duration::from_millis(ms)),
+            Unit::AtSecond | Unit::AtMilli => Expiry::At(WallMs(ms)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units_and_an_end() {
+        let at = |unit: Unit, n| unit.expiry(n, "set");
+        assert_eq!(at(Unit::Seconds, 2), Ok(Expiry::In(Duration::from_secs(2))));
+        assert_eq!(
+            at(Unit::Millis, 2),
+            Ok(Expiry::In(Duration::from_millis(2)))
+        );
+        assert_eq!(at(Unit::AtSecond, 2), Ok(Expiry::At(WallMs(2000))));
+        assert_eq!(at(Unit::AtMilli, -2), Ok(Expiry::At(WallMs(0))));
+        let invalid = Err(Value::error("ERR invalid expire time in 'set' command"));
+        assert_eq!(at(Unit::Seconds, i64::MAX), invalid);
+        assert_eq!(at(Unit::AtMilli, 1 << 46), invalid);
+    }
+
+    #[test]
+    fn numbers_are_read_as_redis_reads_them() {
+        let read = |text: &str| number(&Arg::Short(text.to_owned().into()));
+        assert_eq!(read("-12"), Some(-12));
+        for bad in ["", "+1", " 1", "1.0", "99999999999999999999", "a"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Who knocks, and what do they want?
+//!
+//! One port speaks several languages. The first bytes tell which; whoever speaks RESP is a client of Redis's
+//! protocol, and any host answers any of them for any key:
+//!
+//! ```text
+//!            ┌ sniff ┐  * or typed text ──> client   set cat meow ──┐ a whole read's commands
+//!  a socket ─┤       ├  GET / HTTP      ──> handler                 ├──Asks──> HostActor ──> the ring
+//!            │       │  16 03           ──> handler (TLS)           │
+//!            └───────┘  magic of hosts  ──> handler                 └<──Told── +OK
+//!                       anything else: told so, closed
+//! ```
+//!
+//! | file | question |
+//! |---|---|
+//! | [`sniff`] | what is it that speaks? |
+//! | [`resp`] | where does a command begin and end, and how is it answered? |
+//! | `commands/` | which commands are there, and what does each ask of the ring? |
+//! | `session` | what is under way for one client? |
+//! | `serve` | when is its socket read, when written? |
+//! | `clients` | what do all clients share? |
+//! | `password` | who may come in? |
+//!
+//! *Hold these true*: answers come in the order of the commands, each once; commands of one client are begun
+//! in their order, but go on side by side, so a client that wants one after the other waits for the answer; nothing
+//! is repeated behind a client's back; what one client does holds up no other; every byte that is kept for a
+//! client counts against a limit of [`DoorSettings`], and each limit says what happens beyond it.
+//!
+//! A client that does not read is not read: at `pause_bytes` of unread answers no more of its commands are begun, its
+//! socket fills, and it has to wait. If it reads nothing for `stall` it is closed. An idle client costs a slot
+//! and stays.
+//!
+//! Left out on purpose: cluster mode (any host answers for any key, so no client has to know where a key is),
+//! and commands that a register in which the last write wins cannot honour.
+
+mod about;
+mod clients;
+mod commands;
+mod open;
+mod password;
+pub mod resp;
+mod serve;
+mod session;
+mod settings;
+mod slots;
+mod sniff;
+
+pub use clients::Behind;
+pub use commands::{Spec, commands};
+pub use open::{Door, Guest, Handler, Handlers, Stream};
+pub use password::Password;
+pub use settings::DoorSettings;
+pub use sniff::{Speaks, sniff};

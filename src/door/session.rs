@@ -1,0 +1,338 @@
+//! One client: what it has sent, what is under way for it, what it has to be told.
+//!
+//! ```text
+//!   bytes ──> parser ──> commands ──> slots ──> answers in order ──> bytes
+//!                            │          ^
+//!                            v          │ by number
+//!                     requests, as one message ──> host
+//! ```
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use bytes::BytesMut;
+use tokio::time::Instant;
+
+use super::about::About;
+use super::clients::Clients;
+use super::commands::{Answer, Args, Plan, told, unknown, wrong_number};
+use super::resp::{Arg, Command, Out, Parser, Proto, Value};
+use super::slots::{Slots, weight};
+use crate::actor::Told;
+use crate::message::{Options, Request};
+
+/// With so many requests under way a connection begins; each answer allows one more.
+const FIRST_WINDOW: usize = 8;
+
+/// So many bytes of values a connection may be waiting for, as far as the last answers let one guess.
+const WINDOW_BYTES: usize = 16 * 1024 * 1024;
+
+/// Whether commands are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mute {
+    /// Each.
+    No,
+    /// Not this one.
+    This,
+    /// Nor the next one.
+    Next,
+    /// None.
+    Always,
+}
+
+/// What a connection is, for its commands.
+pub(super) struct Me {
+    pub(super) id: u64,
+    pub(super) from: SocketAddr,
+    pub(super) proto: Proto,
+    /// Whether it has given the password, or needs none.
+    pub(super) known: bool,
+    pub(super) mute: Mute,
+    /// No more commands are taken; once all is said, it is closed.
+    pub(super) leaving: bool,
+    pub(super) about: Rc<RefCell<About>>,
+}
+
+/// What a command may look at and change.
+pub(super) struct Cx<'a> {
+    pub(super) me: &'a mut Me,
+    pub(super) door: &'a Clients,
+}
+
+impl Cx<'_> {
+    /// Lets the client in, if it knows the password.
+    pub(super) fn authenticate(&mut self, user: Option<&Arg>, password: &Arg) -> Result<(), Value> {
+        let Some(right) = &self.door.settings.password else {
+            return Err(Value::error(
+                "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
+            ));
+        };
+        let (from, now) = (self.me.from.ip(), Instant::now());
+        let mut guesses = self.door.guesses.borrow_mut();
+        if !guesses.may_try(from, now) {
+            return Err(Value::error(
+                "ERR too many wrong passwords came from this address: wait a little, then try again",
+            ));
+        }
+        let is_default = user.is_none_or(|user| user.is("default"));
+        if right.is(&password.clone().into_bytes()) && is_default {
+            self.me.known = true;
+            return Ok(());
+        }
+        guesses.wrong(from, now);
+        log::warn!("client {} from {from} gave a wrong password", self.me.id);
+        Err(Value::error(
+            "WRONGPASS invalid username-password pair or user is disabled.",
+        ))
+    }
+
+    pub(super) fn set_proto(&mut self, proto: Proto) {
+        self.me.proto = proto;
+        self.me.about.borrow_mut().proto = proto;
+    }
+
+    /// As it was in the beginning.
+    pub(super) fn reset(&mut self) {
+        self.set_proto(Proto::default());
+        self.me.known = self.door.settings.password.is_none();
+        self.me.mute = Mute::No;
+        self.me.about.borrow_mut().name.clear();
+    }
+}
+
+/// One client's connection, but for its socket.
+pub(super) struct Session {
+    door: Rc<Clients>,
+    me: Me,
+    parser: Parser,
+    pub(super) buffer: BytesMut,
+    slots: Slots,
+    pub(super) out: Out,
+    /// Requests to be sent.
+    asks: Vec<(Request, Options)>,
+    window: usize,
+    /// Requests of this session that count in the door's sum.
+    busy: bool,
+    /// Bytes of this session that count in the door's sum.
+    counted: usize,
+    /// The client will send no more.
+    pub(super) ended: bool,
+}
+
+impl Session {
+    pub(super) fn new(door: Rc<Clients>, from: SocketAddr, id: u64, buffer: BytesMut) -> Session {
+        let known = door.settings.password.is_none();
+        let about = door.enter(id, from);
+        Session {
+            me: Me {
+                id,
+                from,
+                proto: Proto::default(),
+                known,
+                mute: Mute::No,
+                leaving: false,
+                about,
+            },
+            parser: Parser::new(door.settings.limits(known)),
+            buffer,
+            slots: Slots::default(),
+            out: Out::default(),
+            asks: Vec::new(),
+            window: FIRST_WINDOW,
+            busy: false,
+            counted: 0,
+            ended: false,
+            door,
+        }
+    }
+
+    pub(super) const fn id(&self) -> u64 {
+        self.me.id
+    }
+
+    /// Bytes of answers that are not written yet.
+    fn unread(&self) -> usize {
+        self.slots.held() + self.out.len()
+    }
+
+    /// Whether more commands may be begun now.
+    fn has_room(&self) -> bool {
+        let most = self.door.share().min(self.window).max(1);
+        !self.me.leaving
+            && self.slots.open() < most
+            && self.unread() < self.door.settings.pause_bytes
+    }
+
+    /// Whether more bytes are wanted.
+    pub(super) fn is_hungry(&self) -> bool {
+        !self.ended && self.has_room()
+    }
+
+    /// Whether half a command is here.
+    pub(super) fn is_amid(&self) -> bool {
+        self.has_room() && self.parser.amid(&self.buffer)
+    }
+
+    /// Whether all is done that will ever be.
+    pub(super) fn is_over(&self) -> bool {
+        (self.me.leaving || self.ended) && self.slots.is_empty() && self.out.is_empty()
+    }
+
+    /// Takes the commands that have come, as many as there is room for. What they ask is to be sent then.
+    pub(super) fn take(&mut self) {
+        while self.has_room() {
+            match self.parser.next(&mut self.buffer) {
+                Ok(Some(command)) => self.run(command),
+                Ok(None) => break,
+                Err(error) => {
+                    log::debug!("client {}: {error}", self.me.id);
+                    self.give_up(Value::error(format!("ERR {error}")));
+                }
+            }
+        }
+        self.account();
+    }
+
+    /// The last thing that is said.
+    pub(super) fn give_up(&mut self, why: Value) {
+        self.slots.ready(why, Some(self.me.proto));
+        self.me.leaving = true;
+    }
+
+    fn run(&mut self, command: Command) {
+        let plan = self.plan(command);
+        let proto = match self.me.mute {
+            Mute::No => Some(self.me.proto),
+            Mute::This | Mute::Next | Mute::Always => None,
+        };
+        match self.me.mute {
+            Mute::This => self.me.mute = Mute::Next,
+            Mute::Next => self.me.mute = Mute::No,
+            Mute::No | Mute::Always => {}
+        }
+        match plan {
+            Ok(Plan::Say(value)) | Err(value) => self.slots.ready(value, proto),
+            Ok(Plan::One(request, options, shape)) => {
+                self.slots.one(shape, proto);
+                self.asks.push((request, options));
+            }
+            Ok(Plan::Many(requests, options, shape)) => {
+                self.slots.many(requests.len(), shape, proto);
+                let asks = requests.into_iter().map(|request| (request, options));
+                self.asks.extend(asks);
+            }
+        }
+    }
+
+    fn plan(&mut self, command: Command) -> Result<Plan, Value> {
+        let words = command.args.len();
+        let mut args = command.args.into_iter();
+        let Some(name) = args.next() else {
+            return Err(Value::error("ERR empty command"));
+        };
+        self.door.count_command();
+        let Some(spec) = self.door.table.get(name.short()) else {
+            // What a browser would send on: never take its body for commands.
+            self.me.leaving |= name.is("post") || name.is("host:");
+            return Err(unknown(&name, args.as_slice()));
+        };
+        if !spec.takes(words) {
+            return Err(wrong_number(spec.name));
+        }
+        if !self.me.known && !spec.is_free() {
+            return Err(Value::error("NOAUTH Authentication required."));
+        }
+        self.me.about.borrow_mut().last = spec.name;
+        let mut cx = Cx {
+            me: &mut self.me,
+            door: &self.door,
+        };
+        let known = cx.me.known;
+        let plan = (spec.run)(&mut cx, Args::new(args));
+        if self.me.known != known {
+            self.parser
+                .set_limits(self.door.settings.limits(self.me.known));
+        }
+        plan
+    }
+
+    /// What is to be asked, and the number of the first; `None` if nothing.
+    pub(super) fn asks(&mut self) -> Option<(u64, Vec<(Request, Options)>)> {
+        if self.asks.is_empty() {
+            return None;
+        }
+        let asks = std::mem::take(&mut self.asks);
+        Some((self.slots.next() - asks.len() as u64, asks))
+    }
+
+    /// An answer has come.
+    pub(super) fn told(&mut self, Told { number, reply }: Told) {
+        let answer: Answer = match reply {
+            Some(Ok(outcome)) => Ok(outcome),
+            Some(Err(failure)) => Err(told(&failure)),
+            None => Err(Value::error(
+                "ERR this host ended before it answered: ask another one, and read before you write again",
+            )),
+        };
+        let weight = weight(&answer);
+        let settings = &self.door.settings;
+        self.window = match WINDOW_BYTES / weight.max(1) {
+            0 => 1,
+            most => (self.window + 1).min(most).min(settings.max_under_way),
+        };
+        let fits = self.unread().saturating_add(weight) <= settings.max_answer_bytes;
+        let first = self.slots.held() == 0;
+        let answer = match fits || first {
+            true => answer,
+            false => Err(Value::error(format!(
+                "ERR more than {} bytes of answers would wait for you: ask for fewer large values at once",
+                settings.max_answer_bytes
+            ))),
+        };
+        self.slots.told(number, answer);
+    }
+
+    /// Says what is complete, in order.
+    pub(super) fn say(&mut self) {
+        let wall = Rc::clone(&self.door.wall);
+        while let Some((value, proto)) = self.slots.pop(|| wall()) {
+            if let Some(proto) = proto {
+                value.write(proto, &mut self.out);
+            }
+        }
+        self.account();
+    }
+
+    /// Brings the door's sums up to date. Whoever brings it over its limit has to go.
+    fn account(&mut self) {
+        let holds = self.buffer.len() + self.parser.held() + self.unread();
+        let fits = self.door.hold(self.counted, holds);
+        self.counted = holds;
+        let busy = self.slots.open() > 0;
+        if busy != self.busy {
+            self.busy = busy;
+            self.door.busy(busy);
+        }
+        if !fits && !self.me.leaving {
+            let most = self.door.settings.max_held_bytes;
+            log::warn!(
+                "client {}: more than {most} bytes under way in all",
+                self.me.id
+            );
+            self.give_up(Value::error(format!(
+                "TRYAGAIN more than {most} bytes of commands and answers are under way at this host: try again"
+            )));
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.door.hold(self.counted, 0);
+        if self.busy {
+            self.door.busy(false);
+        }
+        self.door.leave(self.me.id);
+    }
+}

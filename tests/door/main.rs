@@ -1,0 +1,12 @@
+//! The door before real hosts: bytes over real sockets, the tools of Redis, the Rust client, and those who
+//! mean no good.
+
+#![cfg(feature = "server")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "in a test it is the shortest way to fail"
+)]
+
+mod harness;
+mod parser;
+mod sessions;
