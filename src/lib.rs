@@ -60,6 +60,10 @@ pub mod sim;
 // How do we ask such a world whether the rules hold?
 pub mod lab;
 
+// How does a host keep its records when its process ends, or its machine?
+#[cfg(feature = "server")]
+pub mod disk;
+
 // How does a message reach a host on another machine?
 #[cfg(feature = "server")]
 pub mod remote;

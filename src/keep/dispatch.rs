@@ -138,6 +138,7 @@ impl Keeper {
                 version,
                 index,
             } => self.stored_piece(cx, done, (to, req), version, index),
+            Next::Staged(own) => self.staged(cx, done, own),
             Next::Chunk { to, req, at } => self.stored_chunk(cx, done, (to, req, at)),
             Next::Digests { to, req } => self.stored_digests(cx, done, (to, req)),
             Next::List { to, req } => self.stored_list(cx, done, (to, req)),

@@ -3,14 +3,14 @@
 //! ```text
 //! h1 -> h2   Write 7, 3 MiB, bare            (a put, a hint, a repair or a chunk of a move)
 //! h2 -> h1   AskPiece 0 … PieceIs 0 … AskPiece 1 … PieceIs 1 … AskPiece 2 … PieceIs 2
-//! h2         stores 7 with all its pieces; only now is it visible
+//! h2         puts each piece by in its store; then merges 7: only now is it visible
 //! h2 -> h1   Wrote 7
 //! ```
 //!
 //! A write whose roster has passed while its pieces came is refused like any other that comes too late.
 //!
-//! So no message is ever longer than a piece, the receiver sets the pace, and an upload that is given
-//! up leaves nothing behind.
+//! So no message is ever longer than a piece, the receiver never has more than one of them in memory, its
+//! disk sets the pace, and an upload that is given up leaves nothing behind.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,8 +38,34 @@ struct Pull {
     /// The question it came with: pieces are asked for under it.
     asked: ReqId,
     record: Record,
+    /// How many pieces are put by.
+    have: u32,
+    /// The next one is on its way to the disk.
+    staging: bool,
     next: Vec<Next>,
     tries: u32,
+}
+
+impl Pull {
+    /// The piece that is missing next; none while the last one that came is on its way to the disk.
+    fn wanted(&self) -> Option<(Version, u32)> {
+        let cell = self.record.cells.value.as_ref()?;
+        let missing = u64::from(self.have) < cell.body.as_ref()?.piece_count();
+        (missing && !self.staging).then_some((cell.version, self.have))
+    }
+
+    /// How long that piece must be.
+    fn wanted_bytes(&self) -> u64 {
+        let value = self.record.cells.value.as_ref();
+        let body = value.and_then(|cell| cell.body.as_ref());
+        body.map_or(0, |body| body.piece_len(u64::from(self.have)))
+    }
+
+    /// Under which name its pieces are put by.
+    fn place(&self) -> Option<(Key, Version)> {
+        let version = self.record.cells.summary().value?;
+        Some((self.record.key.clone(), version))
+    }
 }
 
 /// The values on their way, each under a question of our own.
@@ -85,6 +111,8 @@ impl Keeper {
             from,
             asked,
             record: emptied(record),
+            have: 0,
+            staging: false,
             next: vec![next],
             tries: 0,
         };
@@ -96,7 +124,7 @@ impl Keeper {
         let Some(pull) = self.pulls.under_way.get(&own) else {
             return;
         };
-        let Some((version, index)) = wanted(&pull.record.cells) else {
+        let Some((version, index)) = pull.wanted() else {
             return;
         };
         let (from, req, key) = (pull.from, pull.asked, pull.record.key.clone());
@@ -141,7 +169,11 @@ impl Keeper {
             ),
             None => self.store(
                 cx,
-                Op::Get(key.clone()),
+                Op::Piece {
+                    key: key.clone(),
+                    version,
+                    index,
+                },
                 Next::Piece {
                     to: from,
                     req,
@@ -160,8 +192,8 @@ impl Keeper {
         version: Version,
         index: u32,
     ) {
-        let bytes = if let Done::Cells(Some(cells)) = &done {
-            piece_of(cells, version, index)
+        let bytes = if let Done::Piece(bytes) = done {
+            bytes
         } else {
             None
         };
@@ -199,7 +231,7 @@ impl Keeper {
             return;
         }
         let own = self.pulls.under_way.iter().find(|(_, pull)| {
-            pull.from == from && pull.asked == req && awaited(&pull.record.cells)
+            pull.from == from && pull.asked == req && pull.wanted() == Some((version, index))
         });
         let Some(own) = own.map(|(own, _)| *own) else {
             return;
@@ -207,32 +239,84 @@ impl Keeper {
         let Some(bytes) = bytes else {
             return self.give_pull_up(cx, own, "the sender no longer has that version");
         };
+        self.put_by(cx, own, (version, index), bytes);
+    }
+
+    /// A piece goes to the store; the next one is asked for once it is there.
+    fn put_by(
+        &mut self,
+        cx: &mut Context<'_>,
+        own: ReqId,
+        (version, index): (Version, u32),
+        bytes: Bytes,
+    ) {
         let Some(pull) = self.pulls.under_way.get_mut(&own) else {
             return;
         };
-        if add_piece(&mut pull.record.cells, index, bytes) {
-            pull.tries = 0;
-            if pull.record.cells.is_whole() {
-                self.pulled(cx, own)
-            } else {
-                self.ask_piece(cx, own)
-            }
+        if bytes.len() as u64 != pull.wanted_bytes() {
+            return;
+        }
+        pull.staging = true;
+        let stage = Op::Stage {
+            key: pull.record.key.clone(),
+            version,
+            index,
+            bytes,
+        };
+        self.timers.clear(Wake::Pull(own));
+        self.store(cx, stage, Next::Staged(own));
+    }
+
+    pub(super) fn staged(&mut self, cx: &mut Context<'_>, done: Done, own: ReqId) {
+        let Some(pull) = self.pulls.under_way.get_mut(&own) else {
+            return;
+        };
+        if let Done::Failed(error) = done {
+            return self.give_pull_up(cx, own, &error.to_string());
+        }
+        pull.staging = false;
+        pull.have += 1;
+        pull.tries = 0;
+        if pull.wanted().is_some() {
+            self.ask_piece(cx, own)
+        } else {
+            self.pulled(cx, own)
         }
     }
 
     fn pulled(&mut self, cx: &mut Context<'_>, own: ReqId) {
-        self.timers.clear(Wake::Pull(own));
-        let Some(pull) = self.pulls.under_way.remove(&own) else {
+        let Some(mut pull) = self.pulls.under_way.remove(&own) else {
             return;
         };
-        for next in pull.next {
+        let mut used = false;
+        for next in std::mem::take(&mut pull.next) {
             if let Next::Wrote { to, req, at } = next
                 && self.outlived(at)
             {
                 self.too_late(cx, to, req, at);
             } else {
+                used = true;
                 self.store(cx, Op::Merge(pull.record.clone()), next);
             }
+        }
+        if !used {
+            self.drop_pieces(cx, &pull);
+        }
+    }
+
+    /// What was put by is not needed; another pull of the same value may still need it.
+    fn drop_pieces(&mut self, cx: &mut Context<'_>, pull: &Pull) {
+        let Some((key, version)) = pull.place() else {
+            return;
+        };
+        let place = Some((key.clone(), version));
+        if !self
+            .pulls
+            .under_way
+            .values()
+            .any(|other| other.place() == place)
+        {
+            self.store(cx, Op::Unstage(key, version), Next::Nothing);
         }
     }
 
@@ -267,12 +351,13 @@ impl Keeper {
 
     fn give_pull_up(&mut self, cx: &mut Context<'_>, own: ReqId, why: &str) {
         self.timers.clear(Wake::Pull(own));
-        let Some(pull) = self.pulls.under_way.remove(&own) else {
+        let Some(mut pull) = self.pulls.under_way.remove(&own) else {
             return;
         };
-        for next in pull.next {
+        for next in std::mem::take(&mut pull.next) {
             self.pull_failed(cx, next, why);
         }
+        self.drop_pieces(cx, &pull);
     }
 
     fn pull_failed(&mut self, cx: &mut Context<'_>, next: Next, why: &str) {

@@ -33,6 +33,8 @@ pub(super) enum Next {
         version: Version,
         index: u32,
     },
+    /// A piece of a value that is being pulled is put by.
+    Staged(ReqId),
     /// Send a chunk of a moving span.
     Chunk {
         to: HostId,

@@ -19,28 +19,14 @@ use rand_chacha::rand_core::Rng;
 
 use crate::keyspace::{Id, Span};
 use crate::record::{Cells, Key, Record};
-use crate::store::{Done, Op, Setting, Store};
+use crate::store::{Done, Op, Setting, Store, SyncPolicy};
 
-/// When a write to the store is forced to the disk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SyncPolicy {
-    /// Before it is reported done: a crash loses nothing that was reported.
-    #[default]
-    Always,
-    /// Once a second: a crash may lose the last second.
-    EverySecond,
-    /// When the operating system likes: a crash may lose the last half minute.
-    Never,
-}
-
-impl SyncPolicy {
-    /// A reported write older than this is on the disk.
-    const fn exposed_ms(self) -> u64 {
-        match self {
-            SyncPolicy::Always => 0,
-            SyncPolicy::EverySecond => 1_000,
-            SyncPolicy::Never => 30_000,
-        }
+/// A reported write older than this, in milliseconds, is on the disk.
+const fn exposed_ms(policy: SyncPolicy) -> u64 {
+    match policy {
+        SyncPolicy::Always => 0,
+        SyncPolicy::EverySecond => 1_000,
+        SyncPolicy::Never => 30_000,
     }
 }
 
@@ -112,6 +98,8 @@ impl<T> Disk<T> {
                 self.config.policy == SyncPolicy::Always
             }
             Op::Set(..) => true,
+            // Pieces put by are synced with the merge that uses them.
+            Op::Stage { .. } | Op::Unstage(..) | Op::Piece { .. } => false,
             Op::Get(_)
             | Op::Versions(_)
             | Op::Scan(_)
@@ -132,7 +120,7 @@ impl<T> Disk<T> {
     }
 
     fn apply(&mut self, now: u64, op: Op) -> Done {
-        let exposed_ms = self.config.policy.exposed_ms();
+        let exposed_ms = exposed_ms(self.config.policy);
         if exposed_ms > 0 {
             while self
                 .exposed
@@ -145,7 +133,8 @@ impl<T> Disk<T> {
                 Op::Merge(record) | Op::Guarded(record, _) => self.expose(now, record.key.clone()),
                 // Undoing a discard would need all it dropped: take it as synced, and all before it.
                 Op::Discard(_) | Op::Collect { .. } => self.exposed.clear(),
-                Op::Set(..) | Op::Get(_) | Op::Versions(_) => {}
+                Op::Set(..) | Op::Get(_) | Op::Piece { .. } | Op::Versions(_) => {}
+                Op::Stage { .. } | Op::Unstage(..) => {}
                 Op::Scan(_) | Op::List(_) | Op::Digests { .. } | Op::Garbage(..) => {}
             }
         }
@@ -153,24 +142,36 @@ impl<T> Disk<T> {
     }
 
     fn expose(&mut self, at: u64, key: Key) {
-        let before = match self.store.apply(Op::Get(key.clone())) {
-            Done::Cells(cells) => cells,
-            // A store that cannot be read keeps what it has: nothing to go back to.
-            Done::Failed(_) => return,
-            other @ (Done::Versions(_)
-            | Done::Held(_)
-            | Done::Below(_)
-            | Done::Page(..)
-            | Done::List(..)
-            | Done::Digests(_)
-            | Done::Discarded(_)
-            | Done::Garbage(_)
-            | Done::Collected(..)
-            | Done::Set) => {
-                unreachable!("a get was answered by {other:?}")
-            }
+        // A store that cannot be read keeps what it has: nothing to go back to.
+        if let Some(before) = self.read(&key) {
+            self.exposed.push_back(Exposed { at, key, before });
+        }
+    }
+
+    /// The cells under a key, with all pieces; none if they cannot be read.
+    fn read(&mut self, key: &Key) -> Option<Option<Cells>> {
+        let Done::Cells(cells) = self.store.apply(Op::Get(key.clone())) else {
+            return None;
         };
-        self.exposed.push_back(Exposed { at, key, before });
+        let Some(mut cells) = cells else {
+            return Some(None);
+        };
+        if let Some(cell) = cells.value.as_mut()
+            && let Some(body) = cell.body.as_mut()
+        {
+            while !body.is_whole() {
+                let piece = Op::Piece {
+                    key: key.clone(),
+                    version: cell.version,
+                    index: u32::try_from(body.pieces.len()).ok()?,
+                };
+                let Done::Piece(Some(bytes)) = self.store.apply(piece) else {
+                    return None;
+                };
+                body.pieces.push(bytes);
+            }
+        }
+        Some(Some(cells))
     }
 
     /// The power goes: returns how many reported writes were lost.
@@ -180,7 +181,7 @@ impl<T> Disk<T> {
             self.apply(now, asked.0);
         }
         self.busy_until = now;
-        let exposed_ms = self.config.policy.exposed_ms();
+        let exposed_ms = exposed_ms(self.config.policy);
         self.exposed.retain(|write| write.at + exposed_ms > now);
         let lost = pick(rng, self.exposed.len());
         for _ in 0..lost {

@@ -32,7 +32,8 @@ mod stage;
 mod trace;
 mod world;
 
-pub use disk::{DiskConfig, SyncPolicy};
+pub use crate::store::SyncPolicy;
+pub use disk::DiskConfig;
 pub use nature::{Answer, Traffic, WALL_AT_START};
 pub use network::{Fate, NetworkConfig, Rule};
 pub use ring::RingPlan;

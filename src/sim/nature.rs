@@ -261,6 +261,8 @@ impl Nature {
             Done::Versions(summary) => summary.value.is_some(),
             Done::Failed(_)
             | Done::Cells(_)
+            | Done::Piece(_)
+            | Done::Staged
             | Done::Held(_)
             | Done::Below(_)
             | Done::Page(..)

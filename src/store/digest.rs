@@ -16,7 +16,7 @@ use crate::record::{Summary, Version};
 
 impl Digest {
     /// The digest of one record. The id stands for the key, of which it is the SHA-1.
-    pub(super) fn of(id: Id, summary: &Summary) -> Digest {
+    pub(crate) fn of(id: Id, summary: &Summary) -> Digest {
         Digest {
             records: 1,
             hash: record_hash(id, summary),
@@ -24,13 +24,13 @@ impl Digest {
     }
 
     /// Adds what lies in another, separate span.
-    pub(super) fn add(&mut self, other: Digest) {
+    pub(crate) fn add(&mut self, other: Digest) {
         self.records += other.records;
         self.hash ^= other.hash;
     }
 
     /// Takes a part of this span out again.
-    pub(super) fn take(&mut self, other: Digest) {
+    pub(crate) fn take(&mut self, other: Digest) {
         self.records -= other.records;
         self.hash ^= other.hash;
     }

@@ -6,9 +6,10 @@ use bytes::Bytes;
 
 use super::slot::Slot;
 use super::table::Table;
+use super::whole::is_whole;
 use super::{Done, Op, Page, Setting, Store, StoreError, Usage, cut};
 use crate::keyspace::{Id, Span};
-use crate::record::{Body, Cells, Key, PIECE_BYTES, Record, Summary};
+use crate::record::{Body, Cells, Key, Record, Summary, Version};
 
 /// A store in memory.
 ///
@@ -31,6 +32,8 @@ use crate::record::{Body, Cells, Key, PIECE_BYTES, Record, Summary};
 /// ```
 pub struct MemoryStore {
     pub(super) table: Table,
+    /// Pieces put by for values that will be merged bare.
+    staged: BTreeMap<(Key, Version), BTreeMap<u32, Bytes>>,
     settings: BTreeMap<Setting, Bytes>,
     pub(super) usage: Usage,
     /// Bytes of keys and values that may be kept.
@@ -55,6 +58,7 @@ impl MemoryStore {
     pub fn with_limit(limit: u64) -> MemoryStore {
         MemoryStore {
             table: Table::new(),
+            staged: BTreeMap::new(),
             settings: BTreeMap::new(),
             usage: Usage::default(),
             limit,
@@ -76,14 +80,71 @@ impl MemoryStore {
             .map_or_else(Summary::default, Slot::summary)
     }
 
-    fn merge(&mut self, record: Record) -> Result<Summary, StoreError> {
-        check_whole(&record)?;
-        let old = self.table.get(&record.key);
-        let before = old.map_or_else(Summary::default, Slot::summary);
+    fn piece(&self, key: &Key, version: Version, index: u32) -> Option<Bytes> {
+        let slot = self.table.get(key)?;
+        if slot.summary().value != Some(version) {
+            return None;
+        }
+        let body = slot.cells().value?.body?;
+        body.pieces.get(usize::try_from(index).ok()?).cloned()
+    }
+
+    fn stage(&mut self, place: (Key, Version), index: u32, bytes: Bytes) -> Done {
+        let staged = self.staged.values().flat_map(BTreeMap::values);
+        let staged: u64 = staged.map(|piece| piece.len() as u64).sum();
+        let used = self.usage.bytes + staged;
+        if used.saturating_add(bytes.len() as u64) > self.limit {
+            return Done::Failed(StoreError::Full {
+                used,
+                limit: self.limit,
+            });
+        }
+        self.staged.entry(place).or_default().insert(index, bytes);
+        Done::Staged
+    }
+
+    /// Gives a bare value the pieces that were put by for it.
+    fn complete(&mut self, record: &mut Record) -> Result<(), StoreError> {
+        let Some(cell) = record.cells.value.as_mut() else {
+            return Ok(());
+        };
+        let Some(body) = cell.body.as_mut().filter(|body| !is_whole(body)) else {
+            return Ok(());
+        };
+        let place = (record.key.clone(), cell.version);
+        let staged = self.staged.get(&place);
+        let whole = Body {
+            pieces: staged
+                .into_iter()
+                .flat_map(BTreeMap::values)
+                .cloned()
+                .collect(),
+            ..body.clone()
+        };
+        if !is_whole(&whole) {
+            let have = body.pieces.iter().chain(&whole.pieces);
+            return Err(StoreError::Bare {
+                have: have.map(|piece| piece.len() as u64).sum(),
+                len: body.len,
+            });
+        }
+        *body = whole;
+        self.staged.remove(&place);
+        Ok(())
+    }
+
+    fn merge(&mut self, mut record: Record) -> Result<Summary, StoreError> {
+        let before = self.versions(&record.key);
         let theirs = record.cells.summary();
+        if theirs.value > before.value {
+            self.complete(&mut record)?;
+        } else if let Some(version) = theirs.value {
+            self.staged.remove(&(record.key.clone(), version));
+        }
         if before.covers(&theirs) {
             return Ok(before);
         }
+        let old = self.table.get(&record.key);
         let old_bytes = old.map_or(0, Slot::bytes);
         let mut cells = match old {
             // The old value is only unpacked if it stays.
@@ -159,7 +220,22 @@ impl MemoryStore {
 impl Store for MemoryStore {
     fn apply(&mut self, op: Op) -> Done {
         match op {
-            Op::Get(key) => Done::Cells(self.table.get(&key).map(Slot::cells)),
+            Op::Get(key) => Done::Cells(self.table.get(&key).map(Slot::cells_for_travel)),
+            Op::Piece {
+                key,
+                version,
+                index,
+            } => Done::Piece(self.piece(&key, version, index)),
+            Op::Stage {
+                key,
+                version,
+                index,
+                bytes,
+            } => self.stage((key, version), index, bytes),
+            Op::Unstage(key, version) => {
+                self.staged.remove(&(key, version));
+                Done::Staged
+            }
             Op::Versions(key) => Done::Versions(self.versions(&key)),
             Op::Merge(record) => self.merge(record).map_or_else(Done::Failed, Done::Held),
             Op::Guarded(record, guard) => {
@@ -209,53 +285,26 @@ impl Store for MemoryStore {
 }
 
 /// What may still be put on a page.
-struct Room {
+pub(crate) struct Room {
     records: usize,
     bytes: u64,
 }
 
 impl Room {
     /// A page holds at least one record, or its reader would never get on.
-    fn of(page: &Page) -> Room {
+    pub(crate) fn of(page: &Page) -> Room {
         Room {
             records: page.max_records.max(1),
             bytes: page.max_bytes.max(1),
         }
     }
 
-    const fn is_left(&self) -> bool {
+    pub(crate) const fn is_left(&self) -> bool {
         self.records > 0 && self.bytes > 0
     }
 
-    fn use_up(&mut self, bytes: u64) {
+    pub(crate) fn use_up(&mut self, bytes: u64) {
         self.records -= 1;
         self.bytes = self.bytes.saturating_sub(bytes);
     }
-}
-
-/// A value is stored with all its pieces or not at all.
-fn check_whole(record: &Record) -> Result<(), StoreError> {
-    let body = record
-        .cells
-        .value
-        .as_ref()
-        .and_then(|cell| cell.body.as_ref());
-    match body {
-        Some(body) if !is_whole(body) => Err(StoreError::Bare {
-            have: record.cells.value_bytes(),
-            len: body.len,
-        }),
-        Some(_) | None => Ok(()),
-    }
-}
-
-/// Whether the pieces are all here and each as long as it must be.
-fn is_whole(body: &Body) -> bool {
-    let sum: u64 = body.pieces.iter().map(|piece| piece.len() as u64).sum();
-    let all_but_last = body.pieces.len().saturating_sub(1);
-    body.is_whole()
-        && sum == body.len
-        && body.pieces[..all_but_last]
-            .iter()
-            .all(|piece| piece.len() == PIECE_BYTES)
 }

@@ -9,6 +9,13 @@
 //! node <--Done::Held(summary)-- driver            (when the sync policy is met)
 //! ```
 //!
+//! A large value is never in one operation: its pieces are put by one after the other ([`Op::Stage`]), then the
+//! record is merged bare; it is read in the same way ([`Op::Get`] brings it bare, [`Op::Piece`] a piece).
+//!
+//! ```text
+//! Stage 7, 0, 1 MiB   Stage 7, 1, 1 MiB   Stage 7, 2, 10 KiB   Merge 7, bare      only now is it visible
+//! ```
+//!
 //! *Hold these true*: a store applies operations in the order they were given and completes writes in
 //! that order; what a completed write stored, a later read sees; [`Op::Merge`] only ever makes a
 //! record newer; small settings ([`Setting`]) are synced before they are reported done, always.
@@ -17,17 +24,28 @@ mod collect;
 mod digest;
 mod memory;
 #[cfg(test)]
-mod model;
+pub(crate) mod model;
+mod policy;
 mod slot;
 mod table;
+#[cfg(test)]
+mod tests;
+mod whole;
 
 use bytes::Bytes;
 
 use crate::keyspace::Span;
-use crate::record::{Cells, Guard, Key, Record, Stamp, Summary};
+use crate::record::{Cells, Guard, Key, Record, Stamp, Summary, Version};
 
 pub use digest::cut;
 pub use memory::MemoryStore;
+#[cfg(feature = "server")]
+pub(crate) use memory::Room;
+pub use policy::SyncPolicy;
+#[cfg(feature = "server")]
+pub(crate) use table::stretches;
+#[cfg(feature = "server")]
+pub(crate) use whole::is_whole;
 
 /// The names of the small durable values a host keeps beside its records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,11 +88,35 @@ pub struct Digest {
 /// One thing asked of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
-    /// The cells under a key.
+    /// The cells under a key; a value of several pieces bare.
     Get(Key),
     /// Only their versions.
     Versions(Key),
-    /// Keep the greater of each cell. The record's value must be whole ([`StoreError::Bare`]).
+    /// One piece of the value that is stored under a key at that version.
+    Piece {
+        /// The key.
+        key: Key,
+        /// The version of the value; of another one there is no piece.
+        version: Version,
+        /// Which piece, from 0.
+        index: u32,
+    },
+    /// Put a piece of a value by that will be merged bare once all its pieces are here. Not visible, and
+    /// gone after a restart.
+    Stage {
+        /// The key.
+        key: Key,
+        /// The version the value will have.
+        version: Version,
+        /// Which piece, from 0. One that was put by before is replaced.
+        index: u32,
+        /// The piece.
+        bytes: Bytes,
+    },
+    /// Forget the pieces that were put by for that value.
+    Unstage(Key, Version),
+    /// Keep the greater of each cell. The record's value must be whole, or bare with all its pieces put by
+    /// ([`StoreError::Bare`]); those are used up by it.
     Merge(Record),
     /// The same, if the guard admits it; otherwise nothing is stored ([`Done::Below`]).
     Guarded(Record, Guard),
@@ -111,6 +153,10 @@ pub enum Op {
 pub enum Done {
     /// To [`Op::Get`].
     Cells(Option<Cells>),
+    /// To [`Op::Piece`]; none if that version is not stored here, or has no such piece.
+    Piece(Option<Bytes>),
+    /// To [`Op::Stage`] and [`Op::Unstage`].
+    Staged,
     /// To [`Op::Versions`]; default where there is nothing.
     Versions(Summary),
     /// To [`Op::Merge`] and [`Op::Guarded`]: what is held now.
@@ -145,6 +191,22 @@ pub enum StoreError {
         used: u64,
         /// The limit.
         limit: u64,
+    },
+    /// The disk is nearly full: reads and deletes go on.
+    #[error(
+        "the disk is full: {free} bytes are free and {reserve} are kept back; free some space or add a host"
+    )]
+    NoSpace {
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that must stay free.
+        reserve: u64,
+    },
+    /// More waits for the store than it takes at once.
+    #[error("the store is busy: {waiting} operations wait for it; try again")]
+    Busy {
+        /// How many wait.
+        waiting: usize,
     },
     /// A value without all its pieces: whoever sent it must be asked for the rest first.
     #[error("only {have} of the {len} bytes of this value are here: pull its other pieces first")]

@@ -306,7 +306,7 @@ impl Table {
 }
 
 /// A span as one or two stretches of the number line, both ends inclusive.
-fn stretches(span: Span) -> [Option<(Id, Id)>; 2] {
+pub(crate) fn stretches(span: Span) -> [Option<(Id, Id)>; 2] {
     let after = span.from.wrapping_add(Id::from_u64(1));
     if span.from < span.to {
         return [Some((after, span.to)), None];

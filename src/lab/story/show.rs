@@ -201,6 +201,8 @@ impl Scene {
             Done::List(list, _) => Ok(list),
             Done::Failed(error) => Err(format!("the store of {host}: {error}")),
             other @ (Done::Cells(_)
+            | Done::Piece(_)
+            | Done::Staged
             | Done::Versions(_)
             | Done::Held(_)
             | Done::Below(_)

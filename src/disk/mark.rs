@@ -1,0 +1,162 @@
+//! Is all there that was written?
+//!
+//! The engine's journal ends where its last whole entry ends; a file that was cut short, or a zeroed page in
+//! it, looks like an earlier end. So how many groups were committed is also written beside the journal, now and
+//! then, and never ahead of it:
+//!
+//! ```text
+//! commits in the tables   4711
+//! mark                    synced 4709, written 4711, in boot 6e3c…      all is there
+//! mark                    synced 4720 …                                 eleven groups are missing: damaged
+//! ```
+//!
+//! *Hold these true*: what the mark calls synced was synced before the mark was written, so a power cut cannot
+//! make it lie; what it calls written must be there as long as the machine has not been started anew.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use sha2::{Digest as _, Sha256};
+
+use super::group::now;
+use super::home::boot_id;
+use super::tables::OpenError;
+
+const NAME: &str = "mark";
+
+/// The mark is written at most this often: what was committed since may go unmissed.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// The mark, and what it will say.
+pub(super) struct Mark {
+    file: File,
+    synced: u64,
+    written: u64,
+    boot: String,
+    /// What it said when it was opened.
+    found: Option<(u64, u64, bool)>,
+    put_at: Option<Instant>,
+}
+
+impl Mark {
+    pub(super) fn open(path: &Path) -> Result<Mark, OpenError> {
+        let path = path.join(NAME);
+        let open = || -> std::io::Result<(File, String)> {
+            let mut file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(&path)?;
+            let mut text = Vec::new();
+            file.read_to_end(&mut text)?;
+            Ok((file, String::from_utf8_lossy(&text).into_owned()))
+        };
+        let (file, text) = open().map_err(|error| OpenError::device(&path, &error))?;
+        let boot = boot_id().unwrap_or_default();
+        let found = parse(&text).map(|(synced, written, then)| (synced, written, then == boot));
+        if found.is_none() && !text.is_empty() {
+            log::warn!("{} cannot be read and is written anew", path.display());
+        }
+        Ok(Mark {
+            file,
+            synced: 0,
+            written: 0,
+            boot,
+            found,
+            put_at: None,
+        })
+    }
+
+    /// Compares what was found with what the tables say.
+    pub(super) fn check(&mut self, commits: u64, path: &Path) -> Result<(), OpenError> {
+        if let Some((synced, written, same_boot)) = self.found.take() {
+            let must = if same_boot { written } else { synced };
+            if commits < must {
+                let why = format!(
+                    "of {must} groups of writes only {commits} are there: its files were cut short"
+                );
+                return Err(OpenError::damaged(path, why));
+            }
+            if commits < written {
+                log::warn!(
+                    "{}: {} groups of writes were lost with the power",
+                    path.display(),
+                    written - commits
+                );
+            }
+        }
+        self.synced = 0;
+        self.written = commits;
+        Ok(())
+    }
+
+    /// So many commits are on the disk, whatever happens.
+    pub(super) fn synced(&mut self, commits: u64) {
+        self.synced = commits;
+        self.written(commits);
+    }
+
+    /// So many commits are with the operating system.
+    pub(super) fn written(&mut self, commits: u64) {
+        self.written = commits;
+        let at = now();
+        if self
+            .put_at
+            .is_none_or(|last| at.duration_since(last) >= EVERY)
+        {
+            self.put();
+            self.put_at = Some(at);
+        }
+    }
+
+    /// Whether so many commits are on the disk, whatever happens.
+    pub(super) const fn is_synced(&self, commits: u64) -> bool {
+        self.synced >= commits
+    }
+
+    /// A mark that cannot be written is only less watchful.
+    pub(super) fn put(&mut self) {
+        let text = render(self.synced, self.written, &self.boot);
+        let done = self
+            .file
+            .seek(SeekFrom::Start(0))
+            .and_then(|_| self.file.write_all(text.as_bytes()));
+        if let Err(error) = done {
+            log::debug!("the mark could not be written: {error}");
+        }
+    }
+}
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        self.put();
+    }
+}
+
+fn render(synced: u64, written: u64, boot: &str) -> String {
+    let text = format!("synced {synced:020} written {written:020} boot {boot}");
+    format!("{text} check {}\n", check(&text))
+}
+
+fn parse(text: &str) -> Option<(u64, u64, String)> {
+    let (text, sum) = text.trim_end().rsplit_once(" check ")?;
+    let words: Vec<&str> = text.split(' ').collect();
+    let [_, synced, _, written, _, boot] = words[..] else {
+        return None;
+    };
+    let sound = check(text) == sum;
+    sound.then_some(())?;
+    Some((synced.parse().ok()?, written.parse().ok()?, boot.into()))
+}
+
+/// Sixteen hexadecimal digits that a changed text does not have.
+pub(super) fn check(text: &str) -> String {
+    let hash = Sha256::digest(text.as_bytes());
+    hash.iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

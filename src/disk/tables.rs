@@ -1,0 +1,180 @@
+//! The engine's files, opened; and what its errors mean.
+
+use std::fmt;
+use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, LsmError};
+
+use crate::store::StoreError;
+
+/// All journals together take at most so many bytes; beyond it, older ones are made superfluous first.
+const JOURNAL_BYTES: u64 = 128 * 1024 * 1024;
+
+/// So many bytes of new records are collected in memory, at least, before they become a file.
+const LEAST_MEMTABLE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// And at most.
+const MOST_MEMTABLE_BYTES: u64 = 32 * 1024 * 1024;
+
+/// Why a directory cannot be opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("{} is in use by another process: stop that one, or choose another --data-dir", path.display())]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// It holds something else.
+    #[error("{} is not empty and holds no data of roundelay: choose another --data-dir", path.display())]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Written by a later version of this program.
+    #[error("{} is written in format {found}, this program reads {}: use a newer one", path.display(), super::FORMAT)]
+    Newer {
+        /// The directory.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// What is there cannot be trusted.
+    #[error("{} is damaged: {why}", path.display())]
+    Damaged {
+        /// The directory.
+        path: PathBuf,
+        /// What was found.
+        why: String,
+    },
+    /// The system refuses.
+    #[error("cannot use {}: {why}", path.display())]
+    Device {
+        /// The directory or file.
+        path: PathBuf,
+        /// The system's words.
+        why: String,
+    },
+}
+
+impl OpenError {
+    pub(super) fn device(path: &Path, why: &impl fmt::Display) -> OpenError {
+        OpenError::Device {
+            path: path.to_path_buf(),
+            why: why.to_string(),
+        }
+    }
+
+    pub(super) fn damaged(path: &Path, why: impl Into<String>) -> OpenError {
+        OpenError::Damaged {
+            path: path.to_path_buf(),
+            why: why.into(),
+        }
+    }
+}
+
+/// The tables of one store.
+pub(super) struct Tables {
+    pub(super) db: Database,
+    /// Records without large values.
+    pub(super) heads: Keyspace,
+    /// Large values, in pieces.
+    pub(super) pieces: Keyspace,
+    /// Digests of stretches of heads.
+    pub(super) runs: Keyspace,
+    /// Numbers of values whose pieces are put by, not merged yet.
+    pub(super) staged: Keyspace,
+    /// Settings, and how many groups were committed.
+    pub(super) settings: Keyspace,
+}
+
+impl Tables {
+    /// Opens what is there, or makes it.
+    pub(super) fn open(path: &Path, cache_bytes: u64) -> Result<Tables, OpenError> {
+        // A damaged file may end in a panic instead of an error: either way it is damaged.
+        let opened = catch_unwind(AssertUnwindSafe(|| Tables::try_open(path, cache_bytes)));
+        match opened {
+            Ok(Ok(tables)) => Ok(tables),
+            Ok(Err(error)) => Err(why_not(path, &error)),
+            Err(panic) => Err(OpenError::damaged(path, panicked(&panic))),
+        }
+    }
+
+    fn try_open(path: &Path, cache_bytes: u64) -> fjall::Result<Tables> {
+        let memtable = (cache_bytes / 4).clamp(LEAST_MEMTABLE_BYTES, MOST_MEMTABLE_BYTES);
+        let db = Database::builder(path)
+            .cache_size(cache_bytes)
+            .max_journaling_size(JOURNAL_BYTES)
+            .manual_journal_persist(true)
+            .worker_threads(2)
+            .open()?;
+        let small = || {
+            KeyspaceCreateOptions::default()
+                .manual_journal_persist(true)
+                .max_memtable_size(memtable)
+        };
+        let large = || small().with_kv_separation(Some(KvSeparationOptions::default()));
+        Ok(Tables {
+            heads: db.keyspace("heads", small)?,
+            pieces: db.keyspace("pieces", large)?,
+            runs: db.keyspace("runs", small)?,
+            staged: db.keyspace("staged", small)?,
+            settings: db.keyspace("settings", small)?,
+            db,
+        })
+    }
+}
+
+/// What a panic said.
+pub(super) fn panicked(panic: &Box<dyn std::any::Any + Send>) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "a panic without words".into())
+}
+
+fn why_not(path: &Path, error: &fjall::Error) -> OpenError {
+    if matches!(error, fjall::Error::Locked) {
+        let path = path.to_path_buf();
+        OpenError::Locked { path }
+    } else if is_damage(error) {
+        OpenError::damaged(path, error.to_string())
+    } else {
+        OpenError::device(path, error)
+    }
+}
+
+/// Whether an error says that files are not as they were written, rather than that they cannot be used now.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the engine's list of errors is open: what is new in it is damage until known better"
+)]
+pub(super) fn is_damage(error: &fjall::Error) -> bool {
+    match error {
+        fjall::Error::Io(io) | fjall::Error::Storage(LsmError::Io(io)) => matches!(
+            io.kind(),
+            ErrorKind::UnexpectedEof | ErrorKind::InvalidData | ErrorKind::NotFound
+        ),
+        fjall::Error::Locked | fjall::Error::Poisoned | fjall::Error::KeyspaceDeleted => false,
+        _ => true,
+    }
+}
+
+/// Whether the disk has no room.
+pub(super) fn is_full(error: &fjall::Error) -> bool {
+    matches!(error, fjall::Error::Io(io) | fjall::Error::Storage(LsmError::Io(io))
+        if matches!(io.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
+}
+
+/// What an error of the engine means to whoever asked.
+pub(super) fn failed(error: &fjall::Error) -> StoreError {
+    let text = if let fjall::Error::Io(io) | fjall::Error::Storage(LsmError::Io(io)) = error {
+        io.to_string()
+    } else if matches!(error, fjall::Error::Poisoned) {
+        "it takes no writes since the disk refused one".into()
+    } else {
+        error.to_string()
+    };
+    StoreError::Device(text)
+}

@@ -1,0 +1,245 @@
+//! The thread that works on a store, so that no node ever waits for a disk.
+//!
+//! ```text
+//! asked    Merge a   Merge b   Get c   Merge d                     Merge e   …
+//! group    [ Merge a   Merge b   Get c   Merge d ] fsync           [ Merge e …
+//! told                                              a b c d        in the order asked
+//! ```
+//!
+//! What waits when the thread comes back from a sync is the next group: the slower the disk, the larger the
+//! groups, and nobody waits for company when nobody else writes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::engine::DiskStore;
+use super::group::now;
+use super::tables::panicked;
+use crate::store::{Done, Op, StoreError, SyncPolicy};
+
+/// How much may wait for a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerConfig {
+    /// At most so many operations wait; one more is refused at once. Settings are always taken.
+    pub max_waiting: usize,
+    /// At most so many bytes wait.
+    pub max_bytes: u64,
+    /// At most so many operations make a group.
+    pub group_ops: usize,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> WorkerConfig {
+        WorkerConfig {
+            max_waiting: 65_536,
+            max_bytes: 128 * 1024 * 1024,
+            group_ops: 1_024,
+        }
+    }
+}
+
+/// How often the operating system is told to sync, with [`SyncPolicy::EverySecond`].
+const SYNC_EVERY: Duration = Duration::from_secs(1);
+
+/// What is to be done, and how the asker goes on; `None`: the end.
+type Job<T> = Option<(Op, T)>;
+
+#[derive(Default)]
+struct Waiting {
+    ops: AtomicUsize,
+    bytes: AtomicU64,
+}
+
+/// A store with a thread of its own. With each operation it keeps a `T`: how the asker goes on.
+pub struct Worker<T> {
+    config: WorkerConfig,
+    jobs: Sender<Job<T>>,
+    waiting: Arc<Waiting>,
+    thread: Option<JoinHandle<DiskStore>>,
+}
+
+impl<T: Send + 'static> Worker<T> {
+    /// Starts the thread. Results are handed to `deliver` there, in the order of the operations, a group at a
+    /// time.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn start(
+        store: DiskStore,
+        config: WorkerConfig,
+        deliver: impl FnMut(Vec<(Done, T)>) + Send + 'static,
+    ) -> std::io::Result<Worker<T>> {
+        let (jobs, queue) = channel();
+        let waiting = Arc::new(Waiting::default());
+        let desk = Desk {
+            store,
+            group_ops: config.group_ops,
+            waiting: Arc::clone(&waiting),
+            group: Vec::new(),
+            deliver,
+        };
+        let thread = std::thread::Builder::new()
+            .name("store".into())
+            .spawn(move || desk.work(&queue))?;
+        Ok(Worker {
+            config,
+            jobs,
+            waiting,
+            thread: Some(thread),
+        })
+    }
+
+    /// Hands an operation over.
+    ///
+    /// # Errors
+    /// If too much waits already, or the thread has ended: with what was to be handed back.
+    pub fn ask(&self, op: Op, then: T) -> Result<(), (StoreError, T)> {
+        let bytes = weight(&op);
+        let ops = self.waiting.ops.fetch_add(1, Ordering::Relaxed);
+        let before = self.waiting.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let full = ops >= self.config.max_waiting || before + bytes > self.config.max_bytes;
+        let refused = if full && ops > 0 && !matches!(op, Op::Set(..)) {
+            Err((StoreError::Busy { waiting: ops }, then))
+        } else {
+            self.jobs.send(Some((op, then))).map_err(|job| {
+                let (_, then) = job.0.expect("what could not be sent is what was sent");
+                (StoreError::Device("its thread has ended".into()), then)
+            })
+        };
+        if refused.is_err() {
+            self.waiting.ops.fetch_sub(1, Ordering::Relaxed);
+            self.waiting.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        refused
+    }
+
+    /// How many operations wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.ops.load(Ordering::Relaxed)
+    }
+
+    /// Lets everything that waits be done, and gives the store back, all of it synced; none if the thread
+    /// failed.
+    pub fn end(mut self) -> Option<DiskStore> {
+        self.join()
+    }
+}
+
+impl<T> Worker<T> {
+    fn join(&mut self) -> Option<DiskStore> {
+        let thread = self.thread.take()?;
+        // If it has gone already, there is nobody to be told.
+        let _ = self.jobs.send(None);
+        thread.join().ok()
+    }
+}
+
+impl<T> Drop for Worker<T> {
+    fn drop(&mut self) {
+        drop(self.join());
+    }
+}
+
+/// How many bytes an operation keeps in memory while it waits.
+fn weight(op: &Op) -> u64 {
+    match op {
+        Op::Merge(record) | Op::Guarded(record, _) => {
+            record.key.bytes().len() as u64 + record.cells.value_bytes()
+        }
+        Op::Stage { bytes, .. } | Op::Set(_, bytes) => bytes.len() as u64,
+        Op::Get(_) | Op::Piece { .. } | Op::Unstage(..) | Op::Versions(_) => 0,
+        Op::Scan(_) | Op::List(_) | Op::Digests { .. } | Op::Discard(_) => 0,
+        Op::Garbage(..) | Op::Collect { .. } => 0,
+    }
+}
+
+/// The thread's side.
+struct Desk<T, D> {
+    store: DiskStore,
+    group_ops: usize,
+    waiting: Arc<Waiting>,
+    /// Results of the present group, and whether they hold only if it is committed.
+    group: Vec<(Done, T, bool)>,
+    deliver: D,
+}
+
+impl<T, D: FnMut(Vec<(Done, T)>)> Desk<T, D> {
+    fn work(mut self, queue: &Receiver<Job<T>>) -> DiskStore {
+        let mut synced_at = now();
+        let every_second = self.store.config.sync == SyncPolicy::EverySecond;
+        loop {
+            let ended = match queue.recv_timeout(SYNC_EVERY) {
+                Ok(Some((op, then))) => {
+                    self.take(op, then);
+                    self.take_more(queue)
+                }
+                Ok(None) | Err(RecvTimeoutError::Disconnected) => true,
+                Err(RecvTimeoutError::Timeout) => false,
+            };
+            self.finish();
+            if ended {
+                // Nothing that was handed over is left undone.
+                while let Ok(Some((op, then))) = queue.try_recv() {
+                    self.take(op, then);
+                }
+                self.finish();
+            }
+            if ended || (every_second && now().duration_since(synced_at) >= SYNC_EVERY) {
+                synced_at = now();
+                if let Err(error) = self.store.sync() {
+                    log::error!("the store could not be synced: {error}");
+                }
+            }
+            if ended {
+                return self.store;
+            }
+        }
+    }
+
+    /// Takes what else waits already. Whether the end was among it.
+    fn take_more(&mut self, queue: &Receiver<Job<T>>) -> bool {
+        while self.group.len() < self.group_ops {
+            match queue.try_recv() {
+                Ok(Some((op, then))) => self.take(op, then),
+                Ok(None) => return true,
+                Err(_) => break,
+            }
+        }
+        false
+    }
+
+    fn take(&mut self, op: Op, then: T) {
+        self.waiting.ops.fetch_sub(1, Ordering::Relaxed);
+        let bytes = weight(&op);
+        self.waiting.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        if self.store.must_commit_before(&op) {
+            self.finish();
+        }
+        // A damaged table may end in a panic instead of an error.
+        let done = catch_unwind(AssertUnwindSafe(|| self.store.enter(op)));
+        let done = done.unwrap_or_else(|panic| Done::Failed(self.store.damaged(&panicked(&panic))));
+        let depends = !self.store.group.is_empty();
+        self.group.push((done, then, depends));
+    }
+
+    /// Commits the group and tells its results.
+    fn finish(&mut self) {
+        if self.group.is_empty() {
+            return;
+        }
+        let committed = catch_unwind(AssertUnwindSafe(|| self.store.commit()));
+        let committed =
+            committed.unwrap_or_else(|panic| Err(self.store.damaged(&panicked(&panic))));
+        let results = std::mem::take(&mut self.group).into_iter();
+        let results = results.map(|(done, then, depends)| match &committed {
+            Err(error) if depends => (Done::Failed(error.clone()), then),
+            Ok(()) | Err(_) => (done, then),
+        });
+        (self.deliver)(results.collect());
+    }
+}

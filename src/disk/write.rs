@@ -1,0 +1,306 @@
+//! What is written to a store on disk: all of it goes into the present group, and nothing is written before
+//! all that could fail has been tried.
+
+use bytes::Bytes;
+
+use super::engine::{DiskStore, Staged, setting_name};
+use super::layout::{Head, Place, Stored, head_name, piece_name};
+use super::read::{Bad, share};
+use crate::keyspace::Span;
+use crate::record::{Body, Guard, Key, Record, Stamp, Summary, Version};
+use crate::store::{Done, Setting, StoreError, is_whole};
+
+/// So many records are dropped in one group.
+const DISCARD_RECORDS: usize = 1_000;
+
+impl DiskStore {
+    /// A merge that fences and floors may refuse: with what is held instead.
+    pub(super) fn guarded(&mut self, record: Record, guard: Guard) -> Result<Done, StoreError> {
+        let old = self.head(&head_name(&record.key))?;
+        let own = old.map(|head| head.summary).unwrap_or_default();
+        if guard.admits(&own, &record.cells.summary()) {
+            self.merge(record).map(Done::Held)
+        } else {
+            Ok(Done::Below(own))
+        }
+    }
+
+    /// Drops what the floor lets go, of at most so many records; how many, and whether there are more.
+    pub(super) fn collect(
+        &mut self,
+        span: Span,
+        floor: Stamp,
+        max_records: usize,
+    ) -> Result<Done, StoreError> {
+        self.may_write(None)?;
+        self.tables()?;
+        let goes = |head: &Head| head.summary.collected(floor) != head.summary;
+        let heads = self.mortal(self.tables.as_ref(), span);
+        let heads = heads.filter(|head| !matches!(head, Ok(head) if !goes(head)));
+        let heads: Result<Vec<Head>, Bad> = heads.take(max_records.saturating_add(1)).collect();
+        let mut heads = heads.map_err(|bad| self.bad(bad))?;
+        let more = heads.len() > max_records;
+        heads.truncate(max_records);
+        for old in &heads {
+            let summary = old.summary.collected(floor);
+            let kept = summary.value.is_some();
+            if !kept {
+                self.remove_pieces(Some(old));
+            }
+            let new = (summary != Summary::default()).then(|| Head {
+                key: old.key.clone(),
+                summary,
+                body: old.body.clone().filter(|_| kept),
+            });
+            self.put_head(head_name(&old.key), Some(old), new);
+        }
+        Ok(Done::Collected(heads.len() as u64, more))
+    }
+
+    pub(super) fn merge(&mut self, record: Record) -> Result<Summary, StoreError> {
+        let Record { key, cells } = record;
+        let name = head_name(&key);
+        let old = self.head(&name)?;
+        let before = old.as_ref().map(|head| head.summary).unwrap_or_default();
+        let theirs = cells.summary();
+        let newer = theirs.value > before.value;
+        if let Some(version) = theirs.value.filter(|_| !newer) {
+            self.unstage((key.clone(), version))?;
+        }
+        if before.covers(&theirs) {
+            return Ok(before);
+        }
+        let mut summary = before;
+        summary.merge(theirs);
+        let body = if newer {
+            let body = cells.value.and_then(|cell| cell.body);
+            self.check_room(&key, old.as_ref(), theirs.value, body.as_ref())?;
+            body.map(|body| self.put_body(&key, theirs.value, body))
+        } else {
+            self.may_write(None)?;
+            old.as_ref().and_then(|head| head.body.clone())
+        };
+        if newer {
+            self.remove_pieces(old.as_ref());
+        }
+        let head = Head { key, summary, body };
+        self.put_head(name, old.as_ref(), Some(head));
+        Ok(summary)
+    }
+
+    /// Whether a value may be stored: it is whole, or its pieces are put by; and there is room for it.
+    fn check_room(
+        &mut self,
+        key: &Key,
+        old: Option<&Head>,
+        version: Option<Version>,
+        body: Option<&Body>,
+    ) -> Result<(), StoreError> {
+        let Some(body) = body else {
+            return self.may_write(None);
+        };
+        let place = version.map(|version| (key.clone(), version));
+        let staged = place.and_then(|place| self.staged.get(&place));
+        if !is_whole(body) && !staged.is_some_and(|staged| staged.is_whole(body)) {
+            let here: u64 = body.pieces.iter().map(|piece| piece.len() as u64).sum();
+            let staged: u64 = staged.map_or(0, |staged| staged.pieces.values().sum());
+            return Err(StoreError::Bare {
+                have: here + staged,
+                len: body.len,
+            });
+        }
+        let usage = self.runs.usage().bytes;
+        let used = usage - old.map_or(0, Head::bytes) + key.bytes().len() as u64 + body.len;
+        if used > self.config.limit_bytes && used > usage {
+            return Err(StoreError::Full {
+                used: usage,
+                limit: self.config.limit_bytes,
+            });
+        }
+        self.may_write(Some(body.len))
+    }
+
+    fn put_body(&mut self, key: &Key, version: Option<Version>, body: Body) -> Stored {
+        let place = if !is_whole(&body) {
+            self.use_staged(key, version)
+        } else if body.len <= super::layout::INLINE_BYTES {
+            Place::Inline(Bytes::copy_from_slice(&body.to_bytes()))
+        } else {
+            let number = self.draw_number();
+            for (index, piece) in (0u32..).zip(body.pieces) {
+                self.put_piece(number, index, piece);
+            }
+            Place::Apart(number)
+        };
+        Stored {
+            len: body.len,
+            content_type: body.content_type,
+            place,
+        }
+    }
+
+    /// The pieces put by become the value's.
+    fn use_staged(&mut self, key: &Key, version: Option<Version>) -> Place {
+        let place = version.map(|version| (key.clone(), version));
+        let staged = place.and_then(|place| self.staged.remove(&place));
+        let number = staged.unwrap_or_default().number;
+        if let Some(tables) = &self.tables {
+            let batch = self.group.batch(tables);
+            batch.remove(&tables.staged, &number.to_be_bytes()[..]);
+        }
+        Place::Apart(number)
+    }
+
+    const fn draw_number(&mut self) -> u64 {
+        let number = self.next_number;
+        self.next_number += 1;
+        number
+    }
+
+    fn put_piece(&mut self, number: u64, index: u32, bytes: Bytes) {
+        self.group.grow(bytes.len());
+        self.group.wrote_piece();
+        if let Some(tables) = &self.tables {
+            let batch = self.group.batch(tables);
+            batch.insert(&tables.pieces, &piece_name(number, index)[..], bytes);
+        }
+    }
+
+    /// The pieces of a value that goes.
+    fn remove_pieces(&mut self, old: Option<&Head>) {
+        let body = old.and_then(|head| head.body.as_ref());
+        if let Some(body) = body
+            && let Some(number) = body.apart()
+            && let Some(tables) = &self.tables
+        {
+            let batch = self.group.batch(tables);
+            let count = u32::try_from(body.bare().piece_count()).unwrap_or(u32::MAX);
+            for index in 0..count {
+                batch.remove(&tables.pieces, &piece_name(number, index)[..]);
+            }
+        }
+    }
+
+    /// Instead of `old` there is now `new` under that name.
+    fn put_head(&mut self, name: Vec<u8>, old: Option<&Head>, new: Option<Head>) {
+        let Some(id) = old.or(new.as_ref()).map(|head| head.key.id()) else {
+            return;
+        };
+        let bytes = new.as_ref().map(Head::encode);
+        self.group
+            .grow(name.len() + bytes.as_ref().map_or(0, Vec::len));
+        if let Some(tables) = &self.tables {
+            let batch = self.group.batch(tables);
+            match bytes {
+                Some(bytes) => batch.insert(&tables.heads, name.clone(), bytes),
+                None => batch.remove(&tables.heads, name.clone()),
+            }
+        }
+        let share_of = |head: Option<&Head>| head.map(share);
+        self.runs.replace(id, share_of(old), share_of(new.as_ref()));
+        self.group.heads.insert(name, new);
+    }
+
+    pub(super) fn stage(
+        &mut self,
+        place: (Key, Version),
+        index: u32,
+        bytes: Bytes,
+    ) -> Result<(), StoreError> {
+        let staged = self
+            .staged
+            .values()
+            .flat_map(|staged| staged.pieces.values());
+        let used = self.runs.usage().bytes + staged.sum::<u64>();
+        let len = bytes.len() as u64;
+        if used.saturating_add(len) > self.config.limit_bytes {
+            let limit = self.config.limit_bytes;
+            return Err(StoreError::Full { used, limit });
+        }
+        self.may_write(Some(len))?;
+        if !self.staged.contains_key(&place) {
+            let number = self.draw_number();
+            let staged = Staged {
+                number,
+                ..Staged::default()
+            };
+            self.staged.insert(place.clone(), staged);
+            if let Some(tables) = &self.tables {
+                let batch = self.group.batch(tables);
+                batch.insert(&tables.staged, &number.to_be_bytes()[..], &[][..]);
+            }
+        }
+        let number = self.staged.get_mut(&place).map(|staged| {
+            staged.pieces.insert(index, len);
+            staged.number
+        });
+        if let Some(number) = number {
+            self.put_piece(number, index, bytes);
+        }
+        self.group.staged.push(place);
+        Ok(())
+    }
+
+    pub(super) fn unstage(&mut self, place: (Key, Version)) -> Result<(), StoreError> {
+        if !self.staged.contains_key(&place) {
+            return Ok(());
+        }
+        self.may_write(None)?;
+        if let Some(staged) = self.staged.remove(&place)
+            && let Some(tables) = &self.tables
+        {
+            let batch = self.group.batch(tables);
+            for index in staged.pieces.keys() {
+                batch.remove(&tables.pieces, &piece_name(staged.number, *index)[..]);
+            }
+            batch.remove(&tables.staged, &staged.number.to_be_bytes()[..]);
+        }
+        Ok(())
+    }
+
+    /// Drops what lies in these spans, group by group: if the disk refuses in between, a part has gone.
+    pub(super) fn discard(&mut self, spans: &[Span]) -> Result<u64, StoreError> {
+        self.may_write(None)?;
+        let mut gone = 0;
+        for span in spans {
+            let mut after: Option<Key> = None;
+            loop {
+                let heads = self.tables()?.walk(*span, after.as_ref());
+                let heads: Result<Vec<Head>, Bad> = heads.take(DISCARD_RECORDS).collect();
+                let heads = heads.map_err(|bad| self.bad(bad))?;
+                after = heads.last().map(|head| head.key.clone());
+                for head in &heads {
+                    self.remove_pieces(Some(head));
+                    self.put_head(head_name(&head.key), Some(head), None);
+                }
+                gone += heads.len() as u64;
+                self.commit()?;
+                if heads.len() < DISCARD_RECORDS {
+                    break;
+                }
+            }
+        }
+        Ok(gone)
+    }
+
+    pub(super) fn set(&mut self, name: Setting, value: Bytes) -> Result<(), StoreError> {
+        self.may_write(None)?;
+        if let Some(tables) = &self.tables {
+            let batch = self.group.batch(tables);
+            batch.insert(&tables.settings, setting_name(name), value.clone());
+        }
+        self.group.settings.push((name, value));
+        Ok(())
+    }
+}
+
+impl Staged {
+    /// Whether all pieces of that value are put by, each as long as it must be.
+    fn is_whole(&self, body: &Body) -> bool {
+        let wanted = (0u32..).zip(0..body.piece_count());
+        self.pieces.len() as u64 == body.piece_count()
+            && wanted
+                .map(|(index, place)| (index, body.piece_len(place)))
+                .eq(self.pieces.iter().map(|(index, len)| (*index, *len)))
+    }
+}
