@@ -19,7 +19,9 @@ use roundelay::message::{
     Road, Want,
 };
 use roundelay::placement::HostId;
-use roundelay::record::{Body, Cells, Key, Record, Stamp, Summary, ValueCell, Version, WallMs};
+use roundelay::record::{
+    Body, Cells, Key, Mark, Record, Stamp, Summary, ValueCell, Version, WallMs,
+};
 use roundelay::ring::Direction;
 use roundelay::roster::RosterVersion;
 use roundelay::wire::{decode, encode};
@@ -133,6 +135,7 @@ fn messages() -> Vec<(&'static str, Message)> {
             KeepMessage::Answer {
                 req,
                 at,
+                mark: Mark::NONE,
                 result: Ok(Answered::Versions(versions)),
             },
         ),
@@ -141,6 +144,7 @@ fn messages() -> Vec<(&'static str, Message)> {
             KeepMessage::Answer {
                 req,
                 at,
+                mark: Mark::NONE,
                 result: Ok(Answered::Cells(cells)),
             },
         ),

@@ -77,6 +77,7 @@ impl Keeper {
         };
         tell.extend(from);
         let version = roster.version;
+        self.clear_for(cx, &roster);
         self.store(
             cx,
             Op::Set(Setting::Roster, roster.encode()),
@@ -149,6 +150,7 @@ impl Keeper {
         before: Option<&Roster>,
         roster: &Arc<Roster>,
     ) {
+        self.forget_round();
         self.begin_move(cx, before, roster);
         self.begin_drive(cx, roster);
         self.note_loss(cx, roster);
@@ -193,6 +195,9 @@ impl Keeper {
                 let first = period.mul_f64(self.rng.random_range(0.0..1.0));
                 self.timers.set(wake, now + whole_ms(first));
             }
+        }
+        if !self.config.collect.is_zero() {
+            self.timers.set(Wake::Collect, now + self.config.collect);
         }
     }
 

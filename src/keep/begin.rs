@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::message::{Consistency, Failure, KeyOp, Options, Outcome, ReqId, Ticket};
 use crate::placement::HostId;
-use crate::record::{Body, Key, MAX_MEDIA_TYPE_BYTES, Now, Summary};
+use crate::record::{Body, Key, MAX_MEDIA_TYPE_BYTES, Mark, Now, Summary};
 use crate::roster::{Groups, RosterVersion};
 
 use super::open::{Caller, Open, Phase};
@@ -86,6 +86,7 @@ impl Keeper {
             tries: 0,
             phase: Phase::ask(),
             existed: false,
+            mark: Mark::NONE,
         };
         self.open.insert(req, Box::new(open));
         self.restart(cx, req);
@@ -151,16 +152,28 @@ impl Keeper {
                 back: false,
                 acked,
                 refused,
+                unsure,
                 ..
             } => {
                 acked.clear();
                 refused.clear();
+                *unsure = true;
             }
             Phase::Ask { .. } | Phase::Fetch { .. } | Phase::Write { back: true, .. } => {
                 open.phase = Phase::ask()
             }
         }
         self.proceed(cx, req);
+    }
+
+    /// A replica refused what a read wrote back, for its floor has risen past it: the read asks again, a
+    /// little later. Its version is never stamped anew.
+    pub(super) fn start_over(&mut self, cx: &mut Context<'_>, req: ReqId) {
+        if let Some(open) = self.open.get_mut(&req) {
+            open.phase = Phase::ask();
+            open.tries = open.tries.saturating_add(1);
+            self.arm(cx, req);
+        }
     }
 
     /// A new roster: every request that still matters starts again under it.

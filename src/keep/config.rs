@@ -21,6 +21,13 @@ pub struct KeepConfig {
     pub gossip: Duration,
     /// How often a host compares one of its spans with another replica's. Zero: never.
     pub repair: Duration,
+    /// How often a host looks whether anything it is the first replica of can be collected. Zero: never.
+    pub collect: Duration,
+    /// What was deleted is collected at the earliest this long after, and never sooner than after twice
+    /// [`KeepConfig::max_drift`].
+    pub collect_age: Duration,
+    /// At most so many records are dropped in one operation of the store; the rest follows in further ones.
+    pub collect_records: usize,
     /// How often whoever drives a move asks how far it is.
     pub drive: Duration,
     /// A source silent for this long is passed over for another one while a span moves.
@@ -74,6 +81,9 @@ impl Default for KeepConfig {
             hint_retry: Duration::from_secs(5),
             gossip: Duration::from_secs(1),
             repair: Duration::from_secs(10),
+            collect: Duration::from_secs(5),
+            collect_age: Duration::from_secs(60),
+            collect_records: 4_096,
             drive: Duration::from_millis(500),
             source_patience: Duration::from_secs(3),
             give_up: Duration::from_secs(30),

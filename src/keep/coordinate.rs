@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::message::{Answered, KeepMessage, Refusal};
 use crate::message::{ReqId, Road, Want};
 use crate::placement::HostId;
-use crate::record::{Record, Summary, Time};
+use crate::record::{Mark, Record, Summary, Time};
 use crate::roster::RosterVersion;
 
 use super::open::{Open, Phase, greatest};
@@ -48,8 +48,8 @@ impl Keeper {
         &mut self,
         cx: &mut Context<'_>,
         from: HostId,
-        req: ReqId,
-        at: RosterVersion,
+        (req, at): (ReqId, RosterVersion),
+        mark: Mark,
         result: Result<Answered, Refusal>,
     ) {
         if self.repair.wants(req) {
@@ -62,6 +62,7 @@ impl Keeper {
             Ok(answered) => answered,
             Err(refusal) => return self.refused(cx, from, req, refusal),
         };
+        open.mark = open.mark.max(mark);
         let Phase::Ask { said, cells } = &mut open.phase else {
             return;
         };
@@ -124,17 +125,43 @@ impl Keeper {
                     self.relocate.push(req);
                 }
             }
-            Refusal::Store(why) => {
-                if let Some(Open {
-                    phase: Phase::Write { refused, .. },
-                    ..
-                }) = self.open.get_mut(&req).map(Box::as_mut)
-                    && !refused.iter().any(|(host, _)| *host == from)
-                {
-                    refused.push((from, why));
-                    self.advance(cx, req);
+            Refusal::Store(why) => self.not_stored(cx, from, req, why, false),
+            Refusal::Below => {
+                let phase = self.open.get(&req).map(|open| &open.phase);
+                if let Some(Phase::Write { back: true, .. }) = phase {
+                    return self.start_over(cx, req);
                 }
+                let why = "what it would undo may have been collected";
+                self.not_stored(cx, from, req, why.into(), true)
             }
+            // It will be whole, and is asked again.
+            Refusal::Incomplete => {}
+        }
+    }
+
+    /// A replica did not take a write; `unsure`: it may have had it, though.
+    fn not_stored(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: HostId,
+        req: ReqId,
+        why: String,
+        unsure: bool,
+    ) {
+        if let Some(Open {
+            phase:
+                Phase::Write {
+                    refused,
+                    unsure: so_far,
+                    ..
+                },
+            ..
+        }) = self.open.get_mut(&req).map(Box::as_mut)
+            && !refused.iter().any(|(host, _)| *host == from)
+        {
+            *so_far |= unsure;
+            refused.push((from, why));
+            self.advance(cx, req);
         }
     }
 

@@ -23,6 +23,8 @@ impl Keeper {
             Wake::Repair => self.repair_due(cx),
             Wake::Suspect => self.suspect_due(cx),
             Wake::Drain => self.drain_due(cx),
+            Wake::Collect => self.collect_due(cx),
+            Wake::Round => self.round_due(cx),
         }
     }
 
@@ -53,14 +55,20 @@ impl Keeper {
                 at,
                 span,
                 parts,
-            } => self.digest_asked(cx, (from, req, at), span, parts),
+                marks,
+            } => self.digest_asked(cx, (from, req, at), (span, parts), &marks),
             KeepMessage::ListAsk {
                 req,
                 at,
                 span,
                 after,
             } => self.list_asked(cx, (from, req, at), span, after),
-            KeepMessage::Answer { req, at, result } => self.answered(cx, from, req, at, result),
+            KeepMessage::Answer {
+                req,
+                at,
+                mark,
+                result,
+            } => self.answered(cx, from, (req, at), mark, result),
             KeepMessage::Wrote { req, at, result } => self.wrote(cx, from, req, at, result),
             KeepMessage::AskPiece {
                 req,
@@ -99,11 +107,23 @@ impl Keeper {
             KeepMessage::Chunk { req, at, result } => self.chunk(cx, from, req, at, result),
             KeepMessage::MoveAsk { at } => self.move_asked(cx, from, at),
             KeepMessage::MoveIs { at, progress } => self.move_is(cx, from, at, progress),
-            KeepMessage::DigestsAre { req, result } => self.digests_are(cx, req, result),
+            KeepMessage::DigestsAre { req, marks, result } => {
+                self.digests_are(cx, req, &marks, result);
+            }
             KeepMessage::ListIs { req, result } => self.list_is(cx, req, result),
             KeepMessage::SuspectAsk { at, host } => self.suspect_asked(cx, from, at, host),
             KeepMessage::SuspectIs { at, host } => self.suspect_is(cx, from, at, host),
             KeepMessage::Health { well } => self.health_is(cx.now.at, from, well),
+            KeepMessage::MarksAsk { at } => self.marks_asked(cx, from, at),
+            KeepMessage::MarksAre { at, result } => self.marks_are(cx, from, at, result),
+            KeepMessage::RoundAsk {
+                req,
+                at,
+                span,
+                upto,
+                step,
+            } => self.round_asked(cx, (from, req, at), (span, upto), step),
+            KeepMessage::RoundIs { req, at: _, result } => self.round_is(cx, from, req, result),
         }
     }
 
@@ -117,7 +137,13 @@ impl Keeper {
             self.not_adopted(cx, *version);
             true
         } else {
-            matches!(next, Next::Promised { .. } | Next::Accepted { .. })
+            matches!(
+                next,
+                Next::Promised { .. }
+                    | Next::Accepted { .. }
+                    | Next::Learned { .. }
+                    | Next::Marked { .. }
+            )
         }
     }
 
@@ -130,8 +156,8 @@ impl Keeper {
         }
         match next {
             Next::Nothing => {}
-            Next::Answer { to, req, at } => self.stored_answer(cx, done, (to, req, at)),
-            Next::Wrote { to, req, at } => self.stored_wrote(cx, done, (to, req, at)),
+            Next::Answer { to, req, at, id } => self.stored_answer(cx, done, (to, req, at), id),
+            Next::Wrote { to, req, at, .. } => self.stored_wrote(cx, done, (to, req, at)),
             Next::Piece {
                 to,
                 req,
@@ -140,7 +166,7 @@ impl Keeper {
             } => self.stored_piece(cx, done, (to, req), version, index),
             Next::Staged(own) => self.staged(cx, done, own),
             Next::Chunk { to, req, at } => self.stored_chunk(cx, done, (to, req, at)),
-            Next::Digests { to, req } => self.stored_digests(cx, done, (to, req)),
+            Next::Digests { to, req, span } => self.stored_digests(cx, done, (to, req), span),
             Next::List { to, req } => self.stored_list(cx, done, (to, req)),
             Next::Life => self.life_is_durable(cx),
             Next::Adopted(version) => self.adopted(cx, version),
@@ -164,7 +190,12 @@ impl Keeper {
             } => self.moved_record(cx, &done, at, (task, from, req)),
             Next::OwnDigests(req) => self.own_digests(cx, done, req),
             Next::OwnList(req) => self.own_list(cx, done, req),
-            Next::Send { to, req, key } => self.send_own(cx, done, (to, req), key),
+            Next::Send { to, req, at, key } => self.send_own(cx, done, (to, req, at), key),
+            Next::Healed { req, .. } => self.stored_healed(cx, &done, req),
+            Next::Learned { at, from } => self.learned(cx, at, from),
+            Next::Marked { to, req, at } => self.answer_round(cx, to, (req, at), Ok(())),
+            Next::Counted(at, upto) => self.counted(cx, done, (at, upto)),
+            Next::Collected(span, floor) => self.collected(cx, &done, (span, floor)),
         }
     }
 }
@@ -178,5 +209,7 @@ const fn asks_for_data(message: &KeepMessage) -> bool {
             | KeepMessage::Pull { .. }
             | KeepMessage::DigestAsk { .. }
             | KeepMessage::ListAsk { .. }
+            | KeepMessage::MarksAsk { .. }
+            | KeepMessage::RoundAsk { .. }
     )
 }

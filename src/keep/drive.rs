@@ -216,7 +216,12 @@ impl Keeper {
             return;
         }
         self.drain_heard(cx, from, progress.is_complete());
-        self.drive.reports.insert(from, (cx.now.at, progress));
+        // A host whose store stays full gets no further: it counts like one that is silent since.
+        let full_since =
+            |(at, before): &(Time, MoveProgress)| (before.full && progress.full).then_some(*at);
+        let heard = self.drive.reports.get(&from).and_then(full_since);
+        let heard = heard.unwrap_or(cx.now.at);
+        self.drive.reports.insert(from, (heard, progress));
         let Some(roster) = self.roster.clone() else {
             return;
         };
@@ -291,6 +296,7 @@ impl Keeper {
         }
         self.drive.sweep = false;
         if !spans.is_empty() {
+            self.forget_marks(cx, &spans);
             self.store(cx, Op::Discard(spans), Next::Nothing);
         }
     }

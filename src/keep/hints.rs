@@ -180,10 +180,11 @@ impl Keeper {
                     self.send_hints(cx, host);
                 }
             }
-            Err(Refusal::NotMine) => self.hints.remove(host, &key),
+            // What it says is known there, or was collected.
+            Err(Refusal::NotMine | Refusal::Below) => self.hints.remove(host, &key),
             Err(Refusal::Behind(theirs)) => self.offer_roster(cx, from, theirs),
             Err(Refusal::Ahead(roster)) => self.roster_is(cx, Some(from), roster),
-            Err(Refusal::Store(_)) => {}
+            Err(Refusal::Store(_) | Refusal::Incomplete) => {}
         }
     }
 }

@@ -15,7 +15,8 @@
 //! drive                somebody sees to it that a move ends
 //! suspect, drain       who was silent for long goes; who may stop for a while, and who is lost for good
 //! health               whether the own store keeps up
-//! repair               replicas compare their spans by digests and heal what differs
+//! repair, heal         replicas compare their spans by digests and heal what differs (`compare` answers)
+//! collect, marks       what was deleted is dropped everywhere, and nothing older comes in (`round` answers)
 //! ```
 //!
 //! A put by h1 on a ring whose replicas for the key are h2, h3 and h4:
@@ -38,16 +39,20 @@ mod accept;
 mod adopt;
 mod agree;
 mod begin;
+mod collect;
+mod compare;
 mod config;
 mod coordinate;
 mod dispatch;
 mod drain;
 mod drift;
 mod drive;
+mod heal;
 mod health;
 mod hints;
 mod join;
 mod life;
+mod marks;
 mod moving;
 mod open;
 mod outcome;
@@ -55,6 +60,7 @@ mod pieces;
 mod read;
 mod repair;
 mod replicate;
+mod round;
 mod stamp;
 mod suspect;
 mod task;
@@ -74,12 +80,13 @@ use crate::message::{
     Effects, Envelope, Event, KeepMessage, Message, Reply, ReqId, Status, Ticket,
 };
 use crate::placement::HostId;
-use crate::record::{Clock, Now, Stamp, Time};
+use crate::record::{Clock, Marks, Now, Stamp, Time};
 use crate::roster::{Roster, RosterVersion};
 use crate::store::{Done, Op, Setting};
 
 use adopt::Adopting;
 use agree::Agree;
+use collect::Collect;
 use drain::Draining;
 use drift::Drift;
 use drive::Drive;
@@ -149,6 +156,10 @@ pub struct Keeper {
     drift: Drift,
     /// Whether spans of ours may still lack what others hold since an earlier move: on disk, too.
     late: bool,
+    /// Whether, being late, it still lacks the marks of those who held its spans before: on disk, too.
+    closed: bool,
+    /// Its fences and floors: on disk, or on their way there.
+    marks: Marks,
 
     // What few messages are about lies elsewhere, so that the rest is together: a large ring has thousands
     // of keepers, and each message finds another one cold.
@@ -163,6 +174,7 @@ pub struct Keeper {
     repair: Box<Repair>,
     suspect: Box<Suspect>,
     draining: Option<Draining>,
+    collect: Box<Collect>,
 }
 
 impl Keeper {
@@ -197,6 +209,10 @@ impl Keeper {
             drive: Box::default(),
             mover: Box::default(),
             late: settings(Setting::Move).is_some_and(|said| !said.is_empty()),
+            closed: settings(Setting::Move).is_some_and(|said| said == moving::CLOSED),
+            marks: settings(Setting::Marks)
+                .and_then(|bytes| Marks::decode(&bytes))
+                .unwrap_or_default(),
             drift: Drift::default(),
             open: BTreeMap::new(),
             many: BTreeMap::new(),
@@ -211,6 +227,7 @@ impl Keeper {
             suspect: Box::default(),
             draining: None,
             health: Health::default(),
+            collect: Box::default(),
             loopback: VecDeque::new(),
             parked: Vec::new(),
         }
@@ -220,6 +237,7 @@ impl Keeper {
     pub fn start(&mut self, cx: &mut Context<'_>) {
         self.reserve(cx, None);
         self.begin_periods(cx.now.at);
+        self.collect_again(cx);
         if let Some(roster) = self.roster.clone() {
             self.sweep_later(Some(&roster));
             self.live_by(cx, None, &roster);
@@ -324,6 +342,9 @@ impl Keeper {
             down: self.down.keys().copied().collect(),
             unwell: self.health.unwell,
             removal_waits: self.suspect.waits.clone(),
+            mortal: self.collect.mortal,
+            collecting_waits_for: self.collect.waits_for,
+            marks: self.least_marks(),
         }
     }
 

@@ -21,13 +21,16 @@ use crate::keyspace::Span;
 use crate::message::{Event, KeepMessage, Refusal, ReqId};
 use crate::placement::{HostId, Piece, pieces};
 use crate::record::Record;
-use crate::roster::{Roster, RosterVersion, same_hosts};
-use crate::store::{Done, Op, Setting};
+use crate::roster::{Membership, Roster, RosterVersion, same_hosts};
+use crate::store::{Done, Op, Setting, StoreError};
 
 use super::task::{Mover, Source, Task};
 use super::then::Next;
 use super::timers::Wake;
 use super::{Context, Keeper};
+
+/// What the disk says of a late host that still lacks marks.
+pub(super) const CLOSED: &[u8] = b"late and closed";
 
 impl Keeper {
     /// A roster was adopted: begin its move, finish the last one, or forget it.
@@ -44,52 +47,87 @@ impl Keeper {
                 .tasks
                 .iter()
                 .all(|task| roster.new().holders(task.piece.span.to) == task.piece.new);
-        let tasks: Vec<Task> = if roster.is_moving() {
-            roster
-                .moves()
-                .into_iter()
-                .filter(|piece| piece.new.contains(&self.me))
-                .map(Task::new)
-                .collect()
+        let tasks = if roster.is_moving() {
+            self.moving_tasks(roster)
         } else if self.late {
             let spans = roster.spans_of(self.me).into_iter();
-            spans.map(|span| Task::new(held(roster, span))).collect()
+            let whole = |span| Task::new(held(roster.new(), span));
+            spans
+                .map(|span| whole(span).with_marks(self.me, self.closed))
+                .collect()
         } else if went_on {
-            before
-                .tasks
-                .into_iter()
-                .filter(|task| !task.complete)
-                .map(|task| Task::new(later(task.piece)))
-                .collect()
+            let unfinished = before.tasks.into_iter().filter(|task| !task.complete);
+            let later = |task: Task| {
+                let newcomer = task.is_closed();
+                Task::new(later(task.piece)).with_marks(self.me, newcomer)
+            };
+            unfinished.map(later).collect()
         } else if let Some(lived_by) = lived_by.filter(|_| !followed) {
-            slept_through(lived_by, roster)
-                .filter(|piece| piece.new.contains(&self.me))
-                .map(|piece| Task::new(later(piece)))
-                .collect()
+            let missed = slept_through(lived_by, roster);
+            let mine = missed.filter(|piece| piece.new.contains(&self.me));
+            let later = |piece: Piece| {
+                let newcomer = !piece.old.contains(&self.me);
+                Task::new(later(piece)).with_marks(self.me, newcomer)
+            };
+            mine.map(later).collect()
         } else {
             Vec::new()
         };
         let slept = lived_by.is_some() && !followed;
+        let closed = tasks.iter().any(Task::is_closed);
         if !self.late && (slept || !roster.is_moving()) && !tasks.is_empty() {
-            self.set_late(cx, true);
+            self.set_late(cx, true, closed);
         }
         *self.mover = Mover {
             at: roster.version,
             tasks,
+            closed,
             ..Mover::default()
         };
         self.pump(cx);
     }
 
-    /// Notes on disk whether something of an earlier move is still to be merged here: neither a restart nor
-    /// the next move may make this host forget it.
-    fn set_late(&mut self, cx: &mut Context<'_>, late: bool) {
-        self.late = late;
-        let said = if late {
-            Bytes::from_static(b"late")
-        } else {
-            Bytes::new()
+    /// What has to be merged here while a roster moves.
+    fn moving_tasks(&self, roster: &Roster) -> Vec<Task> {
+        let moves = roster.moves().into_iter();
+        let mine = moves.filter(|piece| piece.new.contains(&self.me));
+        let task = |piece: Piece| {
+            let newcomer = self.closed || !piece.old.contains(&self.me);
+            Task::new(piece).with_marks(self.me, newcomer)
         };
+        let mut tasks: Vec<Task> = mine.map(task).collect();
+        if self.late && self.closed {
+            // Spans that stay where they are: still not ours to write to.
+            let old = roster.old();
+            let tokens = old.placement.tokens();
+            let ours = tokens.filter(|token| old.holds(self.me, token.id));
+            let spans = ours.filter_map(|token| old.placement.span_of(token.id));
+            tasks.extend(spans.map(|span| Task::new(held(old, span)).with_marks(self.me, true)));
+        }
+        tasks
+    }
+
+    /// What lies here of spans to which a Moving roster brings us is of an earlier life, and may be older than
+    /// what the others have collected: it goes before that roster is adopted.
+    pub(super) fn clear_for(&mut self, cx: &mut Context<'_>, roster: &Roster) {
+        let moves = roster.moves().into_iter();
+        let new = moves.filter(|p| p.new.contains(&self.me) && !p.old.contains(&self.me));
+        let spans: Vec<Span> = new.map(|piece| piece.span).collect();
+        if !spans.is_empty() {
+            self.store(cx, Op::Discard(spans), Next::Nothing);
+        }
+    }
+
+    /// Notes on disk whether something of an earlier move is still to be merged here, and whether marks are
+    /// missing, too: neither a restart nor the next move may make this host forget it.
+    pub(super) fn set_late(&mut self, cx: &mut Context<'_>, late: bool, closed: bool) {
+        (self.late, self.closed) = (late, closed);
+        let said = match (late, closed) {
+            (true, true) => CLOSED,
+            (true, false) => b"late",
+            (false, _) => b"",
+        };
+        let said = Bytes::from_static(said);
         self.store(cx, Op::Set(Setting::Move, said), Next::Nothing);
     }
 
@@ -113,7 +151,8 @@ impl Keeper {
     }
 
     /// Keeps the window of pulls full and marks what is complete.
-    fn pump(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn pump(&mut self, cx: &mut Context<'_>) {
+        self.ask_marks(cx);
         let mut waiting = None;
         for index in 0..self.mover.tasks.len() {
             let Some(task) = self
@@ -126,7 +165,9 @@ impl Keeper {
             };
             let needed = task.needed(self.me);
             if task.done.len() >= needed {
-                self.complete(index);
+                if !task.is_unmarked() {
+                    self.complete(index);
+                }
                 continue;
             }
             self.ask_sources(cx, index, needed);
@@ -193,7 +234,10 @@ impl Keeper {
                 .as_ref()
                 .is_some_and(|roster| !roster.is_moving());
             if settled && self.late {
-                self.set_late(cx, false);
+                self.set_late(cx, false, false);
+            }
+            if self.roster.is_some() {
+                self.collect_again(cx);
             }
             self.timers.clear(Wake::Mover);
             let (version, records) = (self.mover.at, self.mover.records);
@@ -217,6 +261,8 @@ impl Keeper {
             merging: 0,
             more: None,
             failed: false,
+            full: false,
+            before: None,
         };
         if let Some(task) = self.mover.tasks.get_mut(index) {
             task.active.insert(host, source);
@@ -269,7 +315,9 @@ impl Keeper {
         match result {
             Err(Refusal::Behind(theirs)) => self.offer_roster(cx, from, theirs),
             Err(Refusal::Ahead(roster)) => self.roster_is(cx, Some(from), roster),
-            Err(Refusal::NotMine | Refusal::Store(_)) => self.pass_over(cx, index, host),
+            Err(Refusal::NotMine | Refusal::Store(_) | Refusal::Below | Refusal::Incomplete) => {
+                self.pass_over(cx, index, host);
+            }
             Ok((records, more)) if at == self.mover.at => {
                 self.merge_chunk(cx, (index, host), req, records, more)
             }
@@ -300,6 +348,7 @@ impl Keeper {
         source.since = cx.now.at;
         source.more = Some(more);
         source.merging = records.len();
+        source.before = source.after.clone();
         if let Some(last) = records.last() {
             source.after = Some(last.key.clone());
         }
@@ -336,7 +385,8 @@ impl Keeper {
         if at != self.mover.at {
             return;
         }
-        let failed = matches!(done, Done::Failed(_));
+        let full = matches!(done, Done::Failed(StoreError::Full { .. }));
+        let failed = matches!(done, Done::Failed(_)) && !full;
         // A source that was passed over and is asked again starts anew: what it sent before counts no more.
         let Some(source) = self
             .mover
@@ -349,6 +399,7 @@ impl Keeper {
         };
         source.merging = source.merging.saturating_sub(1);
         source.failed |= failed;
+        source.full |= full;
         source.since = cx.now.at;
         self.chunk_merged(cx, index, host);
     }
@@ -360,9 +411,7 @@ impl Keeper {
         at: RosterVersion,
         task: (usize, HostId, ReqId),
     ) {
-        let failed = Done::Failed(crate::store::StoreError::Device(
-            "a value did not arrive".into(),
-        ));
+        let failed = Done::Failed(StoreError::Device("a value did not arrive".into()));
         self.moved_record(cx, &failed, at, task);
     }
 
@@ -383,6 +432,12 @@ impl Keeper {
         if failed {
             return self.pass_over(cx, index, host);
         }
+        if source.full {
+            source.after = source.before.take();
+            source.more = None;
+            return self.say_full(cx);
+        }
+        self.mover.full_until = None;
         if more {
             source.more = None;
             return self.ask_chunk(cx, index, host);
@@ -392,6 +447,16 @@ impl Keeper {
         }
         task.done.push(host);
         self.pump(cx);
+    }
+
+    /// Our store has no room for a chunk. It is asked for again after a while, not at once: only a delete, or a
+    /// larger limit, makes room.
+    fn say_full(&mut self, cx: &mut Context<'_>) {
+        let until = cx.now.at + self.config.source_patience;
+        if self.mover.full_until.replace(until).is_none() {
+            let version = self.mover.at;
+            self.note(cx, Event::Full { version });
+        }
     }
 
     /// This source does not answer: another one, if there is one.
@@ -410,22 +475,38 @@ impl Keeper {
 
     /// Sources that are late are asked again, and passed over when their time is up.
     pub(super) fn mover_due(&mut self, cx: &mut Context<'_>) {
+        let full = |until| cx.now.at < until;
+        let waits = self.mover.full_until.is_some_and(full);
         let mut late = Vec::new();
-        for (index, task) in self.mover.tasks.iter().enumerate() {
+        for (index, task) in self.mover.tasks.iter_mut().enumerate() {
             let awaited = task
                 .active
-                .iter()
-                .filter(|(_, source)| source.more.is_none());
-            late.extend(awaited.map(|(host, source)| (index, *host, source.asked, source.since)));
+                .iter_mut()
+                .filter(|(_, source)| source.more.is_none() && !(source.full && waits));
+            late.extend(awaited.map(|(host, source)| {
+                let full = std::mem::take(&mut source.full);
+                (index, *host, (source.asked, source.since), full)
+            }));
         }
-        for (index, host, asked, since) in late {
-            if cx.now.at.since(since) >= self.config.source_patience {
+        for (index, host, (asked, since), full) in late {
+            if full {
+                self.ask_chunk_anew(cx, index, host);
+            } else if cx.now.at.since(since) >= self.config.source_patience {
                 self.pass_over(cx, index, host);
             } else if cx.now.at.since(asked) >= self.config.retry * 2 {
                 self.ask_chunk(cx, index, host);
             }
         }
         self.pump(cx);
+    }
+
+    /// Asks again for a chunk for which there was no room.
+    fn ask_chunk_anew(&mut self, cx: &mut Context<'_>, index: usize, host: HostId) {
+        let task = self.mover.tasks.get_mut(index);
+        if let Some(source) = task.and_then(|task| task.active.get_mut(&host)) {
+            source.since = cx.now.at;
+        }
+        self.ask_chunk(cx, index, host);
     }
 
     /// A source is reported down: no need to wait for its time to run out.
@@ -450,9 +531,9 @@ fn slept_through(lived_by: &Roster, roster: &Roster) -> impl Iterator<Item = Pie
         .filter(|piece| !same_hosts(&piece.old, &piece.new))
 }
 
-/// A span of a settled roster, to be merged from those who hold it.
-fn held(roster: &Roster, span: Span) -> Piece {
-    let holders = roster.new().holders(span.to);
+/// A span of a membership, to be merged from those who hold it.
+fn held(membership: &Membership, span: Span) -> Piece {
+    let holders = membership.holders(span.to);
     Piece {
         span,
         old: holders.clone(),

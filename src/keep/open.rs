@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::message::{Consistency, KeyOp, Ticket};
 use crate::placement::HostId;
-use crate::record::{Cells, Key, Record, Summary, Time};
+use crate::record::{Cells, Key, Mark, Record, Summary, Time};
 use crate::roster::{Groups, RosterVersion};
 
 /// Who is told the result of a request about one key.
@@ -47,6 +47,9 @@ pub(super) enum Phase {
         acked: Vec<HostId>,
         /// Whose store refused, and why.
         refused: Vec<(HostId, String)>,
+        /// Whether it may be stored somewhere although nobody confirms it now: it was sent under an earlier
+        /// roster, or lies below a fence, where it may have been stored and collected.
+        unsure: bool,
     },
 }
 
@@ -82,6 +85,8 @@ pub(super) struct Open {
     pub(super) phase: Phase,
     /// Whether the key was there before: what a delete reports.
     pub(super) existed: bool,
+    /// The greatest fence and floor that were told with the answers.
+    pub(super) mark: Mark,
 }
 
 impl Open {

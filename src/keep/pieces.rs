@@ -85,7 +85,8 @@ impl Keeper {
         next: Next,
     ) {
         if record.cells.is_whole() {
-            return self.store(cx, Op::Merge(record), next);
+            let op = self.merge_op(record, &next);
+            return self.store(cx, op, next);
         }
         let version = record.cells.summary().value;
         let known = self.pulls.under_way.values_mut().find(|pull| {
@@ -290,13 +291,18 @@ impl Keeper {
         };
         let mut used = false;
         for next in std::mem::take(&mut pull.next) {
-            if let Next::Wrote { to, req, at } = next
+            if let Next::Wrote { to, req, at, .. } = next
                 && self.outlived(at)
             {
                 self.too_late(cx, to, req, at);
+            } else if let Next::Healed { req, at } = next
+                && !self.repairs_at(at)
+            {
+                self.healed(cx, req, false);
             } else {
                 used = true;
-                self.store(cx, Op::Merge(pull.record.clone()), next);
+                let op = self.merge_op(pull.record.clone(), &next);
+                self.store(cx, op, next);
             }
         }
         if !used {
@@ -361,7 +367,9 @@ impl Keeper {
     }
 
     fn pull_failed(&mut self, cx: &mut Context<'_>, next: Next, why: &str) {
-        if let Next::Wrote { to, req, at } = next {
+        if let Next::Healed { req, .. } = next {
+            self.healed(cx, req, false);
+        } else if let Next::Wrote { to, req, at, .. } = next {
             self.send(
                 cx,
                 to,

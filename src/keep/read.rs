@@ -11,7 +11,7 @@
 
 use crate::message::{Consistency, Event, Expiry, Found, KeepMessage, KeyOp, Outcome, ReqId, Want};
 use crate::placement::HostId;
-use crate::record::{Body, Record, Summary, Time, Version};
+use crate::record::{Body, Cells, Record, Summary, Time, Version};
 
 use super::open::{Open, Phase, quorum};
 use super::{Context, Keeper};
@@ -34,6 +34,9 @@ impl Keeper {
         let Some(open) = self.open.get_mut(&req) else {
             return;
         };
+        if summary.collected(open.mark.floor) != summary {
+            return self.collected_already(cx, req);
+        }
         let Phase::Ask { said, cells } = &mut open.phase else {
             return;
         };
@@ -74,6 +77,25 @@ impl Keeper {
         self.fetch_next(cx, req);
     }
 
+    /// The newest that is held anywhere was deleted, or had expired, at or below a replica's floor. So every
+    /// replica has heard of it, and some have dropped it: there is nothing, and nothing to write back.
+    fn collected_already(&mut self, cx: &mut Context<'_>, req: ReqId) {
+        if let Some(open) = self.open.get_mut(&req) {
+            let record = Record {
+                key: open.key.clone(),
+                cells: Cells::default(),
+            };
+            open.phase = Phase::Write {
+                record,
+                back: true,
+                acked: Vec::new(),
+                refused: Vec::new(),
+                unsure: false,
+            };
+            self.read_confirmed(cx, req, None);
+        }
+    }
+
     /// The newest cells are here, whole: are they on a quorum? If not, write them back first.
     pub(super) fn confirm_read(&mut self, cx: &mut Context<'_>, req: ReqId) {
         let Some(open) = self.open.get_mut(&req) else {
@@ -102,6 +124,7 @@ impl Keeper {
             back: true,
             acked: holders,
             refused: Vec::new(),
+            unsure: false,
         };
         if sure {
             return self.confirmed(cx, req);

@@ -7,17 +7,18 @@
 //! h1 <-> h2  Ask what h2 has newer, Write what h1 has newer
 //! ```
 //!
-//! One comparison at a time, one span and one peer drawn at random each period, and only while the roster
-//! is settled and this host complete.
+//! One comparison at a time, one span and one peer drawn at random each period, and only between replicas
+//! that are whole, under one settled roster. Whoever has the lower fence or floor raises it first, and drops
+//! what that allows; otherwise one side would go on sending what the other has collected.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::RngExt;
 
 use crate::keyspace::{Id, Span};
-use crate::message::{Answered, Event, KeepMessage, Refusal, ReqId, Road, Want};
+use crate::message::{KeepMessage, Refusal, ReqId};
 use crate::placement::HostId;
-use crate::record::{Key, Record, Summary, Time};
+use crate::record::{Key, Marks, Summary, Time};
 use crate::roster::{Roster, RosterVersion};
 use crate::store::{Digest, Done, Op, cut};
 
@@ -48,6 +49,19 @@ struct Session {
     theirs: Option<Answer>,
 }
 
+/// A comparison that a round of collection waits for.
+#[derive(Debug)]
+pub(super) struct Pass {
+    pub(super) peer: HostId,
+    /// What was found to differ and is not durably equal yet.
+    pub(super) open: BTreeSet<ReqId>,
+    /// Whether all of the span was compared.
+    pub(super) compared: bool,
+    pub(super) failed: bool,
+    /// Whether anything came since this was last asked.
+    pub(super) moved: bool,
+}
+
 /// One side's answer to the present question.
 #[derive(Debug)]
 enum Answer {
@@ -60,16 +74,30 @@ enum Answer {
 #[derive(Debug, Default)]
 pub(super) struct Repair {
     session: Option<Session>,
-    /// Records asked of a peer.
-    fetching: BTreeMap<ReqId, (HostId, Key)>,
+    /// Records asked of a peer, and under which roster.
+    pub(super) fetching: BTreeMap<ReqId, (HostId, Key, RosterVersion)>,
     /// Records sent to a peer.
-    sending: BTreeMap<ReqId, Key>,
+    pub(super) sending: BTreeMap<ReqId, Key>,
+    pub(super) pass: Option<Pass>,
 }
 
 impl Repair {
     /// Whether an answer belongs to repair.
     pub(super) fn wants(&self, req: ReqId) -> bool {
         self.fetching.contains_key(&req)
+    }
+
+    /// The round is over: nothing waits for this comparison any more.
+    pub(super) fn end_pass(&mut self) {
+        if self.pass.take().is_some() {
+            self.session = None;
+        }
+    }
+
+    /// Whether the comparison of a round got on since this was last asked.
+    pub(super) fn take_moved(&mut self) -> bool {
+        let pass = self.pass.as_mut();
+        pass.is_some_and(|pass| std::mem::take(&mut pass.moved))
     }
 }
 
@@ -87,7 +115,8 @@ impl Keeper {
             .session
             .as_ref()
             .is_some_and(|session| !stuck(session))
-            || !self.mover.progress().is_complete()
+            || self.repair.pass.is_some()
+            || !self.is_whole()
         {
             return;
         }
@@ -96,6 +125,26 @@ impl Keeper {
         if let Some((span, peer)) = self.draw_span(&roster) {
             self.compare(cx, peer, roster.version, vec![span]);
         }
+    }
+
+    /// Compares a span for a round of collection, instead of what was being compared.
+    pub(super) fn begin_pass(
+        &mut self,
+        cx: &mut Context<'_>,
+        peer: HostId,
+        at: RosterVersion,
+        span: Span,
+    ) {
+        self.repair.fetching.clear();
+        self.repair.sending.clear();
+        self.repair.pass = Some(Pass {
+            peer,
+            open: BTreeSet::new(),
+            compared: false,
+            failed: false,
+            moved: false,
+        });
+        self.compare(cx, peer, at, vec![span]);
     }
 
     /// One of the spans this host holds, and another holder of it.
@@ -130,7 +179,7 @@ impl Keeper {
     ) {
         let Some(span) = todo.pop() else {
             self.repair.session = None;
-            return;
+            return self.compared(cx);
         };
         let req = self.draw_req();
         let since = cx.now.at;
@@ -153,6 +202,7 @@ impl Keeper {
                 at,
                 span,
                 parts: PARTS,
+                marks: self.marks.only(span),
             },
         );
         self.store(
@@ -178,12 +228,30 @@ impl Keeper {
         &mut self,
         cx: &mut Context<'_>,
         req: ReqId,
+        marks: &Marks,
         result: Result<Vec<Digest>, Refusal>,
     ) {
         match result {
+            Ok(_) if self.floors_rose(cx, req, marks) => {}
             Ok(digests) => self.said(cx, req, false, Answer::Digests(digests)),
             Err(refusal) => self.repair_refused(cx, req, refusal),
         }
+    }
+
+    /// The peer had the higher marks: ours are raised, and what we said of that span is out of date.
+    fn floors_rose(&mut self, cx: &mut Context<'_>, req: ReqId, theirs: &Marks) -> bool {
+        let session = self.repair.session.as_ref();
+        let Some(span) = session.filter(|s| s.req == req).map(|s| s.span) else {
+            return false;
+        };
+        if !self.marks_heard(cx, span, theirs) {
+            return false;
+        }
+        if let Some(mut session) = self.repair.session.take() {
+            session.todo.push(span);
+            self.compare(cx, session.peer, session.at, session.todo);
+        }
+        true
     }
 
     pub(super) fn list_is(
@@ -205,8 +273,9 @@ impl Keeper {
         match refusal {
             Refusal::Behind(theirs) => self.offer_roster(cx, session.peer, theirs),
             Refusal::Ahead(roster) => self.roster_is(cx, Some(session.peer), roster),
-            Refusal::NotMine | Refusal::Store(_) => {}
+            Refusal::NotMine | Refusal::Store(_) | Refusal::Below | Refusal::Incomplete => {}
         }
+        self.pass_failed(cx);
     }
 
     /// One side has answered; with both answers the comparison goes on.
@@ -219,6 +288,9 @@ impl Keeper {
         else {
             return;
         };
+        if let Some(pass) = self.repair.pass.as_mut() {
+            pass.moved = true;
+        }
         if own {
             session.mine = Some(answer);
         } else {
@@ -244,6 +316,7 @@ impl Keeper {
                     "{}: {peer} answered with a list to digests, or the other way round",
                     self.me
                 );
+                self.pass_failed(cx);
             }
         }
     }
@@ -312,119 +385,12 @@ impl Keeper {
             mine.retain(|(key, _)| place(key) <= *reached);
             theirs.retain(|(key, _)| place(key) <= *reached);
         }
-        self.heal_listed(cx, &session, mine, theirs);
+        self.heal_listed(cx, (session.peer, session.at), mine, theirs);
         session.after = reached.map(|(_, key)| key);
         if session.after.is_some() {
             self.list(cx, session)
         } else {
             self.compare(cx, session.peer, session.at, session.todo)
-        }
-    }
-
-    fn heal_listed(
-        &mut self,
-        cx: &mut Context<'_>,
-        session: &Session,
-        mine: Vec<(Key, Summary)>,
-        theirs: Vec<(Key, Summary)>,
-    ) {
-        let mut sides: BTreeMap<Key, (Summary, Summary)> = BTreeMap::new();
-        for (key, summary) in mine {
-            sides.entry(key).or_default().0 = summary;
-        }
-        for (key, summary) in theirs {
-            sides.entry(key).or_default().1 = summary;
-        }
-        for (key, (mine, theirs)) in sides {
-            if !mine.covers(&theirs) {
-                let req = self.draw_req();
-                self.repair
-                    .fetching
-                    .insert(req, (session.peer, key.clone()));
-                let message = KeepMessage::Ask {
-                    req,
-                    at: session.at,
-                    key: key.clone(),
-                    want: Want::Value,
-                };
-                self.send(cx, session.peer, message);
-            }
-            if !theirs.covers(&mine) {
-                let req = self.draw_req();
-                self.store(
-                    cx,
-                    Op::Get(key.clone()),
-                    Next::Send {
-                        to: session.peer,
-                        req,
-                        key,
-                    },
-                );
-            }
-        }
-    }
-
-    pub(super) fn repair_answered(
-        &mut self,
-        cx: &mut Context<'_>,
-        req: ReqId,
-        result: Result<Answered, Refusal>,
-    ) {
-        let Some((peer, key)) = self.repair.fetching.remove(&req) else {
-            return;
-        };
-        if let Ok(Answered::Cells(cells)) = result {
-            let host = self.me;
-            self.note(
-                cx,
-                Event::Repaired {
-                    key: key.clone(),
-                    host,
-                },
-            );
-            self.keep(cx, peer, req, Record { key, cells }, Next::Nothing);
-        }
-    }
-
-    pub(super) fn send_own(
-        &mut self,
-        cx: &mut Context<'_>,
-        done: Done,
-        (to, req): (HostId, ReqId),
-        key: Key,
-    ) {
-        if let Done::Cells(Some(cells)) = done {
-            self.repair.sending.insert(req, key.clone());
-            let record = Record {
-                key,
-                cells: cells.for_travel(),
-            };
-            let at = self.version();
-            self.send(
-                cx,
-                to,
-                KeepMessage::Write {
-                    req,
-                    at,
-                    record,
-                    road: Road::Repair,
-                },
-            );
-        }
-    }
-
-    /// A confirmation that belongs neither to a request nor to a hint.
-    pub(super) fn repair_wrote(
-        &mut self,
-        cx: &mut Context<'_>,
-        from: HostId,
-        req: ReqId,
-        result: Result<Summary, Refusal>,
-    ) {
-        if let Some(key) = self.repair.sending.remove(&req)
-            && result.is_ok()
-        {
-            self.note(cx, Event::Repaired { key, host: from });
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::keyspace::{Id, Span};
 use crate::message::{Answered, KeepMessage, Refusal, ReqId, Road, Want};
 use crate::placement::HostId;
-use crate::record::{Key, Record, Time};
+use crate::record::{Key, Mark, Record, Time};
 use crate::roster::{Phase, Roster, RosterVersion};
 use crate::store::{Done, Op, Page, StoreError};
 
@@ -24,9 +24,10 @@ const GIVING: Duration = Duration::from_secs(3);
 type Asker = (HostId, ReqId, RosterVersion);
 
 impl Keeper {
-    /// Whether questions about data wait now: until this host has a life, and while it adopts a roster.
+    /// Whether a question about data waits now: until this host has a life, while it adopts a roster, and,
+    /// about a span it comes to, until it has the marks of those who had it.
     pub(super) fn parks(&mut self, from: HostId, message: &KeepMessage) -> bool {
-        let waits = self.adopting.is_some() || self.start == 0;
+        let waits = self.adopting.is_some() || self.start == 0 || self.is_unmarked(message);
         if waits && self.parked.len() < self.config.max_parked {
             self.parked.push((from, message.clone()));
         }
@@ -34,7 +35,7 @@ impl Keeper {
     }
 
     /// Whether a question under roster `at`, about `id` if it is about one, is ours to answer.
-    fn admit(&self, at: RosterVersion, id: Option<Id>) -> Result<(), Refusal> {
+    pub(super) fn admit(&self, at: RosterVersion, id: Option<Id>) -> Result<(), Refusal> {
         let Some(roster) = &self.roster else {
             // By links alone, the host has made sure that a node of it holds the id.
             return if at == RosterVersion::NONE {
@@ -70,15 +71,26 @@ impl Keeper {
                 KeepMessage::Answer {
                     req,
                     at,
+                    mark: Mark::NONE,
                     result: Err(refusal),
                 },
             );
         }
+        let id = key.id();
         let op = match want {
             Want::Versions => Op::Versions(key),
             Want::Value => Op::Get(key),
         };
-        self.store(cx, op, Next::Answer { to: from, req, at });
+        self.store(
+            cx,
+            op,
+            Next::Answer {
+                to: from,
+                req,
+                at,
+                id,
+            },
+        );
     }
 
     /// A write, by whatever road.
@@ -89,7 +101,11 @@ impl Keeper {
         record: Record,
         road: Road,
     ) {
-        if let Err(refusal) = self.admit(at, Some(record.key.id())) {
+        let admitted = match self.admit(at, Some(record.key.id())) {
+            Ok(()) if road == Road::Repair && !self.is_whole() => Err(Refusal::Incomplete),
+            admitted => admitted,
+        };
+        if let Err(refusal) = admitted {
             return self.send(
                 cx,
                 from,
@@ -112,7 +128,13 @@ impl Keeper {
             );
         }
         log::trace!("{} writes {} for {from} by {road:?}", self.me, record.key);
-        self.keep(cx, from, req, record, Next::Wrote { to: from, req, at });
+        let next = Next::Wrote {
+            to: from,
+            req,
+            at,
+            road,
+        };
+        self.keep(cx, from, req, record, next);
     }
 
     /// The next chunk of a span for a replica-to-be. Only a holder of Old (or, once settled, a holder) is
@@ -165,55 +187,6 @@ impl Keeper {
                 .any(|(span, until)| *until > now && span.contains(id))
     }
 
-    /// A replica compares a span with ours.
-    pub(super) fn digest_asked(
-        &mut self,
-        cx: &mut Context<'_>,
-        (from, req, at): Asker,
-        span: Span,
-        parts: u16,
-    ) {
-        match self.admit(at, None) {
-            Ok(()) => self.store(
-                cx,
-                Op::Digests { span, parts },
-                Next::Digests { to: from, req },
-            ),
-            Err(refusal) => self.send(
-                cx,
-                from,
-                KeepMessage::DigestsAre {
-                    req,
-                    result: Err(refusal),
-                },
-            ),
-        }
-    }
-
-    /// A replica wants our keys and versions in a small span.
-    pub(super) fn list_asked(
-        &mut self,
-        cx: &mut Context<'_>,
-        (from, req, at): Asker,
-        span: Span,
-        after: Option<Key>,
-    ) {
-        match self.admit(at, None) {
-            Ok(()) => {
-                let page = self.page(span, after);
-                self.store(cx, Op::List(page), Next::List { to: from, req });
-            }
-            Err(refusal) => self.send(
-                cx,
-                from,
-                KeepMessage::ListIs {
-                    req,
-                    result: Err(refusal),
-                },
-            ),
-        }
-    }
-
     /// One chunk's worth of a span.
     pub(super) fn page(&self, span: Span, after: Option<Key>) -> Page {
         Page {
@@ -224,7 +197,13 @@ impl Keeper {
         }
     }
 
-    pub(super) fn stored_answer(&mut self, cx: &mut Context<'_>, done: Done, (to, req, at): Asker) {
+    pub(super) fn stored_answer(
+        &mut self,
+        cx: &mut Context<'_>,
+        done: Done,
+        (to, req, at): Asker,
+        id: Id,
+    ) {
         let result = if let Done::Versions(summary) = done {
             Ok(Answered::Versions(summary))
         } else if let Done::Cells(cells) = done {
@@ -232,12 +211,24 @@ impl Keeper {
         } else {
             Err(refusal(done))
         };
-        self.send(cx, to, KeepMessage::Answer { req, at, result });
+        let mark = self.marks.at(id);
+        self.send(
+            cx,
+            to,
+            KeepMessage::Answer {
+                req,
+                at,
+                mark,
+                result,
+            },
+        );
     }
 
     pub(super) fn stored_wrote(&mut self, cx: &mut Context<'_>, done: Done, (to, req, at): Asker) {
         let result = if let Done::Held(summary) = done {
             Ok(summary)
+        } else if let Done::Below(_) = done {
+            Err(Refusal::Below)
         } else {
             Err(refusal(done))
         };
@@ -252,38 +243,10 @@ impl Keeper {
         };
         self.send(cx, to, KeepMessage::Chunk { req, at, result });
     }
-
-    pub(super) fn stored_digests(
-        &mut self,
-        cx: &mut Context<'_>,
-        done: Done,
-        (to, req): (HostId, ReqId),
-    ) {
-        let result = if let Done::Digests(digests) = done {
-            Ok(digests)
-        } else {
-            Err(refusal(done))
-        };
-        self.send(cx, to, KeepMessage::DigestsAre { req, result });
-    }
-
-    pub(super) fn stored_list(
-        &mut self,
-        cx: &mut Context<'_>,
-        done: Done,
-        (to, req): (HostId, ReqId),
-    ) {
-        let result = if let Done::List(list, more) = done {
-            Ok((list, more))
-        } else {
-            Err(refusal(done))
-        };
-        self.send(cx, to, KeepMessage::ListIs { req, result });
-    }
 }
 
 /// What a store's failure means for whoever asked.
-fn refusal(done: Done) -> Refusal {
+pub(super) fn refusal(done: Done) -> Refusal {
     if let Done::Failed(error) = done {
         return Refusal::Store(error.to_string());
     }

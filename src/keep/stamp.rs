@@ -5,7 +5,7 @@
 //! version.
 
 use crate::message::{Expiry, Failure, KeyOp, ReqId};
-use crate::record::{Body, Cells, ExpiryCell, Record, Summary, ValueCell, Version, WallMs};
+use crate::record::{Body, Cells, ExpiryCell, Record, Stamp, Summary, ValueCell, Version, WallMs};
 
 use super::open::Phase;
 use super::outcome::written;
@@ -15,7 +15,10 @@ use super::{Context, Keeper};
 impl Keeper {
     /// Draws the one stamp of this request, above all that was heard of, and writes.
     pub(super) fn stamp_and_write(&mut self, cx: &mut Context<'_>, req: ReqId, seen: Summary) {
-        let above = seen.greatest().map(|version| version.stamp);
+        // Above every fence told with the answers, too: what lies below one is refused.
+        let fence = self.open.get(&req).map(|open| open.mark.fence);
+        let seen_above = seen.greatest().map(|version| version.stamp);
+        let above = seen_above.max(fence.filter(|fence| *fence > Stamp(0)));
         let Some(stamp) = self.clock.issue(cx.now.wall, above) else {
             self.stalled.push_back(req);
             return self.reserve(cx, above);
@@ -45,6 +48,7 @@ impl Keeper {
             back: false,
             acked: Vec::new(),
             refused: Vec::new(),
+            unsure: false,
         };
         open.tries = 0;
         self.ask_silent(cx, req);
@@ -91,11 +95,12 @@ impl Keeper {
             back,
             acked,
             refused,
+            unsure,
         } = &open.phase
         else {
             return;
         };
-        let nobody = !back && acked.is_empty() && open.silent().is_empty();
+        let nobody = !back && !unsure && acked.is_empty() && open.silent().is_empty();
         let why = refused
             .first()
             .map(|(host, why)| format!("{host}: {why}"))

@@ -18,8 +18,12 @@ pub(super) struct Source {
     pub(super) merging: usize,
     /// Whether more follows the last chunk; `None` while it is awaited.
     pub(super) more: Option<bool>,
-    /// A record could not be merged: the chunk is asked for again.
+    /// A record could not be merged: the source is passed over.
     pub(super) failed: bool,
+    /// Our store had no room for a record: the chunk is asked for again, later.
+    pub(super) full: bool,
+    /// Where the last chunk began.
+    pub(super) before: Option<Key>,
 }
 
 /// One piece of the circle that this host has to merge.
@@ -31,6 +35,12 @@ pub(super) struct Task {
     /// Sources passed over because they were silent; tried again when no other is left.
     pub(super) silent: Vec<HostId>,
     pub(super) complete: bool,
+    /// From how many other hosts this one needs fences and floors.
+    pub(super) marks_needed: usize,
+    /// Whose it durably holds.
+    pub(super) marked: Vec<HostId>,
+    /// Whether this host comes to the span and takes nothing for it before that.
+    pub(super) newcomer: bool,
 }
 
 /// This host's part of a move.
@@ -45,6 +55,12 @@ pub(super) struct Mover {
     pub(super) waiting_for: Option<HostId>,
     /// Whom a trace has been told of already.
     pub(super) told: Vec<HostId>,
+    /// When whom was asked for marks.
+    pub(super) marks_asked: BTreeMap<HostId, Time>,
+    /// Whether some span is still closed to writes: see [`Task::is_closed`].
+    pub(super) closed: bool,
+    /// When it is tried again whether our store has room.
+    pub(super) full_until: Option<Time>,
 }
 
 impl Task {
@@ -55,7 +71,37 @@ impl Task {
             active: BTreeMap::new(),
             silent: Vec::new(),
             complete: false,
+            marks_needed: 0,
+            marked: Vec::new(),
+            newcomer: false,
         }
+    }
+
+    /// The same with the fences and floors of a quorum of Old; of those, a newcomer's own do not count.
+    pub(super) fn with_marks(mut self, me: HostId, newcomer: bool) -> Task {
+        let old = &self.piece.old;
+        let own = usize::from(old.contains(&me) && !newcomer);
+        let quorum = if old.is_empty() { 0 } else { old.len() / 2 + 1 };
+        let others = old.iter().filter(|host| **host != me).count();
+        self.marks_needed = quorum.saturating_sub(own).min(others);
+        self.newcomer = newcomer;
+        self
+    }
+
+    /// Whether it lacks marks of a quorum of Old.
+    pub(super) fn is_unmarked(&self) -> bool {
+        !self.complete && self.marked.len() < self.marks_needed
+    }
+
+    /// Whether this host takes nothing for the span yet: an old write that it let in now might undo a delete
+    /// that all others have collected.
+    pub(super) fn is_closed(&self) -> bool {
+        self.newcomer && self.is_unmarked()
+    }
+
+    /// Whether the marks of that host are still of use.
+    pub(super) fn wants_marks_of(&self, host: HostId) -> bool {
+        self.is_unmarked() && self.piece.old.contains(&host) && !self.marked.contains(&host)
     }
 
     // region: needed
@@ -92,6 +138,7 @@ impl Mover {
             records: self.records,
             bytes: self.bytes,
             waiting_for: self.waiting_for,
+            full: self.full_until.is_some(),
         }
     }
 

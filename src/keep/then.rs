@@ -1,8 +1,9 @@
 //! What a host wanted when it asked its store: handed out with the operation, handed back with the result.
 
-use crate::message::{Ballot, ReqId};
+use crate::keyspace::{Id, Span};
+use crate::message::{Ballot, ReqId, Road};
 use crate::placement::HostId;
-use crate::record::{Key, Version};
+use crate::record::{Key, Stamp, Version};
 use crate::roster::RosterVersion;
 
 /// How a host goes on when a store operation is done. Opaque to whoever drives it.
@@ -19,12 +20,14 @@ pub(super) enum Next {
         to: HostId,
         req: ReqId,
         at: RosterVersion,
+        id: Id,
     },
     /// Confirm a `Write`.
     Wrote {
         to: HostId,
         req: ReqId,
         at: RosterVersion,
+        road: Road,
     },
     /// Send a piece of a stored value.
     Piece {
@@ -42,7 +45,7 @@ pub(super) enum Next {
         at: RosterVersion,
     },
     /// Send digests.
-    Digests { to: HostId, req: ReqId },
+    Digests { to: HostId, req: ReqId, span: Span },
     /// Send a list.
     List { to: HostId, req: ReqId },
     /// Start number and clock reservation are on disk.
@@ -73,5 +76,24 @@ pub(super) enum Next {
     /// Repair: our own list.
     OwnList(ReqId),
     /// Repair: our own record, to be sent.
-    Send { to: HostId, req: ReqId, key: Key },
+    Send {
+        to: HostId,
+        req: ReqId,
+        at: RosterVersion,
+        key: Key,
+    },
+    /// Repair: a record of the peer is merged here.
+    Healed { req: ReqId, at: RosterVersion },
+    /// The marks of a source are on disk.
+    Learned { at: RosterVersion, from: HostId },
+    /// A step of a round of collection is on disk.
+    Marked {
+        to: HostId,
+        req: ReqId,
+        at: RosterVersion,
+    },
+    /// What may be collected in our own spans is counted.
+    Counted(RosterVersion, Stamp),
+    /// Some records of that span were dropped.
+    Collected(Span, Stamp),
 }

@@ -46,6 +46,10 @@ pub(super) enum Wake {
     Suspect,
     /// Wait no longer for the others before this host may stop.
     Drain,
+    /// See whether there is anything to collect.
+    Collect,
+    /// Ask the replicas again that a round of collection waits for.
+    Round,
 }
 
 /// The queue. Each [`Wake`] stands in it at most once.

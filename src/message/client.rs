@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::Peer;
 use crate::keyspace::Id;
 use crate::placement::{HostId, Member};
-use crate::record::{Body, Key, Version, WallMs};
+use crate::record::{Body, Key, Mark, Version, WallMs};
 use crate::ring::Direction;
 use crate::roster::{Change, RosterVersion};
 
@@ -161,6 +161,13 @@ pub struct Status {
     pub unwell: bool,
     /// Why a silent host stays in for now, if one is due to be removed.
     pub removal_waits: Option<String>,
+    /// Deletes, and records with an expiry, in the spans of which it is the first replica, as last counted.
+    pub mortal: u64,
+    /// The host for which collecting what was deleted waits: it is silent, or its copies are not whole.
+    pub collecting_waits_for: Option<HostId>,
+    /// The least fence and the least floor of the spans it holds: how long ago, by wall time, everything was
+    /// last fenced and collected. Zero: never.
+    pub marks: Mark,
 }
 
 /// A request that succeeded.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::keyspace::Id;
+use crate::keyspace::{Id, Span};
 use crate::placement::HostId;
 use crate::record::{Key, Version};
 use crate::roster::{Loss, RosterVersion};
@@ -30,6 +30,11 @@ pub enum Event {
         version: RosterVersion,
         /// The silent host.
         host: HostId,
+    },
+    /// Its store has no room for what it has to merge.
+    Full {
+        /// The Moving roster.
+        version: RosterVersion,
     },
     /// It proposes to give a move up.
     GivingUp {
@@ -82,6 +87,20 @@ pub enum Event {
     LossAccepted(Loss),
     /// Its store does not keep up (true), or does again.
     Unwell(bool),
+    /// What was deleted or had expired is gone for good here.
+    Collected {
+        /// Where.
+        span: Span,
+        /// How many records.
+        records: u64,
+    },
+    /// A round of collection cannot end.
+    CollectingWaits {
+        /// Where.
+        span: Span,
+        /// The replica that is silent, or whose copy is not whole.
+        host: HostId,
+    },
     /// Something happened to its links; in words.
     Links(String),
     /// One of its actors panicked, and all of them have ended.
@@ -114,6 +133,12 @@ impl fmt::Display for Event {
                 write!(f, "is complete in {version}: {records} records merged")
             }
             Event::Waiting { version, host } => write!(f, "waits for {host} in {version}"),
+            Event::Full { version } => {
+                write!(
+                    f,
+                    "has no room for what {version} brings: its store is full"
+                )
+            }
             Event::GivingUp { version } => write!(f, "proposes to give {version} up"),
             Event::Hinted { host, key } => write!(f, "keeps a hint for {host}: {key}"),
             Event::HintDelivered { host, key } => write!(f, "delivered a hint to {host}: {key}"),
@@ -126,6 +151,13 @@ impl fmt::Display for Event {
             Event::LossAccepted(loss) => write!(f, "accepts {loss}"),
             Event::Unwell(true) => write!(f, "is unwell: its store does not keep up"),
             Event::Unwell(false) => write!(f, "is well again"),
+            Event::Collected { span, records } => {
+                let unit = if *records == 1 { "record" } else { "records" };
+                write!(f, "collected {records} {unit} in {span:#}")
+            }
+            Event::CollectingWaits { span, host } => {
+                write!(f, "collects nothing in {span:#} before {host} takes part")
+            }
             Event::Links(text) => write!(f, "{text}"),
             Event::Fell { node, why, again } => {
                 match node {

@@ -19,7 +19,7 @@ use bytes::Bytes;
 
 use crate::keyspace::Span;
 use crate::placement::HostId;
-use crate::record::{Cells, Key, Record, Summary, Version, WallMs};
+use crate::record::{Cells, Key, Mark, Marks, Record, Stamp, Summary, Version, WallMs};
 use crate::roster::{Change, Roster, RosterVersion};
 use crate::store::Digest;
 
@@ -78,6 +78,22 @@ pub enum Refusal {
     NotMine,
     /// Its store refused; the reason in words.
     Store(String),
+    /// It lies below the fence or the floor: what it would undo may have been collected. A write is never
+    /// stamped again for it; a hint is dropped, a read starts over.
+    Below,
+    /// Its copy of that span is not whole, so it takes no part in repair and collection yet.
+    Incomplete,
+}
+
+/// The steps of a round of collection, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// Could you take part?
+    Ready,
+    /// Durably fence the span.
+    Fence,
+    /// All replicas are equal below the fence: durably raise the floor to it, and collect.
+    Floor,
 }
 
 /// How far a host is with its part of a move.
@@ -93,6 +109,8 @@ pub struct MoveProgress {
     pub bytes: u64,
     /// A host whose answer it waits for and that does not answer.
     pub waiting_for: Option<HostId>,
+    /// Whether its store has no room for what it has to merge: it goes on when there is some.
+    pub full: bool,
 }
 
 /// One message between two hosts about data.
@@ -115,6 +133,9 @@ pub enum KeepMessage {
         req: ReqId,
         /// Under which roster it was answered.
         at: RosterVersion,
+        /// Fence and floor of the replica for that key: a stamp must lie above the one, and what was deleted
+        /// at or below the other is not there.
+        mark: Mark,
         /// The answer.
         result: Result<Answered, Refusal>,
     },
@@ -281,11 +302,15 @@ pub enum KeepMessage {
         span: Span,
         /// Into how many parts.
         parts: u16,
+        /// The asker's fences and floors there: whoever has lower ones raises them first.
+        marks: Marks,
     },
     /// The digests, in clockwise order.
     DigestsAre {
         /// The question.
         req: ReqId,
+        /// The fences and floors of who answers, now at least those of who asked.
+        marks: Marks,
         /// The digests, or why not.
         result: Result<Vec<Digest>, Refusal>,
     },
@@ -328,5 +353,42 @@ pub enum KeepMessage {
     Health {
         /// Whether it does.
         well: bool,
+    },
+
+    /// A replica-to-be to a replica of Old: your fences and floors. It takes no write before it durably
+    /// holds those of a quorum.
+    MarksAsk {
+        /// Under which roster.
+        at: RosterVersion,
+    },
+    /// Its fences and floors, all round the circle.
+    MarksAre {
+        /// Under which roster.
+        at: RosterVersion,
+        /// The marks, or why not.
+        result: Result<Marks, Refusal>,
+    },
+    /// First replica of a span to every replica: a step of collecting what was deleted. Answer:
+    /// [`KeepMessage::RoundIs`]. Harmless when repeated.
+    RoundAsk {
+        /// The question.
+        req: ReqId,
+        /// Under which roster: a round belongs to one.
+        at: RosterVersion,
+        /// Which span.
+        span: Span,
+        /// Up to which stamp.
+        upto: Stamp,
+        /// Which step.
+        step: Step,
+    },
+    /// The step is done, durably.
+    RoundIs {
+        /// The question.
+        req: ReqId,
+        /// Under which roster.
+        at: RosterVersion,
+        /// Done, or why not.
+        result: Result<(), Refusal>,
     },
 }

@@ -30,7 +30,7 @@ pub use client::{
 pub use effects::Effects;
 pub use event::Event;
 pub use find::*;
-pub use keep::{Answered, Ballot, KeepMessage, MoveProgress, Refusal, ReqId, Road, Want};
+pub use keep::{Answered, Ballot, KeepMessage, MoveProgress, Refusal, ReqId, Road, Step, Want};
 
 /// A message on its way from one host to another.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{
     Answered, Ballot, Expiry, FindMessage, KeepMessage, KeyOp, LinksAre, Lookup, LookupAnswer,
-    Message, Outcome, Peer, Refusal, Request, Road, Route, Want,
+    Message, Outcome, Peer, Refusal, Request, Road, Route, Step, Want,
 };
 use crate::keyspace::Span;
 use crate::placement::HostId;
@@ -149,6 +149,8 @@ impl fmt::Display for Refusal {
             Refusal::Ahead(roster) => write!(f, "ahead, with {}", Brief(roster)),
             Refusal::NotMine => write!(f, "not mine"),
             Refusal::Store(reason) => write!(f, "{reason}"),
+            Refusal::Below => write!(f, "below the fence"),
+            Refusal::Incomplete => write!(f, "not whole here"),
         }
     }
 }
@@ -160,6 +162,16 @@ impl fmt::Display for Road {
             Road::WriteBack => "write-back",
             Road::Hint => "hint",
             Road::Repair => "repair",
+        })
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Step::Ready => "ready?",
+            Step::Fence => "fence",
+            Step::Floor => "floor",
         })
     }
 }
@@ -340,6 +352,26 @@ impl fmt::Display for KeepMessage {
             Self::ListIs {
                 result: Err(why), ..
             } => write!(f, "ListIs refused: {why}"),
+            Self::MarksAsk { at } => write!(f, "MarksAsk {at}"),
+            Self::MarksAre {
+                at,
+                result: Ok(marks),
+            } => write!(f, "MarksAre {at} of {} stretches", marks.len()),
+            Self::MarksAre {
+                at,
+                result: Err(why),
+            } => write!(f, "MarksAre {at} refused: {why}"),
+            Self::RoundAsk { at, span, step, .. } => {
+                write!(f, "RoundAsk {at} {} {step}", ShortSpan(*span))
+            }
+            Self::RoundIs {
+                at, result: Ok(()), ..
+            } => write!(f, "RoundIs {at} done"),
+            Self::RoundIs {
+                at,
+                result: Err(why),
+                ..
+            } => write!(f, "RoundIs {at} refused: {why}"),
         }
     }
 }

@@ -41,7 +41,7 @@ use crate::keep::{Context, Keeper, Then};
 use crate::keyspace::Id;
 use crate::message::{Effects, Envelope, FindMessage, KeepMessage, Message, Peer, Refusal, Ticket};
 use crate::placement::{HostId, Member};
-use crate::record::{Now, Time};
+use crate::record::{Mark, Now, Time};
 use crate::roster::{ChangeError, RingId, Roster, RosterVersion};
 use crate::store::{Done, Setting};
 
@@ -281,6 +281,7 @@ impl Host {
             let answer = KeepMessage::Answer {
                 req: *req,
                 at: *at,
+                mark: Mark::NONE,
                 result: Err(Refusal::NotMine),
             };
             strange(*at, key.id()).then_some(answer)

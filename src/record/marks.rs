@@ -133,6 +133,13 @@ impl Marks {
             .unwrap_or(Mark::NONE)
     }
 
+    /// The greatest fence and the greatest floor anywhere.
+    #[must_use]
+    pub fn greatest(&self) -> Mark {
+        let all = self.ends.values().copied();
+        all.fold(Mark::NONE, Mark::max)
+    }
+
     /// The ends that lie in a span before its last id, in clockwise order.
     fn ends_within(&self, span: Span) -> Vec<Id> {
         let (over_zero, upto) = if span.from < span.to {

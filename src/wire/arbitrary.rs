@@ -10,11 +10,12 @@ use proptest::{collection, option};
 use crate::keyspace::{Id, Span};
 use crate::message::{
     Answered, Ballot, Envelope, FindMessage, Grant, KeepMessage, LinksAre, Lookup, LookupAnswer,
-    MAX_AVOID, Manner, Message, MoveProgress, Peer, Question, Refusal, ReqId, Road, Want,
+    MAX_AVOID, Manner, Message, MoveProgress, Peer, Question, Refusal, ReqId, Road, Step, Want,
 };
 use crate::placement::{HostId, Member, Zone};
 use crate::record::{
-    Body, Cells, ExpiryCell, Key, PIECE_BYTES, Record, Stamp, Summary, ValueCell, Version, WallMs,
+    Body, Cells, ExpiryCell, Key, Mark, Marks, PIECE_BYTES, Record, Stamp, Summary, ValueCell,
+    Version, WallMs,
 };
 use crate::ring::Direction;
 use crate::roster::{Change, MAX_ROSTER_VERSION, RingId, Roster, RosterVersion};
@@ -157,6 +158,8 @@ fn refusal() -> impl Strategy<Value = Refusal> {
         roster().prop_map(Refusal::Ahead),
         Just(Refusal::NotMine),
         ".{0,20}".prop_map(Refusal::Store),
+        Just(Refusal::Below),
+        Just(Refusal::Incomplete),
     ]
 }
 
@@ -170,21 +173,48 @@ fn bytes() -> impl Strategy<Value = Bytes> {
     collection::vec(any::<u8>(), 0..100).prop_map(Bytes::from)
 }
 
+fn stamp() -> impl Strategy<Value = Stamp> {
+    (0..MAX_WALL_MS << 16).prop_map(Stamp)
+}
+
+fn mark() -> impl Strategy<Value = Mark> {
+    (stamp(), stamp()).prop_map(|(a, b)| Mark {
+        fence: a.max(b),
+        floor: a.min(b),
+    })
+}
+
+fn marks() -> impl Strategy<Value = Marks> {
+    collection::vec((span(), mark()), 0..4).prop_map(|raised| {
+        let mut marks = Marks::default();
+        for (span, mark) in raised {
+            marks.raise(span, mark).unwrap();
+        }
+        marks
+    })
+}
+
 fn digests() -> impl Strategy<Value = Vec<Digest>> {
     let digest = any::<(u64, u64)>().prop_map(|(records, hash)| Digest { records, hash });
     collection::vec(digest, 0..20)
 }
 
 fn progress() -> impl Strategy<Value = MoveProgress> {
-    (any::<(u32, u32, u64, u64)>(), option::of(host())).prop_map(
-        |((pieces, complete, records, bytes), waiting_for)| MoveProgress {
-            pieces,
-            complete,
-            records,
-            bytes,
-            waiting_for,
-        },
+    (
+        any::<(u32, u32, u64, u64)>(),
+        option::of(host()),
+        any::<bool>(),
     )
+        .prop_map(
+            |((pieces, complete, records, bytes), waiting_for, full)| MoveProgress {
+                pieces,
+                complete,
+                records,
+                bytes,
+                waiting_for,
+                full,
+            },
+        )
 }
 
 /// Requests and their answers.
@@ -203,9 +233,10 @@ fn about_data() -> BoxedStrategy<KeepMessage> {
     ];
     prop_oneof![
         (req(), at(), key(), want).prop_map(|(req, at, key, want)| M::Ask { req, at, key, want }),
-        (req(), at(), or_refused(answer)).prop_map(|(req, at, result)| M::Answer {
+        (req(), at(), mark(), or_refused(answer)).prop_map(|(req, at, mark, result)| M::Answer {
             req,
             at,
+            mark,
             result
         }),
         (req(), at(), record(), road).prop_map(|(req, at, record, road)| M::Write {
@@ -284,13 +315,23 @@ fn about_spans() -> BoxedStrategy<KeepMessage> {
         (req(), at(), or_refused(chunk)).prop_map(|(req, at, result)| M::Chunk { req, at, result }),
         at().prop_map(|at| M::MoveAsk { at }),
         (at(), progress()).prop_map(|(at, progress)| M::MoveIs { at, progress }),
-        (req(), at(), span(), 1u16..=256).prop_map(|(req, at, span, parts)| M::DigestAsk {
-            req,
-            at,
-            span,
-            parts
+        (req(), at(), span(), 1u16..=256, marks()).prop_map(|(req, at, span, parts, marks)| {
+            M::DigestAsk {
+                req,
+                at,
+                span,
+                parts,
+                marks,
+            }
         }),
-        (req(), or_refused(digests())).prop_map(|(req, result)| M::DigestsAre { req, result }),
+        (req(), marks(), or_refused(digests())).prop_map(|(req, marks, result)| {
+            let marks = if result.is_ok() {
+                marks
+            } else {
+                Marks::default()
+            };
+            M::DigestsAre { req, marks, result }
+        }),
         (req(), at(), span(), option::of(key())).prop_map(|(req, at, span, after)| M::ListAsk {
             req,
             at,
@@ -302,9 +343,39 @@ fn about_spans() -> BoxedStrategy<KeepMessage> {
     .boxed()
 }
 
+/// Fences and floors.
+fn about_collecting() -> BoxedStrategy<KeepMessage> {
+    use KeepMessage as M;
+    let step = prop_oneof![Just(Step::Ready), Just(Step::Fence), Just(Step::Floor)];
+    prop_oneof![
+        at().prop_map(|at| M::MarksAsk { at }),
+        (at(), or_refused(marks())).prop_map(|(at, result)| M::MarksAre { at, result }),
+        (req(), at(), span(), stamp(), step).prop_map(|(req, at, span, upto, step)| {
+            M::RoundAsk {
+                req,
+                at,
+                span,
+                upto,
+                step,
+            }
+        }),
+        (req(), at(), or_refused(Just(()))).prop_map(|(req, at, result)| M::RoundIs {
+            req,
+            at,
+            result
+        }),
+    ]
+    .boxed()
+}
+
 pub(crate) fn keep_message() -> impl Strategy<Value = KeepMessage> {
     // Boxed: as one type, the choice of all messages is larger than a test's stack.
-    prop_oneof![about_data(), about_the_roster(), about_spans()]
+    prop_oneof![
+        about_data(),
+        about_the_roster(),
+        about_spans(),
+        about_collecting()
+    ]
 }
 
 fn question() -> impl Strategy<Value = Question> {

@@ -5,7 +5,8 @@
 //! Chunk            head key value | head key value | …       a head says how long its key and value are
 //! ListIs           head key | head key | …
 //! ChangeAsk        head | head | …
-//! DigestsAre       records hash | records hash | …           8 bytes each
+//! DigestsAre       records hash | records hash | … | marks   8 bytes each
+//! MarksAre         end fence floor | end fence floor | …     20, 8 and 8 bytes
 //! RosterIs         the roster
 //! ```
 
@@ -18,12 +19,12 @@ use super::WireError;
 use super::error::within;
 use super::find::peer_bytes;
 use super::frame::{take, take_delimited};
-use super::schema::SummaryPb;
+use super::schema::{MAX_WALL_MS, SummaryPb};
 use crate::keyspace::Id;
 use crate::message::Peer;
 use crate::placement::HostId;
 use crate::record::{
-    Body as Value, Cells, Key, MAX_MEDIA_TYPE_BYTES, PIECE_BYTES, Record, Summary, ValueCell,
+    Body as Value, Cells, Key, MAX_MEDIA_TYPE_BYTES, Marks, PIECE_BYTES, Record, Summary, ValueCell,
 };
 use crate::roster::{
     Change, MAX_HOSTS, MAX_TOKENS, MemberPb, Roster, tokens_from_bytes, tokens_to_bytes,
@@ -53,7 +54,8 @@ pub(super) enum Body<'a> {
     Cells(&'a Cells),
     Records(&'a [Record]),
     Versions(&'a [(Key, Summary)]),
-    Digests(&'a [Digest]),
+    Digests(&'a [Digest], &'a Marks),
+    Marks(&'a Marks),
     Changes(&'a [Change]),
     Roster(&'a Roster),
     /// Ids, then peers of three sorts.
@@ -74,7 +76,8 @@ impl Body<'_> {
                 .map(|r| 128 + r.key.bytes().len() + piece_len(&r.cells))
                 .sum(),
             Body::Versions(keys) => keys.iter().map(|(key, _)| 112 + key.bytes().len()).sum(),
-            Body::Digests(digests) => digests.len() * 16,
+            Body::Digests(digests, marks) => digests.len() * 16 + marks.len() * 36,
+            Body::Marks(marks) => marks.len() * 36,
             Body::Peers(ids, peers) => {
                 ids.len() * 20 + peers.iter().map(|list| list.len() * 28).sum::<usize>()
             }
@@ -90,7 +93,8 @@ impl Body<'_> {
             | Body::Bytes(_)
             | Body::Records(_)
             | Body::Versions(_)
-            | Body::Digests(_)
+            | Body::Digests(..)
+            | Body::Marks(_)
             | Body::Changes(_)
             | Body::Roster(_)
             | Body::Peers(..) => None,
@@ -128,10 +132,14 @@ impl Body<'_> {
                 );
                 out.put_slice(key.bytes());
             }),
-            Body::Digests(digests) => digests.iter().for_each(|digest| {
-                out.put_u64(digest.records);
-                out.put_u64(digest.hash);
-            }),
+            Body::Digests(digests, marks) => {
+                digests.iter().for_each(|digest| {
+                    out.put_u64(digest.records);
+                    out.put_u64(digest.hash);
+                });
+                out.put_slice(&marks.encode());
+            }
+            Body::Marks(marks) => out.put_slice(&marks.encode()),
             Body::Changes(changes) => changes
                 .iter()
                 .for_each(|change| put_delimited(out, &ChangePb::from(change))),
@@ -324,6 +332,15 @@ pub(super) fn read_digests(bytes: &mut Bytes) -> Result<Vec<Digest>, WireError> 
             hash: word(both, 8),
         })
         .collect())
+}
+
+/// The marks that are all the rest of a body.
+pub(super) fn read_marks(bytes: &mut Bytes) -> Result<Marks, WireError> {
+    let all = std::mem::take(bytes);
+    let marks = Marks::decode(&all).ok_or(WireError::Missing("sound marks"))?;
+    let greatest = marks.greatest().fence.wall().0;
+    within("the wall time of a fence", greatest, MAX_WALL_MS)?;
+    Ok(marks)
 }
 
 /// One wish about who is in.

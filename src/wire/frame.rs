@@ -79,6 +79,10 @@ pub(super) enum Kind {
     SuspectAsk,
     SuspectIs,
     Health,
+    MarksAsk,
+    MarksAre,
+    RoundAsk,
+    RoundIs,
 }
 
 impl Kind {
@@ -131,12 +135,16 @@ impl Kind {
             | Kind::ListIs
             | Kind::SuspectAsk
             | Kind::SuspectIs
-            | Kind::Health => Speaker::Keep,
+            | Kind::Health
+            | Kind::MarksAsk
+            | Kind::MarksAre
+            | Kind::RoundAsk
+            | Kind::RoundIs => Speaker::Keep,
         }
     }
 
     /// Every kind, by its number less one.
-    const ALL: [Kind; 47] = [
+    const ALL: [Kind; 51] = [
         Kind::Ask,
         Kind::Answer,
         Kind::Write,
@@ -184,6 +192,10 @@ impl Kind {
         Kind::SuspectAsk,
         Kind::SuspectIs,
         Kind::Health,
+        Kind::MarksAsk,
+        Kind::MarksAre,
+        Kind::RoundAsk,
+        Kind::RoundIs,
     ];
 
     fn of(byte: u8) -> Result<Kind, WireError> {
@@ -203,7 +215,9 @@ impl Kind {
             | Kind::Propose
             | Kind::Chunk
             | Kind::DigestsAre
-            | Kind::ListIs => MAX_ROSTER_FRAME_BYTES,
+            | Kind::ListIs
+            | Kind::MarksAre
+            | Kind::RoundIs => MAX_ROSTER_FRAME_BYTES,
             Kind::ChangeAsk
             | Kind::Lookup
             | Kind::Found
@@ -242,7 +256,9 @@ impl Kind {
             | Kind::Detect
             | Kind::SuspectAsk
             | Kind::SuspectIs
-            | Kind::Health => MAX_FRAME_BYTES,
+            | Kind::Health
+            | Kind::MarksAsk
+            | Kind::RoundAsk => MAX_FRAME_BYTES,
         }
     }
 }

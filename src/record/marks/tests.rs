@@ -1,3 +1,5 @@
+//! Marks against the plainest there could be: a list of all places.
+
 use proptest::prelude::*;
 
 use super::*;

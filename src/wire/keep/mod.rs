@@ -65,11 +65,15 @@ pub(super) struct KeepHeader {
     /// Whom it is about.
     #[prost(fixed64, tag = "40")]
     host: u64,
+    #[prost(uint64, tag = "20")]
+    fence: u64,
+    #[prost(uint64, tag = "21")]
+    floor: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
 struct RefusalPb {
-    #[prost(oneof = "RefusalCase", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "RefusalCase", tags = "1, 2, 3, 4, 5, 6")]
     case: Option<RefusalCase>,
 }
 
@@ -84,6 +88,10 @@ enum RefusalCase {
     NotMine(bool),
     #[prost(string, tag = "4")]
     Store(String),
+    #[prost(bool, tag = "5")]
+    Below(bool),
+    #[prost(bool, tag = "6")]
+    Incomplete(bool),
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
@@ -98,4 +106,6 @@ struct ProgressPb {
     bytes: u64,
     #[prost(fixed64, optional, tag = "5")]
     waiting_for: Option<u64>,
+    #[prost(bool, tag = "6")]
+    full: bool,
 }

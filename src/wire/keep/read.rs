@@ -6,13 +6,15 @@ use bytes::Bytes;
 
 use super::{KeepHeader, RefusalCase};
 use crate::keyspace::Span;
-use crate::message::{Answered, Ballot, KeepMessage, MoveProgress, Refusal, ReqId, Road, Want};
+use crate::message::{
+    Answered, Ballot, KeepMessage, MoveProgress, Refusal, ReqId, Road, Step, Want,
+};
 use crate::placement::HostId;
-use crate::record::{Key, PIECE_BYTES, Record, Summary, Version, WallMs};
+use crate::record::{Key, Mark, Marks, PIECE_BYTES, Record, Stamp, Summary, Version, WallMs};
 use crate::roster::{MAX_ROSTER_VERSION, Roster, RosterVersion};
 use crate::wire::WireError;
 use crate::wire::body::{
-    MAX_DIGESTS, read_changes, read_digests, read_key, read_records, read_versions,
+    MAX_DIGESTS, read_changes, read_digests, read_key, read_marks, read_records, read_versions,
 };
 use crate::wire::error::within;
 use crate::wire::frame::{Kind, MAX_LIST_FRAME_BYTES};
@@ -68,6 +70,7 @@ impl Reader {
             Kind::Answer => M::Answer {
                 req,
                 at,
+                mark: self.mark()?,
                 result: self.result(Reader::answered)?,
             },
             Kind::Write => {
@@ -182,11 +185,9 @@ impl Reader {
                 at,
                 span: self.span()?,
                 parts: self.parts()?,
+                marks: read_marks(&mut self.body)?,
             },
-            Kind::DigestsAre => M::DigestsAre {
-                req,
-                result: self.result(|reader| read_digests(&mut reader.body))?,
-            },
+            Kind::DigestsAre => self.digests_are(req)?,
             Kind::ListAsk => M::ListAsk {
                 req,
                 at,
@@ -196,6 +197,23 @@ impl Reader {
             Kind::ListIs => M::ListIs {
                 req,
                 result: self.result(|reader| Ok((reader.versions()?, reader.header.more)))?,
+            },
+            Kind::MarksAsk => M::MarksAsk { at },
+            Kind::MarksAre => M::MarksAre {
+                at,
+                result: self.result(|reader| read_marks(&mut reader.body))?,
+            },
+            Kind::RoundAsk => M::RoundAsk {
+                req,
+                at,
+                span: self.span()?,
+                upto: stamp(self.header.fence)?,
+                step: self.step()?,
+            },
+            Kind::RoundIs => M::RoundIs {
+                req,
+                at,
+                result: self.result(|_| Ok(()))?,
             },
             other => return Err(WireError::Kind(other as u8)),
         })
@@ -222,6 +240,8 @@ impl Reader {
                 RefusalCase::Ahead(_) => Refusal::Ahead(self.roster()?),
                 RefusalCase::NotMine(_) => Refusal::NotMine,
                 RefusalCase::Store(text) => Refusal::Store(text),
+                RefusalCase::Below(_) => Refusal::Below,
+                RefusalCase::Incomplete(_) => Refusal::Incomplete,
             },
         ))
     }
@@ -247,6 +267,41 @@ impl Reader {
                 limit: 3,
             }),
         }
+    }
+
+    fn step(&self) -> Result<Step, WireError> {
+        match self.header.code {
+            0 => Ok(Step::Ready),
+            1 => Ok(Step::Fence),
+            2 => Ok(Step::Floor),
+            code => Err(WireError::Range {
+                what: "a step",
+                value: code.into(),
+                limit: 2,
+            }),
+        }
+    }
+
+    fn mark(&self) -> Result<Mark, WireError> {
+        let (fence, floor) = (stamp(self.header.fence)?, stamp(self.header.floor)?);
+        within("a floor", floor.0, fence.0)?;
+        Ok(Mark { fence, floor })
+    }
+
+    /// So many digests, then marks.
+    fn digests_are(&mut self, req: ReqId) -> Result<KeepMessage, WireError> {
+        let mut marks = Marks::default();
+        let result = self.result(|reader| {
+            let count = within("the number of digests", reader.header.parts, MAX_DIGESTS)?;
+            let bytes = usize::try_from(count * 16).unwrap_or(usize::MAX);
+            if bytes > reader.body.len() {
+                return Err(WireError::Missing("digests"));
+            }
+            let digests = read_digests(&mut reader.body.split_to(bytes))?;
+            marks = read_marks(&mut reader.body)?;
+            Ok(digests)
+        })?;
+        Ok(KeepMessage::DigestsAre { req, marks, result })
     }
 
     fn optional_key(&mut self) -> Result<Option<Key>, WireError> {
@@ -332,6 +387,14 @@ impl Reader {
             records: read.records,
             bytes: read.bytes,
             waiting_for: read.waiting_for.map(HostId),
+            full: read.full,
         })
     }
+}
+
+/// A fence or a floor; stamps are drawn above it.
+fn stamp(read: u64) -> Result<Stamp, WireError> {
+    let stamp = Stamp(read);
+    within("the wall time of a fence", stamp.wall().0, MAX_WALL_MS)?;
+    Ok(stamp)
 }

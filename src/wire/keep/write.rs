@@ -1,7 +1,7 @@
 //! A message between hosts becomes header and body.
 
 use super::{KeepHeader, MAX_TEXT_BYTES, ProgressPb, RefusalCase, RefusalPb};
-use crate::message::{Answered, KeepMessage, MoveProgress, Refusal, ReqId, Road, Want};
+use crate::message::{Answered, KeepMessage, MoveProgress, Refusal, ReqId, Road, Step, Want};
 use crate::placement::HostId;
 use crate::record::Key;
 use crate::roster::RosterVersion;
@@ -58,6 +58,8 @@ fn result<'a, T>(
         Err(Refusal::Behind(version)) => (RefusalCase::Behind(version.0), Body::Nothing),
         Err(Refusal::Ahead(roster)) => (RefusalCase::Ahead(true), Body::Roster(roster)),
         Err(Refusal::NotMine) => (RefusalCase::NotMine(true), Body::Nothing),
+        Err(Refusal::Below) => (RefusalCase::Below(true), Body::Nothing),
+        Err(Refusal::Incomplete) => (RefusalCase::Incomplete(true), Body::Nothing),
         Err(Refusal::Store(text)) => (RefusalCase::Store(short_text(text)), Body::Nothing),
     };
     (
@@ -95,9 +97,15 @@ pub(in crate::wire) fn write(message: &KeepMessage) -> (Kind, KeepHeader, Body<'
         M::Answer {
             req,
             at,
+            mark,
             result: answer,
         } => {
-            let (header, body) = result(head(*req, *at), answer, answered);
+            let header = KeepHeader {
+                fence: mark.fence.0,
+                floor: mark.floor.0,
+                ..head(*req, *at)
+            };
+            let (header, body) = result(header, answer, answered);
             (Kind::Answer, header, body)
         }
         M::Write {
@@ -304,23 +312,28 @@ pub(in crate::wire) fn write(message: &KeepMessage) -> (Kind, KeepHeader, Body<'
             at,
             span,
             parts,
+            marks,
         } => {
             let header = KeepHeader {
                 span: Some((*span).into()),
                 parts: u32::from(*parts),
                 ..head(*req, *at)
             };
-            (Kind::DigestAsk, header, Body::Nothing)
+            (Kind::DigestAsk, header, Body::Marks(marks))
         }
         M::DigestsAre {
             req,
+            marks,
             result: digests,
         } => {
-            let (header, body) = result(
-                head(*req, RosterVersion::NONE),
-                digests,
-                |header, digests| (header, Body::Digests(digests)),
-            );
+            let head = head(*req, RosterVersion::NONE);
+            let (header, body) = result(head, digests, |head, digests| {
+                let header = KeepHeader {
+                    parts: len_u32(digests.len()),
+                    ..head
+                };
+                (header, Body::Digests(digests, marks))
+            });
             (Kind::DigestsAre, header, body)
         }
         M::ListAsk {
@@ -353,6 +366,42 @@ pub(in crate::wire) fn write(message: &KeepMessage) -> (Kind, KeepHeader, Body<'
             );
             (Kind::ListIs, header, body)
         }
+        M::MarksAsk { at } => (Kind::MarksAsk, about(*at), Body::Nothing),
+        M::MarksAre { at, result: marks } => {
+            let (header, body) = result(about(*at), marks, |header, marks| {
+                (header, Body::Marks(marks))
+            });
+            (Kind::MarksAre, header, body)
+        }
+        M::RoundAsk {
+            req,
+            at,
+            span,
+            upto,
+            step,
+        } => {
+            let code = match step {
+                Step::Ready => 0,
+                Step::Fence => 1,
+                Step::Floor => 2,
+            };
+            let header = KeepHeader {
+                span: Some((*span).into()),
+                fence: upto.0,
+                code,
+                ..head(*req, *at)
+            };
+            (Kind::RoundAsk, header, Body::Nothing)
+        }
+        M::RoundIs {
+            req,
+            at,
+            result: done,
+        } => {
+            let (header, body) =
+                result(head(*req, *at), done, |header, ()| (header, Body::Nothing));
+            (Kind::RoundIs, header, body)
+        }
     }
 }
 
@@ -384,6 +433,7 @@ impl From<&MoveProgress> for ProgressPb {
             records: progress.records,
             bytes: progress.bytes,
             waiting_for: progress.waiting_for.map(|host| host.0),
+            full: progress.full,
         }
     }
 }

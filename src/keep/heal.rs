@@ -1,0 +1,190 @@
+//! How two replicas that were found to differ become equal, record by record.
+//!
+//! ```text
+//! h1 -> h2   Ask cat         h2 has the newer one: it is merged here, durably
+//! h1 -> h2   Write dog       h1 has the newer one: h2 confirms it
+//! ```
+//!
+//! What the floor has collected, or would collect, is no difference: it is gone here, or about to go there.
+//!
+//! *Hold this true*: what was compared under one roster is neither taken nor sent under another one.
+
+use std::collections::BTreeMap;
+
+use crate::message::{Answered, Event, KeepMessage, Refusal, ReqId, Road, Want};
+use crate::placement::HostId;
+use crate::record::{Key, Record, Summary};
+use crate::roster::RosterVersion;
+use crate::store::{Done, Op};
+
+use super::then::Next;
+use super::{Context, Keeper};
+
+impl Keeper {
+    /// Fetches what the peer has newer, sends what we have newer.
+    pub(super) fn heal_listed(
+        &mut self,
+        cx: &mut Context<'_>,
+        (peer, at): (HostId, RosterVersion),
+        mine: Vec<(Key, Summary)>,
+        theirs: Vec<(Key, Summary)>,
+    ) {
+        let mut sides: BTreeMap<Key, (Summary, Summary)> = BTreeMap::new();
+        for (key, summary) in mine {
+            sides.entry(key).or_default().0 = summary;
+        }
+        for (key, summary) in theirs {
+            sides.entry(key).or_default().1 = summary;
+        }
+        for (key, (mine, theirs)) in sides {
+            let floor = self.marks.at(key.id()).floor;
+            let (mine, theirs) = (mine.collected(floor), theirs.collected(floor));
+            if !mine.covers(&theirs) {
+                let req = self.heal_one();
+                self.repair.fetching.insert(req, (peer, key.clone(), at));
+                let message = KeepMessage::Ask {
+                    req,
+                    at,
+                    key: key.clone(),
+                    want: Want::Value,
+                };
+                self.send(cx, peer, message);
+            }
+            if !theirs.covers(&mine) {
+                let req = self.heal_one();
+                let (to, op) = (peer, Op::Get(key.clone()));
+                self.store(cx, op, Next::Send { to, req, at, key });
+            }
+        }
+    }
+
+    /// A difference that is to be healed; a round that compares waits for it.
+    fn heal_one(&mut self) -> ReqId {
+        let req = self.draw_req();
+        if let Some(pass) = self.repair.pass.as_mut() {
+            pass.open.insert(req);
+        }
+        req
+    }
+
+    /// One difference is healed, or cannot be.
+    pub(super) fn healed(&mut self, cx: &mut Context<'_>, req: ReqId, well: bool) {
+        let Some(pass) = self.repair.pass.as_mut() else {
+            return;
+        };
+        if pass.open.remove(&req) {
+            pass.moved = true;
+            pass.failed |= !well;
+            self.maybe_passed(cx);
+        }
+    }
+
+    /// All of the span was compared.
+    pub(super) fn compared(&mut self, cx: &mut Context<'_>) {
+        if let Some(pass) = self.repair.pass.as_mut() {
+            pass.compared = true;
+            self.maybe_passed(cx);
+        }
+    }
+
+    /// The comparison for a round cannot go on.
+    pub(super) fn pass_failed(&mut self, cx: &mut Context<'_>) {
+        if let Some(pass) = self.repair.pass.take() {
+            self.passed(cx, pass.peer, false);
+        }
+    }
+
+    fn maybe_passed(&mut self, cx: &mut Context<'_>) {
+        let over = |pass: &mut super::repair::Pass| pass.compared && pass.open.is_empty();
+        if let Some(pass) = self.repair.pass.take_if(over) {
+            self.passed(cx, pass.peer, !pass.failed);
+        }
+    }
+
+    pub(super) fn repair_answered(
+        &mut self,
+        cx: &mut Context<'_>,
+        req: ReqId,
+        result: Result<Answered, Refusal>,
+    ) {
+        let Some((peer, key, at)) = self.repair.fetching.remove(&req) else {
+            return;
+        };
+        match result {
+            Ok(Answered::Cells(cells)) if self.repairs_at(at) => {
+                let host = self.me;
+                self.note(
+                    cx,
+                    Event::Repaired {
+                        key: key.clone(),
+                        host,
+                    },
+                );
+                let next = Next::Healed { req, at };
+                self.keep(cx, peer, req, Record { key, cells }, next);
+            }
+            Ok(_) | Err(_) => self.healed(cx, req, false),
+        }
+    }
+
+    /// Whether repair that began under that roster may still go on.
+    pub(super) fn repairs_at(&self, at: RosterVersion) -> bool {
+        at == self.version() && self.is_whole()
+    }
+
+    /// What the peer had newer is in our store, or below our floor, where it is gone.
+    pub(super) fn stored_healed(&mut self, cx: &mut Context<'_>, done: &Done, req: ReqId) {
+        let well = matches!(done, Done::Held(_) | Done::Below(_));
+        self.healed(cx, req, well);
+    }
+
+    pub(super) fn send_own(
+        &mut self,
+        cx: &mut Context<'_>,
+        done: Done,
+        (to, req, at): (HostId, ReqId, RosterVersion),
+        key: Key,
+    ) {
+        match done {
+            Done::Cells(Some(cells)) if self.repairs_at(at) => {
+                self.repair.sending.insert(req, key.clone());
+                let record = Record {
+                    key,
+                    cells: cells.for_travel(),
+                };
+                let road = Road::Repair;
+                self.send(
+                    cx,
+                    to,
+                    KeepMessage::Write {
+                        req,
+                        at,
+                        record,
+                        road,
+                    },
+                );
+            }
+            // It was collected meanwhile: then it is gone there, too.
+            Done::Cells(None) => self.healed(cx, req, true),
+            _ => self.healed(cx, req, false),
+        }
+    }
+
+    /// A confirmation that belongs neither to a request nor to a hint.
+    pub(super) fn repair_wrote(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: HostId,
+        req: ReqId,
+        result: Result<Summary, Refusal>,
+    ) {
+        let Some(key) = self.repair.sending.remove(&req) else {
+            return;
+        };
+        let well = matches!(result, Ok(_) | Err(Refusal::Below));
+        if result.is_ok() {
+            self.note(cx, Event::Repaired { key, host: from });
+        }
+        self.healed(cx, req, well);
+    }
+}
