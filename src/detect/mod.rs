@@ -256,6 +256,7 @@ impl Detector {
         signals
     }
 
+    // region: changes
     /// Compares who is alive with who was.
     fn changes(&mut self) -> Vec<Signal> {
         let alive: BTreeSet<HostId> = self
@@ -269,4 +270,5 @@ impl Detector {
         self.up = alive;
         signals
     }
+    // endregion: changes
 }
