@@ -256,7 +256,6 @@ impl Detector {
         signals
     }
 
-    // region: changes
     /// Compares who is alive with who was.
     fn changes(&mut self) -> Vec<Signal> {
         let alive: BTreeSet<HostId> = self
@@ -270,5 +269,4 @@ impl Detector {
         self.up = alive;
         signals
     }
-    // endregion: changes
 }

@@ -102,7 +102,6 @@ impl Keeper {
             .is_some_and(|since| now.since(*since) >= time)
     }
 
-    // region: why_not
     /// Why a silent host stays in for now.
     fn why_not_removed(
         &self,
@@ -131,7 +130,6 @@ impl Keeper {
             Some(_) | None => None,
         }
     }
-    // endregion: why_not
 
     fn say_why_it_waits(&mut self, cx: &mut Context<'_>, why: String) {
         let why = format!("removes nobody: {why}");

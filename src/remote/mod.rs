@@ -11,7 +11,7 @@
 //!      <── d5 52 44 4c 01 … "tern", h2, life 8, nonce b ──
 //!      ── 32 bytes that only one who knows the secret can make of a and b ──>
 //!      <── 00, and 32 others ──                                      only now is a message decoded
-//!      ── 00 00 00 23 01 07 … ──>                                    a gossip of 39 bytes
+//!      ── 00 00 00 1e 01 07 … ──>                                    a gossip of 34 bytes
 //! ```
 //!
 //! A connection is *simplex*: the dialler sends messages, the acceptor says only that it is still there. Two

@@ -40,8 +40,8 @@
 //! | [`MAX_MEDIA_TYPE_BYTES`](crate::record::MAX_MEDIA_TYPE_BYTES), [`MAX_TEXT_BYTES`] | 1 KiB each | a media type, the reason of a refusal |
 //! | [`MAX_WALL_MS`], [`MAX_ROUND`], [`MAX_RELAYS`] | 2^47, 2^31, 2^31 | a time, a Paxos round, relays |
 //!
-//! Left out: compression, checksums (the transport has one) and pieces of frames; who may speak at all is
-//! settled before the first frame, by the handshake.
+//! Left out: compression and checksums (the transport has one). How a long frame is cut on a link, and who may
+//! speak at all, is `remote`'s affair.
 
 #[cfg(test)]
 pub(crate) mod arbitrary;

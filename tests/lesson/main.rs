@@ -19,6 +19,7 @@ mod links;
 mod predict;
 mod roster;
 mod stories;
+mod wire;
 
 use std::{collections::BTreeSet, fs, path::Path};
 

@@ -15,6 +15,7 @@ mod liar;
 mod lives;
 mod losses;
 mod real;
+mod ring;
 mod said;
 mod strangers;
 mod world;
