@@ -4,11 +4,14 @@
 //! roundelay story tests/stories/data/key_put_get_delete      plays it, and prints what happened
 //! roundelay story --no-output …                              prints its commands only, to predict
 //! roundelay commands                                         the language of stories
+//! roundelay sim sweep --seeds 100                            lives of rings from seeds, judged
+//! roundelay sim replay 17 --trace                            one of them again, line by line
 //! ```
 //!
 //! What a command says goes to stdout, logging and errors to stderr. Bad arguments and a story that cannot
-//! be played end with exit code 2.
+//! be played end with exit code 2; a seed that breaks a rule with 1.
 
+mod sim;
 mod story;
 
 use std::io::Write;
@@ -38,6 +41,9 @@ enum What {
     },
     /// List the commands of stories
     Commands,
+    /// Live through rings drawn from seeds, in virtual time, and check every rule
+    #[command(subcommand)]
+    Sim(sim::Sim),
 }
 
 /// Does what the command line says.
@@ -46,6 +52,12 @@ pub(crate) fn run() -> ExitCode {
     let told = match Arguments::parse().command {
         What::Story { files, no_output } => story::play_all(&files, no_output),
         What::Commands => Ok(story::commands()),
+        What::Sim(what) => {
+            return sim::run(&what).unwrap_or_else(|error| {
+                eprintln!("roundelay: {error:#}");
+                ExitCode::from(2)
+            });
+        }
     };
     let text = match told {
         Ok(text) => text,

@@ -174,13 +174,16 @@ impl<T> Disk<T> {
         Some(Some(cells))
     }
 
-    /// The power goes: returns how many reported writes were lost.
-    pub(super) fn crash(&mut self, now: u64, rng: &mut ChaCha8Rng) -> usize {
+    /// The process ends: returns how many reported writes were lost; none unless the power goes, too.
+    pub(super) fn crash(&mut self, now: u64, power_cut: bool, rng: &mut ChaCha8Rng) -> usize {
         let reached = pick(rng, self.waiting.len());
         for asked in std::mem::take(&mut self.waiting).into_iter().take(reached) {
             self.apply(now, asked.0);
         }
         self.busy_until = now;
+        if !power_cut {
+            return 0;
+        }
         let exposed_ms = exposed_ms(self.config.policy);
         self.exposed.retain(|write| write.at + exposed_ms > now);
         let lost = pick(rng, self.exposed.len());
@@ -255,7 +258,7 @@ mod tests {
             let due = disk.ask(now, Op::Merge(record(n % 10, n + 1)), ());
             disk.done(due).unwrap();
         }
-        disk.crash(1950, &mut ChaCha8Rng::seed_from_u64(seed));
+        disk.crash(1950, true, &mut ChaCha8Rng::seed_from_u64(seed));
         (0..10)
             .map(|key| {
                 let done = disk.store.apply(Op::Versions(record(key, 0).key));
@@ -292,6 +295,20 @@ mod tests {
             losses.insert(10 - kept);
         }
         assert!(losses.len() > 5 && losses.contains(&0), "{losses:?}");
+    }
+
+    #[test]
+    fn a_process_that_ends_on_a_machine_that_runs_on_loses_nothing() {
+        let config = DiskConfig {
+            policy: SyncPolicy::Never,
+            ..DiskConfig::default()
+        };
+        let mut disk = Disk::new(config, Box::new(MemoryStore::new()));
+        let due = disk.ask(0, Op::Merge(record(1, 1)), ());
+        disk.done(due).unwrap();
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        assert_eq!(disk.crash(1, false, &mut rng), 0);
+        assert_eq!(disk.store.usage().records, 1);
     }
 
     #[test]

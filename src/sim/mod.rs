@@ -30,6 +30,7 @@ mod ring;
 mod slab;
 mod stage;
 mod trace;
+mod watch;
 mod world;
 
 pub use crate::store::SyncPolicy;
@@ -39,4 +40,5 @@ pub use network::{Fate, NetworkConfig, Rule};
 pub use ring::RingPlan;
 pub use stage::{Stage, paused};
 pub use trace::Lines;
+pub use watch::Watch;
 pub use world::World;

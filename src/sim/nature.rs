@@ -21,6 +21,7 @@ use super::network::{Network, NetworkConfig};
 use super::queue::Queue;
 use super::slab::Slab;
 use super::trace::Trace;
+use super::watch::Watch;
 use crate::actor::{Collected, Input};
 use crate::keep::Then;
 use crate::message::{Envelope, Options, Reply, Request, Ticket};
@@ -127,6 +128,7 @@ pub(super) struct Nature {
     pub(super) network: Network,
     pub(super) trace: Trace,
     pub(super) rng: ChaCha8Rng,
+    pub(super) watch: Option<Box<dyn Watch>>,
     queue: Queue<Occurrence>,
     /// The messages on their way that are not sealed.
     letters: Slab<Envelope>,
@@ -188,6 +190,7 @@ impl Nature {
             network: Network::new(config),
             trace: Trace::default(),
             rng: ChaCha8Rng::seed_from_u64(seed),
+            watch: None,
             queue: Queue::new(),
             letters: Slab::default(),
             sites: Vec::new(),
@@ -534,6 +537,10 @@ impl Nature {
     }
 
     pub(super) fn note(&mut self, place: u32, event: &crate::message::Event) {
+        if let Some(watch) = &mut self.watch {
+            let id = self.sites[at(place)].id;
+            watch.note(Time::from_ms(self.queue.now()), id, event);
+        }
         if self.trace.on() {
             let id = self.id(place);
             self.trace
@@ -543,6 +550,9 @@ impl Nature {
 
     pub(super) fn store(&mut self, place: u32, op: Op, then: Then) {
         let now = self.queue.now();
+        if let Some(watch) = &mut self.watch {
+            watch.store(Time::from_ms(now), self.sites[at(place)].id, &op);
+        }
         let site = self.site_mut(place);
         let life = site.life;
         let due = site.disk.ask(now, op, then);
@@ -667,6 +677,11 @@ impl Nature {
         std::mem::take(&mut self.answers)
     }
 
+    /// How many answers lie there.
+    pub(super) fn answers_waiting(&self) -> usize {
+        self.answers.len()
+    }
+
     /// Takes out one answer.
     pub(super) fn take_answer(&mut self, ticket: Ticket) -> Option<Answer> {
         self.answers.remove(&ticket)
@@ -689,18 +704,19 @@ impl Nature {
         }
     }
 
-    /// A host's process ends without a word; its disk keeps what a power cut would leave.
-    pub(super) fn crash(&mut self, place: u32) {
+    /// A host's process ends without a word; its disk keeps what a power cut would leave, or, if the
+    /// machine runs on, all that was reported. Returns how many reported writes are lost.
+    pub(super) fn crash(&mut self, place: u32, power_cut: bool) -> usize {
         let now = self.queue.now();
         let site = &mut self.sites[at(place)];
         if !site.up {
-            return;
+            return 0;
         }
         site.up = false;
         site.life += 1;
         site.armed = None;
         site.wants = None;
-        let lost = site.disk.crash(now, &mut self.rng);
+        let lost = site.disk.crash(now, power_cut, &mut self.rng);
         let (life, id) = (site.life, site.id);
         match lost {
             0 => self.trace.line(now, format_args!("{id} crashes")),
@@ -722,6 +738,7 @@ impl Nature {
             self.open.remove(&ticket);
             self.answers.insert(ticket, Answer::Broken);
         }
+        lost
     }
 
     /// News of a crash or a return goes round, if it is still news.

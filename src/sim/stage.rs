@@ -270,7 +270,7 @@ impl Surroundings for Scenery {
 
     /// In this world a panic is a crash: the others hear of it, and it is restarted by whoever plays.
     fn again(&mut self) -> Option<Host> {
-        self.nature.borrow_mut().crash(self.place);
+        self.nature.borrow_mut().crash(self.place, true);
         self.settled(None);
         None
     }
@@ -384,7 +384,7 @@ impl Stage {
     /// The host's process ends without a word; its disk keeps what a power cut would leave.
     pub fn crash(&mut self, host: HostId) {
         let place = self.known(host);
-        self.nature.borrow_mut().crash(place);
+        self.nature.borrow_mut().crash(place, true);
         self.dismiss(place);
         self.director.do_send(Nudge);
     }

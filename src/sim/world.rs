@@ -7,6 +7,7 @@ use super::ahead::Ahead;
 use super::disk::{Disk, DiskConfig};
 use super::nature::{Answer, Happening, Nature, Traffic};
 use super::network::{NetworkConfig, Rule};
+use super::watch::Watch;
 use crate::actor::{Collected, Input};
 use crate::message::{Options, Reply, Request, Ticket};
 use crate::node::{Host, HostConfig};
@@ -46,6 +47,11 @@ impl World {
         self.nature.trace.set(out);
     }
 
+    /// Lets somebody look on from now on; `None`: nobody.
+    pub fn watch(&mut self, watch: Option<Box<dyn Watch>>) {
+        self.nature.watch = watch;
+    }
+
     /// Lets every host check itself after each step, as tests do. Slow.
     pub fn check_each_step(&mut self, check: bool) {
         self.check = check;
@@ -81,10 +87,18 @@ impl World {
     }
 
     /// The host's process ends without a word; its disk keeps what a power cut would leave.
-    pub fn crash(&mut self, host: HostId) {
+    /// Returns how many writes that were reported done are lost: none if its disk syncs always.
+    pub fn crash(&mut self, host: HostId) -> usize {
         let place = self.nature.known(host);
-        self.nature.crash(place);
         self.hosts[at(place)] = None;
+        self.nature.crash(place, true)
+    }
+
+    /// The host's process ends without a word, but its machine runs on: nothing that was reported is lost.
+    pub fn kill(&mut self, host: HostId) {
+        let place = self.nature.known(host);
+        self.hosts[at(place)] = None;
+        self.nature.crash(place, false);
     }
 
     /// Starts a crashed host again, with what its disk kept.
@@ -274,6 +288,17 @@ impl World {
     /// Lets the next thing happen; false if nothing will ever happen.
     pub fn step(&mut self) -> bool {
         self.step_before(u64::MAX)
+    }
+
+    /// Lets the next thing happen if it is due by that time; else stands at that time and returns false.
+    pub fn step_until(&mut self, time: Time) -> bool {
+        self.step_before(time.as_ms())
+    }
+
+    /// How many requests have been answered and not been taken out.
+    #[must_use]
+    pub fn answers_waiting(&self) -> usize {
+        self.nature.answers_waiting()
     }
 
     /// Lets everything happen up to that time, and stands there.

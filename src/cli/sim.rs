@@ -1,0 +1,155 @@
+//! `roundelay sim`: many seeds at once, or one again.
+//!
+//! The laboratory lives through one seed in one thread. Here are the threads and the terminal: results are
+//! printed in the order of seeds, whichever thread was done first, so that the same command prints the same
+//! bytes.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use roundelay::lab::sweep::{Report, replay, sweep, why};
+use roundelay::record::Time;
+
+/// What is done in the laboratory.
+#[derive(clap::Subcommand)]
+pub(super) enum Sim {
+    /// Live through many seeds: rings, clients and faults are drawn from each, and every rule is checked
+    Sweep {
+        /// How many seeds
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+        seeds: u64,
+        /// The first one
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Threads; each lives through one seed at a time [default: one a core]
+        #[arg(long)]
+        threads: Option<usize>,
+    },
+    /// Live through one seed again
+    Replay {
+        /// The seed
+        seed: u64,
+        /// Trace only up to this virtual second
+        #[arg(long, value_name = "SECONDS", requires = "trace")]
+        until: Option<f64>,
+        /// Print a line for everything that happens
+        #[arg(long)]
+        trace: bool,
+    },
+}
+
+/// Does it; exit code 1 if a rule was broken.
+pub(super) fn run(sim: &Sim) -> anyhow::Result<ExitCode> {
+    let held = match sim {
+        Sim::Sweep {
+            seeds,
+            seed,
+            threads,
+        } => {
+            let cores = thread::available_parallelism().map_or(1, usize::from);
+            sweep_all(*seed, *seeds, threads.unwrap_or(cores))?
+        }
+        Sim::Replay { seed, until, trace } => again(*seed, *until, *trace)?,
+    };
+    Ok(if held {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn sweep_all(first: u64, seeds: u64, threads: usize) -> anyhow::Result<bool> {
+    anyhow::ensure!(threads > 0, "--threads 0: at least one thread is needed");
+    let end = first.checked_add(seeds);
+    let end = end
+        .ok_or_else(|| anyhow::anyhow!("--seed {first}: with {seeds} seeds that is beyond 2^64"))?;
+    let next = AtomicU64::new(first);
+    let (tell, told) = mpsc::channel();
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            let (next, tell) = (&next, tell.clone());
+            scope.spawn(move || {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= end || tell.send((seed, sweep(seed))).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(tell);
+        print_in_order(first, seeds, told)
+    })
+}
+
+fn print_in_order(
+    first: u64,
+    seeds: u64,
+    told: mpsc::Receiver<(u64, Report)>,
+) -> anyhow::Result<bool> {
+    let bar = ProgressBar::new(seeds);
+    bar.set_style(ProgressStyle::with_template(
+        "{bar:40} {pos}/{len} seeds, {eta} left {msg}",
+    )?);
+    let mut early = BTreeMap::new();
+    let (mut sum, mut next, mut failed) = (Report::default(), first, Vec::new());
+    for (seed, report) in told {
+        early.insert(seed, report);
+        while let Some(report) = early.remove(&next) {
+            sum.add(&report);
+            if let Some(violation) = report.violations.first() {
+                failed.push(next);
+                bar.set_message(format!("{} failed", failed.len()));
+                let text = format!("seed {next} failed\n{}", why(next, violation));
+                bar.suspend(|| print(&format!("{text}\n")))?;
+            }
+            next += 1;
+            bar.inc(1);
+        }
+    }
+    bar.finish_and_clear();
+    print(&sum.to_string())?;
+    let list: Vec<String> = failed.iter().map(u64::to_string).collect();
+    match list.is_empty() {
+        true => print("no rule was broken\n")?,
+        false => print(&format!(
+            "{} of {seeds} seeds failed: {}\n",
+            list.len(),
+            list.join(" ")
+        ))?,
+    }
+    Ok(list.is_empty())
+}
+
+fn again(seed: u64, until: Option<f64>, trace: bool) -> anyhow::Result<bool> {
+    let until = match until.map(Duration::try_from_secs_f64) {
+        None => None,
+        Some(Ok(until)) => Some(Time::ZERO + until),
+        Some(Err(error)) => anyhow::bail!("--until: {error}"),
+    };
+    let line: Option<Box<dyn FnMut(&str)>> = trace.then(|| {
+        let mut out = std::io::BufWriter::new(std::io::stdout());
+        let line: Box<dyn FnMut(&str)> = Box::new(move |line| {
+            let _ = writeln!(out, "{line}"); // Whoever reads from a pipe may stop early.
+        });
+        line
+    });
+    let told = replay(seed, until, line);
+    let held = told.is_ok();
+    print(&told.unwrap_or_else(|text| text))?;
+    Ok(held)
+}
+
+/// Prints; whoever reads from a pipe may stop early.
+fn print(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

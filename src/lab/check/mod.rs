@@ -1,0 +1,145 @@
+//! Did the ring keep its word?
+//!
+//! A ring that is tested by the code that runs it proves little. The checker stands apart: it knows what
+//! clients asked and were told ([`history`]), what was written to any store (it looks on, see
+//! [`Watch`](crate::sim::Watch)), which clocks were wrong and which disks were destroyed, because the
+//! harness did that; and it has the world's own time. From these it judges:
+//!
+//! ```text
+//! a version and a write are one to one            nothing inside mints a version for an old value
+//! w1 acknowledged before w2 began: w1 < w2        also if the outcome of w2 is unknown
+//! each key shows what one register would          put, delete, get, has; see `register`
+//! nothing at all: only after a delete, an expiry, or before the first write
+//! a version below an acknowledged delete          is a resurrection
+//! a value lives until its deadline                by the clock of the host that was asked, exactly
+//! an acknowledged write                           lies on a quorum of stores, at that moment and at the end
+//! ```
+//!
+//! *Excused*, and counted apart, is only what is lost of a key after the harness itself destroyed more of its
+//! copies than a quorum can spare ([`Checker::excuse`]).
+//!
+//! Left out on purpose: requests with consistency `one`. They promise nothing, so only what they found is
+//! checked for having been written.
+
+mod alone;
+pub mod history;
+mod judge;
+mod onlooker;
+pub mod register;
+pub mod ring;
+pub mod stores;
+mod times;
+mod verdict;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use history::{Operation, Told};
+use onlooker::{Onlooker, Written};
+
+use crate::placement::HostId;
+use crate::record::{Key, Time};
+use crate::roster::Roster;
+use crate::sim::Watch;
+
+pub use times::Clocks;
+pub use verdict::{Rule, Violation};
+
+/// All that is known of one run, from outside.
+#[derive(Default)]
+pub struct Checker {
+    operations: Vec<Operation>,
+    written: Rc<RefCell<Written>>,
+    clocks: Clocks,
+    excused: BTreeMap<Key, Time>,
+}
+
+/// What came of judging a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Judgement {
+    /// The rules that were broken, the one that showed first in front.
+    pub violations: Vec<Violation>,
+    /// On how many keys something was lost that the harness had destroyed.
+    pub excused: usize,
+}
+
+impl Checker {
+    /// Nothing has happened yet.
+    #[must_use]
+    pub fn new() -> Checker {
+        Checker::default()
+    }
+
+    /// Its eyes, to be put into the world.
+    #[must_use]
+    pub fn watch(&self) -> Box<dyn Watch> {
+        Box::new(Onlooker(Rc::clone(&self.written)))
+    }
+
+    /// The number the next operation will have.
+    #[must_use]
+    pub fn next_number(&self) -> usize {
+        self.operations.len()
+    }
+
+    /// A client asks something.
+    pub fn began(&mut self, operation: Operation) -> usize {
+        self.operations.push(operation);
+        self.operations.len() - 1
+    }
+
+    /// It was told something.
+    pub fn ended(&mut self, number: usize, now: Time, told: Told) {
+        let operation = &mut self.operations[number];
+        operation.ended = Some(now);
+        operation.told = told;
+    }
+
+    /// All operations, in the order they were asked.
+    #[must_use]
+    pub fn operations(&self) -> &[Operation] {
+        &self.operations
+    }
+
+    /// The wall clocks, which the harness sets wrong.
+    pub fn clocks(&mut self) -> &mut Clocks {
+        &mut self.clocks
+    }
+
+    /// The newest roster that any host has written down.
+    #[must_use]
+    pub fn roster(&self) -> Option<Arc<Roster>> {
+        self.written.borrow().newest.clone()
+    }
+
+    /// When a host last adopted a roster.
+    #[must_use]
+    pub fn adopted(&self, host: HostId) -> Option<Time> {
+        self.written.borrow().adopted.get(&host).copied()
+    }
+
+    /// From now on anything may be lost of this key: the harness has destroyed more of its copies than a
+    /// quorum can spare.
+    pub fn excuse(&mut self, key: Key, now: Time) {
+        self.excused.entry(key).or_insert(now);
+    }
+
+    /// Whether a key is excused.
+    #[must_use]
+    pub fn is_excused(&self, key: &Key) -> bool {
+        self.excused.contains_key(key)
+    }
+
+    /// Something that was seen to be wrong, by whoever drives the run.
+    pub fn found(&mut self, violation: Violation) {
+        self.written.borrow_mut().violations.push(violation);
+    }
+
+    /// Whether something is known to be wrong already, without judging all.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        !self.written.borrow().violations.is_empty()
+    }
+}

@@ -1,0 +1,169 @@
+//! What do the hosts really do?
+//!
+//! The checker does not believe what hosts say of themselves. It looks on while they ask their stores to keep
+//! something: whatever is written anywhere, by request, write-back, hint, repair or move, passes here. So it
+//! knows which versions there are, who wrote them, and which nobody wrote.
+//!
+//! *Hold these true*: a version of a value belongs to one key and one operation, an operation has one
+//! version; a version of an expiry belongs to one deadline. What breaks that is kept as a violation.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::history::written_by;
+use super::verdict::{Rule, Violation};
+use crate::message::Event;
+use crate::placement::HostId;
+use crate::record::{ExpiryCell, Key, Record, Time, Version};
+use crate::roster::{Roster, RosterVersion};
+use crate::sim::Watch;
+use crate::store::{Op, Setting};
+
+/// Where a version was first seen.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    pub(super) key: Key,
+    /// The operation that wrote it, as its value says; none for a tombstone.
+    pub(super) number: Option<usize>,
+    pub(super) first: Time,
+}
+
+/// An expiry that was seen.
+#[derive(Clone, Debug)]
+pub(super) struct SetExpiry {
+    pub(super) key: Key,
+    pub(super) cell: ExpiryCell,
+    pub(super) first: Time,
+}
+
+/// All that was written anywhere.
+#[derive(Default)]
+pub(super) struct Written {
+    pub(super) values: BTreeMap<Version, Origin>,
+    /// For each operation, the version it was stored at.
+    pub(super) by_number: BTreeMap<usize, Version>,
+    /// By the version of the cell.
+    pub(super) expiries: BTreeMap<Version, SetExpiry>,
+    rosters: BTreeMap<RosterVersion, bytes::Bytes>,
+    pub(super) newest: Option<Arc<Roster>>,
+    /// When each host last adopted a roster.
+    pub(super) adopted: BTreeMap<HostId, Time>,
+    pub(super) violations: Vec<Violation>,
+}
+
+impl Written {
+    fn break_rule(&mut self, rule: Rule, at: Time, key: Option<&Key>, words: String) {
+        let key = key.cloned();
+        let fresh = !self
+            .violations
+            .iter()
+            .any(|known| known.rule == rule && known.key == key);
+        if fresh {
+            self.violations.push(Violation {
+                rule,
+                at,
+                key,
+                words,
+            });
+        }
+    }
+
+    fn merged(&mut self, now: Time, host: HostId, record: &Record) {
+        if let Some(cell) = &record.cells.value {
+            let number = cell.body.as_ref().and_then(written_by);
+            self.value(now, host, &record.key, cell.version, number);
+        }
+        if let Some(cell) = record.cells.expiry {
+            self.expiry(now, &record.key, cell);
+        }
+    }
+
+    fn value(
+        &mut self,
+        now: Time,
+        host: HostId,
+        key: &Key,
+        version: Version,
+        number: Option<usize>,
+    ) {
+        if let Some(origin) = self.values.get(&version) {
+            if origin.key != *key || origin.number != number {
+                let words = format!(
+                    "{version} is #{:?} of {} first, then #{number:?} of {key} at {host}",
+                    origin.number, origin.key
+                );
+                self.break_rule(Rule::OneVersionOneWrite, now, Some(key), words);
+            }
+            return;
+        }
+        let (first, key) = (now, key.clone());
+        if let Some(number) = number
+            && let Some(before) = self.by_number.insert(number, version)
+        {
+            let words = format!("#{number} is written at {before}, and again at {version}");
+            self.break_rule(Rule::OneVersionOneWrite, now, Some(&key), words);
+        }
+        self.values.insert(version, Origin { key, number, first });
+    }
+
+    fn expiry(&mut self, now: Time, key: &Key, cell: ExpiryCell) {
+        match self.expiries.get(&cell.version) {
+            Some(known) if known.cell != cell || known.key != *key => {
+                let words = format!("the expiry {} has two meanings", cell.version);
+                self.break_rule(Rule::OneVersionOneWrite, now, Some(key), words);
+            }
+            Some(_) => {}
+            None => {
+                let (key, first) = (key.clone(), now);
+                self.expiries
+                    .insert(cell.version, SetExpiry { key, cell, first });
+            }
+        }
+    }
+
+    /// A host writes a roster down, to live by it.
+    fn roster(&mut self, now: Time, host: HostId, bytes: &bytes::Bytes) {
+        let Ok(roster) = Roster::decode(bytes) else {
+            return;
+        };
+        let version = roster.version;
+        match self.rosters.get(&version) {
+            Some(known) if known != bytes => {
+                let words = format!("{host} adopts another {version} than others did");
+                self.break_rule(Rule::OneRoster, now, None, words);
+            }
+            Some(_) => {}
+            None => {
+                self.rosters.insert(version, bytes.clone());
+                if self
+                    .newest
+                    .as_ref()
+                    .is_none_or(|newest| newest.version < version)
+                {
+                    self.newest = Some(Arc::new(roster));
+                }
+            }
+        }
+    }
+}
+
+/// The eyes of the checker in the world.
+pub(super) struct Onlooker(pub(super) Rc<RefCell<Written>>);
+
+impl Watch for Onlooker {
+    fn store(&mut self, now: Time, host: HostId, op: &Op) {
+        if let Op::Merge(record) = op {
+            self.0.borrow_mut().merged(now, host, record);
+        } else if let Op::Set(Setting::Roster, bytes) = op {
+            self.0.borrow_mut().roster(now, host, bytes);
+        }
+    }
+
+    fn note(&mut self, now: Time, host: HostId, event: &Event) {
+        if let Event::Adopted { .. } = event {
+            self.0.borrow_mut().adopted.insert(host, now);
+        }
+    }
+}

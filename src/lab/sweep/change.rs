@@ -1,0 +1,92 @@
+//! How does the ring change while all this goes on?
+//!
+//! Hosts join, leave and are removed, tokens move, another number of copies is wanted, a move is given up: as
+//! people would ask for it, at any moment, and without waiting for the one before.
+
+use rand::RngExt;
+
+use super::faults::End;
+use super::run::{Run, State};
+use crate::message::{Options, Request};
+use crate::placement::{HostId, Member};
+use crate::roster::Change;
+
+impl Run {
+    pub(super) fn join(&mut self) -> Option<End> {
+        if self.all(State::Up).len() >= 9 {
+            return None;
+        }
+        let via = self.up_at_random()?;
+        let host = self.add_host();
+        let (member, tokens) = if self.rng.random_ratio(1, 2) {
+            (self.plan.member(host), 0)
+        } else {
+            (
+                Member {
+                    tokens: Vec::new(),
+                    ..self.plan.member(host)
+                },
+                self.plan.tokens,
+            )
+        };
+        self.ask_ring(
+            host,
+            Request::Join {
+                via,
+                member,
+                tokens,
+            },
+        );
+        Some(End::Over)
+    }
+
+    pub(super) fn leave(&mut self) -> Option<End> {
+        let roster = self.checker.roster()?;
+        let host = self.up_at_random().filter(|host| roster.has(*host))?;
+        if roster.new().placement.len() < 3 || !self.can_spare(host) {
+            return None;
+        }
+        self.ask_ring(host, Request::Leave);
+        Some(End::Over)
+    }
+
+    /// Takes out a host that is gone or, now and then, one that is well.
+    pub(super) fn remove(&mut self) -> Option<End> {
+        let roster = self.checker.roster()?;
+        let gone = self
+            .all(State::Gone)
+            .into_iter()
+            .find(|host| roster.has(*host));
+        let host = match gone {
+            Some(gone) => gone,
+            None => self.up_at_random().filter(|host| roster.has(*host))?,
+        };
+        if gone.is_none() && (roster.new().placement.len() < 4 || !self.can_spare(host)) {
+            return None;
+        }
+        self.change(vec![Change::Remove(host)])
+    }
+
+    pub(super) fn rebalance(&mut self) -> Option<End> {
+        let host = self.member_at_random()?;
+        let request = if self.rng.random_ratio(1, 3) {
+            Request::CancelMove
+        } else {
+            Request::Rebalance
+        };
+        self.ask_ring(host, request);
+        Some(End::Over)
+    }
+
+    pub(super) fn change(&mut self, changes: Vec<Change>) -> Option<End> {
+        let host = self.member_at_random()?;
+        self.ask_ring(host, Request::Change(changes));
+        Some(End::Over)
+    }
+
+    fn ask_ring(&mut self, host: HostId, request: Request) {
+        let leaving = matches!(request, Request::Leave).then_some(host);
+        let ticket = self.world.request(host, request, Options::default());
+        self.changes.insert(ticket, leaving);
+    }
+}

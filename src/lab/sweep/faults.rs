@@ -1,0 +1,276 @@
+//! What may go wrong?
+//!
+//! A fault begins, lasts a while, and ends by itself; several may last at once. What the harness does to
+//! disks it remembers, because that alone may excuse a loss: a host whose disk was emptied, or lost
+//! what it had reported in a power cut, never comes back under its old id; another one joins for it.
+//!
+//! *Hold this true*: unless the plan is harsh, stores are destroyed only as far as every group of replicas
+//! keeps a quorum of them, and the roster a majority of its hosts.
+
+use std::time::Duration;
+
+use rand::RngExt;
+
+use super::run::{Run, State};
+use crate::message::Request;
+use crate::placement::HostId;
+use crate::record::Time;
+use crate::roster::Change;
+use crate::sim::SyncPolicy;
+
+/// A kind of fault, or of change of who is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// The power of a host goes; what was not synced is lost.
+    PowerCut,
+    /// A host's process ends and starts again; its machine runs on.
+    Kill,
+    /// A disk is destroyed, and with it the host.
+    EmptyDisk,
+    /// All hosts stop at once, and start again.
+    Blackout,
+    /// Some hosts cannot reach the others.
+    Partition,
+    /// Some hosts do not hear the others, but are heard.
+    OneWay,
+    /// Messages are lost.
+    Loss,
+    /// Messages arrive twice.
+    Double,
+    /// Messages overtake each other.
+    Late,
+    /// A host is slow to hear and to be heard.
+    Slow,
+    /// A host's wall clock is wrong, or jumps.
+    Clock,
+    /// A host joins.
+    Join,
+    /// A host leaves.
+    Leave,
+    /// A host is removed without being asked.
+    Remove,
+    /// Another number of copies is wanted.
+    Replicas,
+    /// Tokens move, or the move under way is given up.
+    Rebalance,
+}
+
+impl Fault {
+    /// All of them.
+    pub const ALL: [Fault; 16] = [
+        Fault::PowerCut,
+        Fault::Kill,
+        Fault::EmptyDisk,
+        Fault::Blackout,
+        Fault::Partition,
+        Fault::OneWay,
+        Fault::Loss,
+        Fault::Double,
+        Fault::Late,
+        Fault::Slow,
+        Fault::Clock,
+        Fault::Join,
+        Fault::Leave,
+        Fault::Remove,
+        Fault::Replicas,
+        Fault::Rebalance,
+    ];
+
+    /// One word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Fault::PowerCut => "power-cut",
+            Fault::Kill => "kill",
+            Fault::EmptyDisk => "empty-disk",
+            Fault::Blackout => "blackout",
+            Fault::Partition => "partition",
+            Fault::OneWay => "one-way",
+            Fault::Loss => "loss",
+            Fault::Double => "double",
+            Fault::Late => "late",
+            Fault::Slow => "slow",
+            Fault::Clock => "clock",
+            Fault::Join => "join",
+            Fault::Leave => "leave",
+            Fault::Remove => "remove",
+            Fault::Replicas => "replicas",
+            Fault::Rebalance => "rebalance",
+        }
+    }
+}
+
+/// How a fault ends.
+#[derive(Clone, Debug)]
+pub(super) enum End {
+    Restart(HostId),
+    Cut(u64),
+    Calm(Fault),
+    Fast(HostId),
+    Clock(HostId),
+    /// Nothing is to be undone, but its effects may last so long.
+    Over,
+}
+
+impl Run {
+    /// Something goes wrong, or somebody wants another ring.
+    pub(super) fn disturb(&mut self) {
+        let Some(fault) = self.draw_fault() else {
+            return;
+        };
+        let now = self.world.now();
+        let lasts = self.rng.random_range(50..self.plan.survive_ms / 4);
+        let until = now + Duration::from_millis(lasts);
+        let end = match fault {
+            Fault::PowerCut => self.power_cut(),
+            Fault::Kill => self.up_at_random().map(|host| {
+                self.world.kill(host);
+                self.stopped(host)
+            }),
+            Fault::EmptyDisk => self.up_at_random().and_then(|host| self.destroy(host)),
+            Fault::Blackout => self.blackout(),
+            Fault::Partition | Fault::OneWay => self.partition(fault == Fault::OneWay),
+            Fault::Loss | Fault::Double | Fault::Late => self.bad_network(fault),
+            Fault::Slow => self.up_at_random().map(|host| {
+                let ms = self.rng.random_range(20..self.plan.survive_ms / 8);
+                self.world.slow_host(host, ms);
+                self.reach.slow(host);
+                End::Fast(host)
+            }),
+            Fault::Clock => self.up_at_random().map(|host| self.wrong_clock(host)),
+            Fault::Join => self.join(),
+            Fault::Leave => self.leave(),
+            Fault::Remove => self.remove(),
+            Fault::Replicas => {
+                let copies = self.rng.random_range(1..6);
+                self.change(vec![Change::Replicas(copies)])
+            }
+            Fault::Rebalance => self.rebalance(),
+        };
+        if let Some(end) = end {
+            self.begin_fault(fault, until, end);
+        }
+    }
+
+    fn draw_fault(&mut self) -> Option<Fault> {
+        let most = self.plan.faults.len();
+        (most > 0).then(|| self.plan.faults[self.rng.random_range(0..most)])
+    }
+
+    /// A host that will be started again.
+    fn stopped(&mut self, host: HostId) -> End {
+        self.hosts.insert(host, State::Down);
+        self.reach.disturbed(host, self.world.now());
+        End::Restart(host)
+    }
+
+    /// With a disk that syncs always nothing reported is lost. Otherwise what is left is not what the ring
+    /// knows by this id: the host is gone, as after a destroyed disk.
+    fn power_cut(&mut self) -> Option<End> {
+        let host = self.up_at_random()?;
+        if self.plan.disk.policy == SyncPolicy::Always {
+            self.world.crash(host);
+            return Some(self.stopped(host));
+        }
+        self.destroy(host)
+    }
+
+    /// The host and its store are lost for good, if the others can spare them.
+    fn destroy(&mut self, host: HostId) -> Option<End> {
+        if !self.plan.harsh && !self.can_spare(host) {
+            return None;
+        }
+        self.world.crash(host);
+        self.reach.disturbed(host, self.world.now());
+        self.hosts.insert(host, State::Gone);
+        self.excuse_keys();
+        Some(End::Over)
+    }
+
+    fn blackout(&mut self) -> Option<End> {
+        let now = self.world.now();
+        for host in self.all(State::Up) {
+            if self.plan.disk.policy == SyncPolicy::Always && self.rng.random_ratio(1, 2) {
+                self.world.crash(host);
+            } else {
+                self.world.kill(host);
+            }
+            let end = self.stopped(host);
+            let later = Duration::from_millis(self.rng.random_range(10..1_500));
+            self.begin_fault(Fault::Blackout, now + later, end);
+        }
+        None
+    }
+
+    fn partition(&mut self, one_way: bool) -> Option<End> {
+        let all: Vec<HostId> = self.hosts.keys().copied().collect();
+        let (some, others): (Vec<HostId>, Vec<HostId>) =
+            all.into_iter().partition(|_| self.rng.random_ratio(1, 3));
+        if some.is_empty() || others.is_empty() {
+            return None;
+        }
+        Some(End::Cut(self.cut(some, others, one_way)))
+    }
+
+    fn bad_network(&mut self, fault: Fault) -> Option<End> {
+        let much = self.rng.random_range(10..200);
+        let late_ms = self.rng.random_range(20..600);
+        let network = self.world.network();
+        match fault {
+            Fault::Loss => network.loss = much,
+            Fault::Double => network.duplicate = much,
+            _ => (network.late, network.late_ms) = (much, late_ms),
+        }
+        self.reach.network_bad();
+        Some(End::Calm(fault))
+    }
+
+    /// Most clocks are wrong by little; some by so much that their hosts may not stamp.
+    fn wrong_clock(&mut self, host: HostId) -> End {
+        let most = if self.rng.random_ratio(1, 6) {
+            60_000
+        } else {
+            3_000
+        };
+        let ahead = self.rng.random_range(0..2 * most) - most;
+        self.set_clock(host, ahead);
+        End::Clock(host)
+    }
+
+    pub(super) fn set_clock(&mut self, host: HostId, ahead_ms: i64) {
+        let now = self.world.now();
+        self.world.set_clock(host, ahead_ms);
+        self.checker.clocks().set(host, now, ahead_ms);
+        self.reach.disturbed(host, now);
+    }
+
+    /// Ends what has lasted long enough; at `Time(u64::MAX)` everything.
+    pub(super) fn end_faults(&mut self, now: Time) {
+        while let Some(entry) = self.ends.first_entry().filter(|entry| entry.key().0 <= now) {
+            let (fault, end) = entry.remove();
+            self.active.remove(fault);
+            match end {
+                End::Restart(host) => self.restart(host),
+                End::Cut(number) => self.end_cut(number),
+                End::Calm(fault) => {
+                    let calm = self.plan.calm();
+                    let network = self.world.network();
+                    match fault {
+                        Fault::Loss => network.loss = calm.loss,
+                        Fault::Double => network.duplicate = calm.duplicate,
+                        _ => network.late = calm.late,
+                    }
+                    if network.loss == calm.loss && network.late == calm.late {
+                        self.reach.network_good(self.world.now());
+                    }
+                }
+                End::Fast(host) => {
+                    self.world.slow_host(host, 0);
+                    self.reach.disturbed(host, self.world.now());
+                }
+                End::Clock(host) => self.set_clock(host, 0),
+                End::Over => {}
+            }
+        }
+    }
+}

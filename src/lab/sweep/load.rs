@@ -1,0 +1,261 @@
+//! What do the clients ask?
+//!
+//! Each client asks one thing, waits for the answer, thinks, and asks the next. Most think not at all, so that
+//! requests overlap; some think long, so that they last over all faults. All of them ask for the same few
+//! keys.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use rand::RngExt;
+
+use super::report::MOVING;
+use super::run::{Run, Waiting};
+use crate::lab::check::Rule;
+use crate::lab::check::history::{self, Kind, Operation, Told, told};
+use crate::message::{Consistency, Expiry, KeyOp, Options, Outcome, Reply, Request};
+use crate::placement::HostId;
+use crate::record::{Body, Key, PIECE_BYTES, Time};
+use crate::sim::Answer;
+
+/// At most so many content keys are asked for again.
+const MAX_CONTENT_KEYS: usize = 40;
+
+/// At most so many keys in one request.
+const MOST_AT_ONCE: usize = 6;
+
+impl Run {
+    /// Every client whose time has come asks something.
+    pub(super) fn ask_those_due(&mut self, now: Time) {
+        for client in 0..self.clients.len() {
+            if self.clients[client].next.is_some_and(|next| next <= now) {
+                self.clients[client].next = None;
+                self.ask(client);
+            }
+        }
+    }
+
+    fn ask(&mut self, client: usize) {
+        let host = if self.calm || self.rng.random_ratio(97, 100) {
+            self.member_at_random()
+        } else {
+            self.up_at_random()
+        };
+        let Some(host) = host else {
+            let later = self.world.now() + Duration::from_millis(20);
+            self.clients[client].next = Some(later);
+            return;
+        };
+        let consistency = match self.rng.random_range(0..20) {
+            0 => Some(Consistency::One),
+            1 if self.calm || self.active.bits() == 0 => Some(Consistency::All),
+            2 => Some(Consistency::Quorum),
+            _ => None,
+        };
+        let first = self.checker.next_number();
+        let request = match self.rng.random_range(0..40) {
+            0 => {
+                let count = self.rng.random_range(1..=MOST_AT_ONCE);
+                Request::Many(
+                    (first..first + count)
+                        .map(|number| self.draw(number))
+                        .collect(),
+                )
+            }
+            1 => Request::PutContent(Body::new(self.value(first))),
+            _ => {
+                let (key, op) = self.draw(first);
+                Request::One(key, op)
+            }
+        };
+        self.send(client, host, request, consistency);
+    }
+
+    /// Asks, and writes down what was asked.
+    pub(super) fn send(
+        &mut self,
+        client: usize,
+        host: HostId,
+        request: Request,
+        consistency: Option<Consistency>,
+    ) {
+        let asked: Vec<(Key, Kind)> = match &request {
+            Request::Many(ops) => ops
+                .iter()
+                .map(|(key, op)| (key.clone(), kind(op)))
+                .collect(),
+            Request::One(key, op) => vec![(key.clone(), kind(op))],
+            Request::PutContent(body) => {
+                let key = Key::of_content(&body.pieces);
+                if self.keys.len() < self.plan.keys + MAX_CONTENT_KEYS {
+                    self.keys.push(key.clone());
+                }
+                vec![(key, Kind::Put)]
+            }
+            _ => Vec::new(),
+        };
+        let (now, one) = (self.world.now(), consistency == Some(Consistency::One));
+        let begun = asked.into_iter().map(|(key, kind)| {
+            self.checker.began(Operation {
+                key,
+                at: host,
+                kind,
+                one,
+                began: now,
+                ended: None,
+                told: Told::Silence,
+            })
+        });
+        let numbers = begun.collect();
+        let options = Options {
+            consistency,
+            ..Options::default()
+        };
+        let ticket = self.world.request(host, request, options);
+        let moving = self
+            .checker
+            .roster()
+            .is_some_and(|roster| roster.is_moving());
+        let during = self.active.bits() | if moving { MOVING } else { 0 };
+        let all = consistency == Some(Consistency::All);
+        self.open.insert(
+            ticket,
+            Waiting {
+                numbers,
+                client,
+                during,
+                all,
+            },
+        );
+    }
+
+    fn draw(&mut self, number: usize) -> (Key, KeyOp) {
+        let key = self.keys[self.rng.random_range(0..self.keys.len())].clone();
+        let content = key.bytes().len() > 8; // Only the first value belongs under such a key.
+        let op = match self.rng.random_range(0..100) {
+            0..=41 if !content => KeyOp::Put(Body::new(self.value(number)), None),
+            42..=46 if !content => KeyOp::Put(Body::new(self.value(number)), Some(self.expiry())),
+            47..=55 => KeyOp::Delete,
+            56..=61 => KeyOp::Expire(self.expiry()),
+            62..=64 => KeyOp::Has,
+            65..=66 => KeyOp::Ttl,
+            _ => KeyOp::Get,
+        };
+        (key, op)
+    }
+
+    fn value(&mut self, number: usize) -> Bytes {
+        let len = if self.plan.large && self.rng.random_ratio(1, 60) {
+            self.rng.random_range(PIECE_BYTES..3 * PIECE_BYTES)
+        } else {
+            self.rng.random_range(8..200)
+        };
+        history::value(number, len)
+    }
+
+    fn expiry(&mut self) -> Expiry {
+        match self.rng.random_range(0..8) {
+            0 => Expiry::Never,
+            1 => Expiry::In(Duration::ZERO),
+            _ => Expiry::In(Duration::from_millis(self.rng.random_range(1..8_000))),
+        }
+    }
+
+    // ── answers ──
+
+    /// A request has ended.
+    pub(super) fn answered(&mut self, waiting: &Waiting, answer: Answer) {
+        let think = self.think();
+        if let Some(client) = self.clients.get_mut(waiting.client) {
+            client.next = think;
+        }
+        let Answer::Reply(reply) = answer else {
+            for number in &waiting.numbers {
+                self.rates.count(waiting.during, false);
+                debug_assert!(self.checker.operations()[*number].told == Told::Silence);
+            }
+            return;
+        };
+        let replies: Vec<Reply> = match reply {
+            Ok(Outcome::Many(replies)) => replies,
+            other => vec![other; waiting.numbers.len()],
+        };
+        for (number, reply) in waiting.numbers.iter().zip(&replies) {
+            self.one_answered(*number, waiting, reply);
+        }
+    }
+
+    fn one_answered(&mut self, number: usize, waiting: &Waiting, reply: &Reply) {
+        let now = self.world.now();
+        let kind = self.checker.operations()[number].kind;
+        let told = match told(kind, reply) {
+            Ok(told) => told,
+            Err(words) => return self.blame(Rule::OneRegister, None, words),
+        };
+        self.checker.ended(number, now, told);
+        let operation = self.checker.operations()[number].clone();
+        self.rates.count(waiting.during, operation.succeeded());
+        if operation.one {
+            return;
+        }
+        if let Told::Wrote(version) = operation.told {
+            let cell = kind == Kind::Expire && !version.delete;
+            self.must_be_stored(operation.at, &operation.key, version, cell);
+        }
+        if !operation.succeeded() && self.had_to_succeed(&operation, waiting.all) {
+            let words = self.checker.tell(number);
+            self.blame(Rule::Serves, Some(operation.key), words);
+        }
+    }
+
+    /// Whether a request that failed could have been served. A host whose clock is wrong may refuse writes.
+    fn had_to_succeed(&self, operation: &Operation, all: bool) -> bool {
+        if let Told::Nothing(why) = &operation.told
+            && (why.contains("clock") || self.checker.is_excused(&operation.key))
+        {
+            return false;
+        }
+        let Some(host) = self.world.host(operation.at) else {
+            return false;
+        };
+        let Some(roster) = host.roster() else {
+            return false;
+        };
+        let lives_by = |other: HostId| {
+            let same = self.world.host(other).and_then(|other| other.roster());
+            same.is_some_and(|same| same.version == roster.version)
+                && self
+                    .checker
+                    .adopted(other)
+                    .is_none_or(|at| at < operation.began)
+        };
+        let since = operation.began;
+        self.reach
+            .reaches(operation.at, &operation.key, roster, since, all, lives_by)
+    }
+
+    /// When a client asks again; none once enough was asked.
+    fn think(&mut self) -> Option<Time> {
+        if !self.calm && self.checker.next_number() >= self.plan.operations {
+            return None;
+        }
+        let each = self.plan.survive_ms * self.plan.clients as u64 / self.plan.operations as u64;
+        let most = if self.rng.random_ratio(3, 4) {
+            2
+        } else {
+            8 * each + 2
+        };
+        let ms = self.rng.random_range(0..most);
+        (!self.calm).then(|| self.world.now() + Duration::from_millis(ms))
+    }
+}
+
+const fn kind(op: &KeyOp) -> Kind {
+    match op {
+        KeyOp::Put(..) => Kind::Put,
+        KeyOp::Get => Kind::Get,
+        KeyOp::Delete => Kind::Delete,
+        KeyOp::Has | KeyOp::Ttl => Kind::Has,
+        KeyOp::Expire(_) => Kind::Expire,
+    }
+}

@@ -1,0 +1,48 @@
+//! Whole lives of rings, drawn from seeds, keep every rule; and a seed tells the same twice.
+//!
+//! `SEEDS` (how many) and `SEED` (the first) try others than these. A mutant of `tests/mutants` names the test
+//! here that notices it.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use roundelay::lab::sweep::{Plan, Report, sweep, why};
+
+/// Lives through seeds, on two threads, and stops at the first that fails.
+fn hold(seeds: &[u64]) -> Report {
+    let next = AtomicUsize::new(0);
+    let sum = Mutex::new(Report::default());
+    let worker = || {
+        while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let report = sweep(*seed);
+            if let Some(violation) = report.violations.first() {
+                next.store(seeds.len(), Ordering::Relaxed);
+                panic!("\n{}", why(*seed, violation));
+            }
+            sum.lock().expect("no worker panics with it").add(&report);
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(worker);
+        worker();
+    });
+    sum.into_inner().expect("no worker panicked")
+}
+
+/// Worlds that take little time even without optimisation.
+fn short_ones(first: u64, count: usize) -> Vec<u64> {
+    let short = |seed: &u64| Plan::draw(*seed).operations < 600;
+    (first..).filter(short).take(count).collect()
+}
+
+#[test]
+fn twenty_short_seeds_hold() {
+    let number = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .and_then(|value| value.parse().ok())
+    };
+    let (first, count) = (number("SEED").unwrap_or(1), number("SEEDS").unwrap_or(20));
+    let count = usize::try_from(count).expect("a number of seeds");
+    println!("{}", hold(&short_ones(first, count)));
+}
