@@ -17,6 +17,9 @@ impl Run {
             return None;
         }
         let via = self.up_at_random()?;
+        let roster = self.checker.roster()?;
+        let gone = self.all(State::Gone).into_iter();
+        let replaces = gone.filter(|host| roster.has(*host)).next_back();
         let host = self.add_host();
         let (member, tokens) = if self.rng.random_ratio(1, 2) {
             (self.plan.member(host), 0)
@@ -35,6 +38,8 @@ impl Run {
                 via,
                 member,
                 tokens,
+                replaces,
+                replicas: None,
             },
         );
         Some(End::Over)

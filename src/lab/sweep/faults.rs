@@ -12,7 +12,6 @@ use std::time::Duration;
 use rand::RngExt;
 
 use super::run::{Run, State};
-use crate::message::Request;
 use crate::placement::HostId;
 use crate::record::Time;
 use crate::roster::Change;

@@ -144,6 +144,7 @@ impl Plan {
             seed,
             keep,
             find,
+            detect: None,
         }
     }
 
