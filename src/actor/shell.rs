@@ -15,6 +15,7 @@ use crate::keep::Then;
 use crate::keyspace::Id;
 use crate::message::{Envelope, Event, Message, Peer, Reply, Ticket};
 use crate::node::Host;
+use crate::placement::HostId;
 use crate::record::{Now, Time};
 use crate::ring::Links;
 use crate::store::{Op, Usage};
@@ -116,6 +117,10 @@ pub struct Shell {
     surroundings: Box<dyn Surroundings>,
     book: Rc<RefCell<Book>>,
     nodes: BTreeMap<Id, Bound>,
+    /// At which count of its nodes' calls all addresses were bound; none while one is missing.
+    bound_at: Option<u64>,
+    /// The hosts of its nodes' neighbours, in order.
+    near: Vec<HostId>,
     effects: Collected,
     me: Weak<RefCell<Shell>>,
     /// The host's own actor of this life.
@@ -142,6 +147,8 @@ impl Shell {
                 surroundings,
                 book,
                 nodes: BTreeMap::new(),
+                bound_at: None,
+                near: Vec::new(),
                 effects: Collected::default(),
                 me: me.clone(),
                 actor: None,
@@ -265,6 +272,7 @@ impl Shell {
         }
         self.close();
         self.life += 1;
+        self.bound_at = None;
         self.effects = Collected::default();
         if let Some(actor) = self.actor.take().and_then(|actor| actor.upgrade()) {
             actor.do_send(Stop);
@@ -287,23 +295,35 @@ impl Shell {
 
     /// An actor for each node, with the addresses of its present neighbours.
     fn bind_nodes(&mut self) {
-        // Both in order of their ids: mostly they are the same nodes with the same links.
-        let same = self.host.nodes().len() == self.nodes.len()
-            && self
-                .host
-                .nodes()
-                .zip(&self.nodes)
-                .all(|(node, (id, bound))| {
-                    node.me().id == *id && bound.neighbours.borrow().is_bound_to(node.links())
-                });
-        if !same {
+        let calls = self.host.node_calls();
+        if self.bound_at == Some(calls) {
+            return;
+        }
+        if !self.is_bound() {
             self.dismiss();
             self.bind_anew();
         }
+        self.bound_at = self.is_bound().then_some(calls);
+    }
+
+    /// Whether each node has its actor, and that the addresses of its present neighbours.
+    fn is_bound(&self) -> bool {
+        // Both in order of their ids.
+        let nodes = self.host.nodes();
+        nodes.len() == self.nodes.len()
+            && nodes.zip(&self.nodes).all(|(node, (id, bound))| {
+                node.me().id == *id && bound.neighbours.borrow().is_bound_to(node.links())
+            })
     }
 
     fn bind_anew(&mut self) {
         let host = self.host.id();
+        let links = self.host.nodes().map(|node| node.links());
+        self.near = links
+            .flat_map(|links| [links.prev.host, links.next.host])
+            .collect();
+        self.near.sort_unstable();
+        self.near.dedup();
         for node in self.host.nodes() {
             let id = node.me().id;
             let bound = self.nodes.entry(id).or_insert_with(|| {
@@ -362,6 +382,22 @@ impl Shell {
 
     /// By Next or Prev if it is for a neighbour, otherwise by the book.
     fn send(&mut self, envelope: Envelope) {
+        let mut left = Some(envelope);
+        if let Some(envelope) =
+            left.take_if(|envelope| self.near.binary_search(&envelope.to).is_ok())
+        {
+            left = self.to_neighbour(envelope);
+        }
+        let Some(envelope) = left else { return };
+        self.by_book += 1;
+        match self.book.borrow().line(&envelope) {
+            Some(line) => line.do_send(envelope),
+            None => log::debug!("no line to {}: message lost", envelope.to),
+        }
+    }
+
+    /// Sends it by the address of a neighbour, or gives it back.
+    fn to_neighbour(&mut self, envelope: Envelope) -> Option<Envelope> {
         let sender = match &envelope.body {
             Message::Find { from, .. } => self.nodes.get(from).into_iter(),
             Message::Keep(_) | Message::Detect(_) => None.into_iter(),
@@ -374,13 +410,11 @@ impl Shell {
             let mut neighbours = bound.neighbours.borrow_mut();
             if let Some(line) = neighbours.line(is_it) {
                 line.do_send(envelope);
-                return;
+                return None;
             }
         }
-        self.by_book += 1;
-        match self.book.borrow().line(&envelope) {
-            Some(line) => line.do_send(envelope),
-            None => log::debug!("no line to {}: message lost", envelope.to),
-        }
+        // Either none of these nodes is to say it, or an address has ended: looked up after the next call.
+        self.bound_at = None;
+        Some(envelope)
     }
 }

@@ -88,7 +88,7 @@ impl Keeper {
             existed: false,
             mark: Mark::NONE,
         };
-        self.open.insert(req, Box::new(open));
+        self.open.insert(req, open);
         self.restart(cx, req);
     }
 
@@ -178,7 +178,7 @@ impl Keeper {
 
     /// A new roster: every request that still matters starts again under it.
     pub(super) fn restart_all(&mut self, cx: &mut Context<'_>) {
-        let reqs: Vec<ReqId> = self.open.keys().copied().collect();
+        let reqs: Vec<ReqId> = self.open.iter().map(|(req, _)| req).collect();
         for req in reqs {
             let answered = self
                 .open

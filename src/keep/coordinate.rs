@@ -156,7 +156,7 @@ impl Keeper {
                     ..
                 },
             ..
-        }) = self.open.get_mut(&req).map(Box::as_mut)
+        }) = self.open.get_mut(&req)
             && !refused.iter().any(|(host, _)| *host == from)
         {
             *so_far |= unsure;
@@ -233,7 +233,7 @@ impl Keeper {
             .open
             .iter()
             .filter(|(_, open)| open.at == version && open.silent().contains(&host));
-        let reqs: Vec<ReqId> = waiting.map(|(req, _)| *req).collect();
+        let reqs: Vec<ReqId> = waiting.map(|(req, _)| req).collect();
         for req in reqs {
             let Some(open) = self.open.get(&req) else {
                 continue;

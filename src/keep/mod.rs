@@ -94,7 +94,7 @@ use health::Health;
 use hints::Hints;
 use join::Joining;
 use life::Life;
-use open::Open;
+use open::Opens;
 use suspect::Suspect;
 use task::Mover;
 
@@ -130,9 +130,8 @@ pub struct Keeper {
     roster: Option<Arc<Roster>>,
     adopting: Option<Adopting>,
     timers: Timers,
-    /// The requests under way. Boxed: their memory goes from one request to the next, of whichever host, and
-    /// stays warm.
-    open: BTreeMap<ReqId, Box<Open>>,
+    /// The requests under way.
+    open: Opens,
     clock: Clock,
     /// The stamp whose reservation is on its way to the disk.
     reserving: Option<Stamp>,
@@ -214,7 +213,7 @@ impl Keeper {
                 .and_then(|bytes| Marks::decode(&bytes))
                 .unwrap_or_default(),
             drift: Drift::default(),
-            open: BTreeMap::new(),
+            open: Opens::default(),
             many: BTreeMap::new(),
             stalled: VecDeque::new(),
             relocate: Vec::new(),
@@ -366,7 +365,7 @@ impl Keeper {
             }
             1 => {
                 let next = self.timers.next().map_or(0, |at| at.0);
-                next ^ self.open.keys().next().map_or(0, |req| req.0)
+                next ^ self.open.iter().next().map_or(0, |(req, _)| req.0)
             }
             2.. => 0,
         }

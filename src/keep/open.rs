@@ -1,8 +1,10 @@
 //! A request that is being coordinated: what it wants, whom it asked, what they said.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 
-use crate::message::{Consistency, KeyOp, Ticket};
+use crate::message::{Consistency, KeyOp, ReqId, Ticket};
 use crate::placement::HostId;
 use crate::record::{Cells, Key, Mark, Record, Summary, Time};
 use crate::roster::{Groups, RosterVersion};
@@ -137,6 +139,50 @@ impl Open {
 }
 
 // region: quorum
+/// The requests under way, in order of their questions. Most are closed a moment later, so they lie in a short
+/// array, not in a tree; each in a box whose memory goes from one request to the next and stays warm.
+#[derive(Debug, Default)]
+pub(super) struct Opens(VecDeque<(ReqId, Box<Open>)>);
+
+impl Opens {
+    fn place(&self, req: ReqId) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&req, |(req, _)| *req)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn get(&self, req: &ReqId) -> Option<&Open> {
+        let place = self.place(*req).ok()?;
+        Some(&self.0[place].1)
+    }
+
+    pub(super) fn get_mut(&mut self, req: &ReqId) -> Option<&mut Open> {
+        let place = self.place(*req).ok()?;
+        Some(&mut self.0[place].1)
+    }
+
+    /// A new one goes to the end: questions are numbered upwards.
+    pub(super) fn insert(&mut self, req: ReqId, open: Open) {
+        match self.place(req) {
+            Ok(place) => *self.0[place].1 = open,
+            Err(place) => self.0.insert(place, (req, Box::new(open))),
+        }
+    }
+
+    /// The old ones, which mostly go first, leave without moving the others.
+    pub(super) fn remove(&mut self, req: &ReqId) {
+        if let Ok(place) = self.place(*req) {
+            self.0.remove(place);
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (ReqId, &Open)> {
+        self.0.iter().map(|(req, open)| (*req, open.as_ref()))
+    }
+}
+
 /// How many of a group of so many must agree.
 pub(super) const fn quorum(consistency: Consistency, group: usize) -> usize {
     match consistency {

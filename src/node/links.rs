@@ -74,6 +74,7 @@ impl Host {
         let Some(node) = self.nodes.get_mut(&id) else {
             return;
         };
+        self.node_calls += 1;
         let mut out = Vec::new();
         call(node, &mut out);
         for wanted in out {

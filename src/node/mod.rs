@@ -56,6 +56,8 @@ pub struct Host {
     config: Box<HostConfig>,
     keeper: Keeper,
     nodes: BTreeMap<Id, Finder>,
+    /// How often a node was called: as long as none is, their links stay as they are.
+    node_calls: u64,
     /// When the first of the nodes wants to be woken: looked up after a node was called, not after each message.
     nodes_wake: Option<Time>,
     /// The roster version whose neighbours the nodes were last given.
@@ -82,6 +84,7 @@ impl Host {
             config: Box::new(config),
             keeper,
             nodes: BTreeMap::new(),
+            node_calls: 0,
             nodes_wake: None,
             fed: RosterVersion::NONE,
             lookups: BTreeMap::new(),
@@ -205,6 +208,13 @@ impl Host {
     /// Its nodes, in order of their ids.
     pub fn nodes(&self) -> impl ExactSizeIterator<Item = &Finder> {
         self.nodes.values()
+    }
+
+    /// How often one of its nodes was called so far. As long as that stays the same, so do the nodes and their
+    /// links.
+    #[must_use]
+    pub const fn node_calls(&self) -> u64 {
+        self.node_calls
     }
 
     /// The node with that id.

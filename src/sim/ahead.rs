@@ -39,7 +39,7 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// To be called before each step. `glance` reads a little of the host at a place.
+    /// To be called before each step. `glance` reads a little of the host at a place, as deep as one pointer.
     pub(super) fn step(&mut self, nature: &Nature, glance: impl Fn(u32, u8) -> u64) {
         if self.seen > 0 {
             self.seen -= 1;
@@ -49,13 +49,22 @@ impl Ahead {
         if nature.places() >= MANY {
             self.next.extend(nature.coming(TOGETHER));
         }
+        let steps = self.next.len();
         for depth in 0..=DEPTH {
-            let words = self.next.iter().map(|(place, stores)| {
-                let site = nature.glance(*place, *stores, depth);
-                site ^ glance(*place, depth)
-            });
-            black_box(words.fold(0, |sum, word| sum ^ word));
+            if depth == 2 {
+                self.next.retain(|(_, stores)| *stores);
+            }
+            let mut sum = 0;
+            for (place, stores) in &self.next {
+                if depth < 2 {
+                    sum ^= glance(*place, depth);
+                }
+                if depth == 0 || *stores {
+                    sum ^= nature.glance(*place, depth);
+                }
+            }
+            black_box(sum);
         }
-        self.seen = self.next.len().saturating_sub(1);
+        self.seen = steps.saturating_sub(1);
     }
 }

@@ -362,10 +362,9 @@ impl Nature {
     }
 
     /// What [`World`](super::World) looks at before things happen, on this side: the site, then its store.
-    pub(super) fn glance(&self, place: u32, stores: bool, depth: u8) -> u64 {
+    pub(super) fn glance(&self, place: u32, depth: u8) -> u64 {
         let site = self.site(place);
         match depth {
-            _ if depth > 0 && !stores => 0,
             0 => {
                 let words = [site.wants.unwrap_or(0), site.traffic.received, site.id.0];
                 words

@@ -12,12 +12,11 @@
 //! however much is waiting. What lies beyond the wheel waits in a map and is moved in the moment its
 //! millisecond comes into reach, before anything newer can be put there: so the order holds.
 //!
-//! A millisecond is a chain through one table of places. Places are used again at once, the last one
-//! freed first, so the table stays as small as what is waiting, and warm.
+//! What is due in one millisecond lies together, so the one after the next is fetched with the next.
 //!
 //! *Hold these true*: time never goes back; nothing is due before now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Milliseconds the wheel reaches ahead; a power of two.
 const REACH: u64 = 16_384;
@@ -25,35 +24,15 @@ const REACH: u64 = 16_384;
 /// How many milliseconds [`Queue::coming`] looks through for one with something in it.
 const SOON: u64 = 4;
 
-/// No place.
-const NONE: u32 = u32::MAX;
-
-/// The things of one millisecond: the first and the last of a chain, or [`NONE`].
-#[derive(Clone, Copy)]
-struct Chain {
-    first: u32,
-    last: u32,
-}
-
-const EMPTY: Chain = Chain {
-    first: NONE,
-    last: NONE,
-};
-
-/// A place in the table: what waits there, and the next place of its chain.
-struct Place<T> {
-    thing: Option<T>,
-    next: u32,
-}
+/// So many empty millisecond's worths of memory are kept to be used again, while they are warm.
+const SPARE: usize = 64;
 
 /// Things that fall due, in order of (due, sequence).
 pub(super) struct Queue<T> {
     now: u64,
-    places: Vec<Place<T>>,
-    /// A chain of places in which nothing waits.
-    free: u32,
-    wheel: Vec<Chain>,
-    later: BTreeMap<u64, Chain>,
+    wheel: Vec<VecDeque<T>>,
+    later: BTreeMap<u64, VecDeque<T>>,
+    spare: Vec<VecDeque<T>>,
     /// How many wait in the wheel.
     turning: usize,
     len: usize,
@@ -62,12 +41,13 @@ pub(super) struct Queue<T> {
 impl<T> Queue<T> {
     /// An empty queue at time zero.
     pub(super) fn new() -> Queue<T> {
+        let mut wheel = Vec::new();
+        wheel.resize_with(slot(REACH - 1) + 1, VecDeque::new);
         Queue {
             now: 0,
-            places: Vec::new(),
-            free: NONE,
-            wheel: vec![EMPTY; slot(REACH - 1) + 1],
+            wheel,
             later: BTreeMap::new(),
+            spare: Vec::new(),
             turning: 0,
             len: 0,
         }
@@ -86,20 +66,19 @@ impl<T> Queue<T> {
     /// Puts something in, due at that millisecond, or now if that is past.
     pub(super) fn push(&mut self, due: u64, thing: T) {
         let due = due.max(self.now);
-        let place = self.take_place(thing);
         self.len += 1;
-        let chain = if due - self.now < REACH {
-            self.turning += 1;
-            &mut self.wheel[slot(due)]
-        } else {
-            self.later.entry(due).or_insert(EMPTY)
-        };
-        if chain.first == NONE {
-            chain.first = place;
-        } else {
-            self.places[at(chain.last)].next = place;
+        if due - self.now >= REACH {
+            self.later.entry(due).or_default().push_back(thing);
+            return;
         }
-        chain.last = place;
+        self.turning += 1;
+        let waiting = &mut self.wheel[slot(due)];
+        if waiting.capacity() == 0
+            && let Some(spare) = self.spare.pop()
+        {
+            *waiting = spare;
+        }
+        waiting.push_back(thing);
     }
 
     /// Takes out the next thing that is due at `limit` or before; time goes on to its millisecond.
@@ -109,13 +88,10 @@ impl<T> Queue<T> {
             if self.now > limit {
                 return None;
             }
-            let chain = &mut self.wheel[slot(self.now)];
-            if chain.first != NONE {
-                let place = chain.first;
-                chain.first = self.places[at(place)].next;
+            if let Some(thing) = self.wheel[slot(self.now)].pop_front() {
                 self.len -= 1;
                 self.turning -= 1;
-                return self.free_place(place);
+                return Some(thing);
             }
             if self.now == limit {
                 return None;
@@ -128,24 +104,28 @@ impl<T> Queue<T> {
     pub(super) fn next_due(&self) -> Option<u64> {
         if self.turning > 0 {
             let mut ahead = self.now..self.now + REACH;
-            return ahead.find(|due| self.wheel[slot(*due)].first != NONE);
+            return ahead.find(|due| !self.wheel[slot(*due)].is_empty());
         }
         self.later.keys().next().copied()
     }
 
     /// What comes next, in order, as far as it is due in one millisecond: this one, or else one of the next few.
     pub(super) fn coming(&self) -> impl Iterator<Item = &T> {
-        let mut soon = (self.now..self.now + SOON).map(|due| self.wheel[slot(due)].first);
-        let mut place = soon.find(|first| *first != NONE).unwrap_or(NONE);
-        std::iter::from_fn(move || {
-            let found = (place != NONE).then(|| &self.places[at(place)])?;
-            place = found.next;
-            found.thing.as_ref()
-        })
+        let mut soon = (self.now..self.now + SOON).map(|due| &self.wheel[slot(due)]);
+        soon.find(|waiting| !waiting.is_empty())
+            .into_iter()
+            .flatten()
     }
 
     /// One millisecond on, or more where nothing lies between.
     fn advance(&mut self, limit: u64) {
+        let past = &mut self.wheel[slot(self.now)];
+        if past.capacity() > 0 {
+            let spare = std::mem::take(past);
+            if self.spare.len() < SPARE {
+                self.spare.push(spare);
+            }
+        }
         let step = if self.turning == 0 {
             // Nothing in the wheel: jump to where the first of the later ones comes into reach.
             let first = self.later.keys().next().copied().unwrap_or(u64::MAX);
@@ -158,45 +138,11 @@ impl<T> Queue<T> {
             if *entry.key() - self.now >= REACH {
                 break;
             }
-            let (due, chain) = entry.remove_entry();
-            self.turning += self.chained(chain);
-            self.wheel[slot(due)] = chain;
+            let (due, waiting) = entry.remove_entry();
+            self.turning += waiting.len();
+            self.wheel[slot(due)] = waiting;
         }
     }
-
-    /// How many things a chain has.
-    fn chained(&self, chain: Chain) -> usize {
-        let (mut place, mut count) = (chain.first, 0);
-        while place != NONE {
-            place = self.places[at(place)].next;
-            count += 1;
-        }
-        count
-    }
-
-    fn take_place(&mut self, thing: T) -> u32 {
-        let (thing, next) = (Some(thing), NONE);
-        if self.free == NONE {
-            self.places.push(Place { thing, next });
-            return u32::try_from(self.places.len() - 1).expect("less than 2^32 things wait");
-        }
-        let place = self.free;
-        let free = &mut self.places[at(place)];
-        self.free = free.next;
-        *free = Place { thing, next };
-        place
-    }
-
-    fn free_place(&mut self, place: u32) -> Option<T> {
-        let freed = &mut self.places[at(place)];
-        freed.next = self.free;
-        self.free = place;
-        freed.thing.take()
-    }
-}
-
-fn at(place: u32) -> usize {
-    usize::try_from(place).expect("a place in a table in memory")
 }
 
 fn slot(due: u64) -> usize {

@@ -21,6 +21,7 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::ahead::Ahead;
 use super::disk::{Disk, DiskConfig};
 use super::nature::{Answer, Nature, Traffic};
 use super::network::NetworkConfig;
@@ -28,7 +29,7 @@ use crate::actor::{
     self, Ask, Asks, Book, Carried, HostActor, Input, ReplyTo, Shell, Stop, Surroundings,
 };
 use crate::keep::Then;
-use crate::message::{Envelope, Event, Options, Reply, Request, Ticket};
+use crate::message::{Envelope, Event, Message, Options, Reply, Request, Ticket};
 use crate::node::{Host, HostConfig};
 use crate::placement::HostId;
 use crate::record::{Key, Now, Time};
@@ -69,6 +70,7 @@ struct Director {
     busy: bool,
     timer: Option<(u64, SpawnHandle)>,
     waiting: Vec<RunUntil>,
+    ahead: Ahead,
 }
 
 impl Actor for Director {
@@ -86,6 +88,8 @@ impl Director {
             return;
         }
         let mut nature = self.nature.borrow_mut();
+        // The hosts themselves are out of sight here.
+        self.ahead.step(&nature, |_, _| 0);
         let Some((place, happening)) = nature.next(self.elapsed()) else {
             drop(nature);
             return self.rest(ctx);
@@ -97,16 +101,20 @@ impl Director {
 
     fn give(&mut self, place: u32, input: Input) {
         self.busy = true;
-        if let Input::Receive(envelope) = input {
-            let book = self.book.borrow();
-            let line = book.listed(&envelope).expect("whoever is up is listed");
-            line.do_send(envelope);
-        } else {
-            let actors = self.actors.borrow();
-            let actor = actors.get(at(place)).and_then(Option::as_ref);
-            actor
-                .expect("nature speaks to those who are up")
-                .do_send(input);
+        let actors = self.actors.borrow();
+        let actor = actors.get(at(place)).and_then(Option::as_ref);
+        let actor = actor.expect("nature speaks to those who are up");
+        match input {
+            // What is said to the host itself needs no looking up.
+            Input::Receive(envelope) if !matches!(envelope.body, Message::Find { .. }) => {
+                actor.do_send(envelope);
+            }
+            Input::Receive(envelope) => {
+                let book = self.book.borrow();
+                let line = book.listed(&envelope).expect("whoever is up is listed");
+                line.do_send(envelope);
+            }
+            other => actor.do_send(other),
         }
     }
 
@@ -316,6 +324,7 @@ impl Stage {
             busy: false,
             timer: None,
             waiting: Vec::new(),
+            ahead: Ahead::default(),
         }
         .start();
         book.borrow_mut()
