@@ -17,9 +17,9 @@ use crate::keyspace::{Id, Span};
 
 use super::{HostId, Token};
 
-/// How many tokens from the beginning of a bucket are looked at together. Fewer than one in a hundred
-/// buckets of hashed tokens has as many.
-const LOOK: usize = 4;
+/// How many tokens from the beginning of a bucket are looked at together. One or two in a hundred
+/// buckets of hashed tokens have as many.
+const LOOK: usize = 6;
 
 /// What stands beyond the last token: never smaller than an id.
 const BEYOND: Token = Token {
@@ -54,12 +54,10 @@ impl Index {
     pub(super) fn new(mut tokens: Vec<Token>, slots: Vec<u32>, zones: Vec<u32>) -> Index {
         let host_count = distinct(slots.iter().copied());
         let zone_count = distinct(slots.iter().map(|slot| zones[*slot as usize]));
-        // One or two buckets a token: most hold none or one. At least one bit, as a shift of 64 is none.
-        let bits = tokens
-            .len()
-            .next_power_of_two()
-            .trailing_zeros()
-            .clamp(1, 24);
+        // One to two tokens a bucket: twice as many buckets would be shorter, but their beginnings would no
+        // longer fit into a near cache. At least one bit, as a shift of 64 is none.
+        let bits = tokens.len().next_power_of_two().trailing_zeros();
+        let bits = bits.saturating_sub(1).clamp(1, 24);
         let shift = 64 - bits;
         let mut begin = Vec::with_capacity((1 << bits) + 1);
         for (place, token) in (0u32..).zip(&tokens) {
