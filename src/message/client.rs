@@ -1,5 +1,6 @@
 //! What a client may ask of any host, and what it is told.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use crate::keyspace::Id;
 use crate::placement::{HostId, Member};
 use crate::record::{Body, Key, Mark, Version, WallMs};
 use crate::ring::Direction;
-use crate::roster::{Change, RosterVersion};
+use crate::roster::{Change, Roster, RosterVersion};
 
 use super::MoveProgress;
 
@@ -112,6 +113,8 @@ pub enum Request {
     AcceptLoss(Vec<HostId>),
     /// What this host knows of the ring and of itself.
     Status,
+    /// The roster this host lives by: who is in, with which tokens.
+    Roster,
 }
 
 /// A value read.
@@ -194,6 +197,8 @@ pub enum Outcome {
     Route(Route),
     /// A change, join or leave has settled at this version.
     Settled(RosterVersion),
+    /// The roster; none if this host is in no ring that has one.
+    Roster(Option<Arc<Roster>>),
     /// The status.
     Status(Status),
 }

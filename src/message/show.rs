@@ -450,6 +450,7 @@ impl fmt::Display for Request {
             Request::EndDrain => write!(f, "end the drain"),
             Request::AcceptLoss(hosts) => write!(f, "accept the loss of {}", Hosts(hosts)),
             Request::Status => write!(f, "status"),
+            Request::Roster => write!(f, "roster"),
         }
     }
 }
@@ -483,6 +484,8 @@ impl fmt::Display for Outcome {
             Outcome::Hosts(hosts) => write!(f, "{}", Hosts(hosts)),
             Outcome::Route(route) => write!(f, "{route}"),
             Outcome::Settled(version) => write!(f, "settled {version}"),
+            Outcome::Roster(Some(roster)) => write!(f, "{}", Brief(roster)),
+            Outcome::Roster(None) => write!(f, "no roster"),
             Outcome::Status(status) => {
                 let state = if status.moving { "moving" } else { "settled" };
                 write!(

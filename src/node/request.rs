@@ -59,6 +59,9 @@ impl Host {
             }
             Request::WhereIs(key) => self.where_is(now, ticket, key, fx),
             Request::Lookup(id) => self.look_up(now, id, true, Purpose::Route(ticket), fx),
+            Request::Roster => {
+                fx.answer(ticket, Ok(Outcome::Roster(self.keeper.roster().cloned())))
+            }
             Request::Status => fx.answer(ticket, Ok(Outcome::Status(self.keeper.status()))),
             Request::Change(changes) => {
                 self.keeper

@@ -17,10 +17,13 @@
 mod args;
 mod client;
 mod connection;
+mod dht_keys;
+mod dht_ring;
 mod host;
 mod keys;
 mod refused;
 mod strings;
+mod words;
 
 use crate::message::{Failure, Options, Outcome, Request};
 use crate::record::WallMs;
@@ -96,6 +99,8 @@ impl Table {
             host::SPECS,
             strings::SPECS,
             keys::SPECS,
+            dht_keys::SPECS,
+            dht_ring::SPECS,
         ];
         let mut all: Vec<&Spec> = families.into_iter().flatten().collect();
         all.sort_by_key(|spec| spec.name);

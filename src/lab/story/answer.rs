@@ -57,6 +57,7 @@ fn outcome(request: &Request, outcome: &Outcome) -> String {
         | Outcome::Version(_)
         | Outcome::Ttl(None | Some(None))
         | Outcome::Hosts(_)
+        | Outcome::Roster(_)
         | Outcome::Settled(RosterVersion(1..)) => outcome.to_string(),
         Outcome::Ttl(Some(Some(_))) => "will expire".to_owned(),
         Outcome::Settled(RosterVersion::NONE) => "has left".to_owned(),

@@ -1,0 +1,222 @@
+//! The ring's own commands about keys: with a consistency, with versions, by content, and where a key is.
+
+use std::sync::Arc;
+
+use super::super::resp::Value;
+use super::super::session::Cx;
+use super::args::Args;
+use super::words::{Extras, id_of, map, or_nil, text, texts};
+use super::{Answer, OfOne, Plan, READ, Run, Spec, WRITE, unexpected};
+use crate::message::{KeyOp, Options, Outcome, Request};
+use crate::record::Key;
+
+const fn spec(
+    (name, usage): (&'static str, &'static str),
+    arity: i64,
+    flags: &'static [&'static str],
+    summary: &'static str,
+    run: Run,
+) -> Spec {
+    Spec {
+        name,
+        arity,
+        flags,
+        keys: (1, 1, 1),
+        group: "dht",
+        usage,
+        summary,
+        run,
+    }
+}
+
+pub(super) const SPECS: &[Spec] = &[
+    spec(
+        (
+            "dht.put",
+            "DHT.PUT key value [EX seconds|PX milliseconds|EXAT second|PXAT millisecond] [TYPE media-type] [CONSISTENCY one|quorum|all] [REPLICAS n] [DEADLINE milliseconds]",
+        ),
+        -3,
+        WRITE,
+        "Stores a value; answers its version.",
+        put,
+    ),
+    spec(
+        (
+            "dht.get",
+            "DHT.GET key [CONSISTENCY one|quorum|all] [REPLICAS n] [DEADLINE milliseconds]",
+        ),
+        -2,
+        READ,
+        "The value with its version, media type and when it will be absent; or nothing.",
+        get,
+    ),
+    spec(
+        (
+            "dht.del",
+            "DHT.DEL key [CONSISTENCY one|quorum|all] [REPLICAS n] [DEADLINE milliseconds]",
+        ),
+        -2,
+        WRITE,
+        "Deletes a key; answers the version of the delete, and whether the key was there.",
+        del,
+    ),
+    spec(
+        (
+            "dht.haskey",
+            "DHT.HASKEY key [CONSISTENCY one|quorum|all] [REPLICAS n] [DEADLINE milliseconds]",
+        ),
+        -2,
+        READ,
+        "The version of the value, without fetching it; or nothing.",
+        has,
+    ),
+    Spec {
+        keys: (0, 0, 0),
+        ..spec(
+            ("dht.store", "DHT.STORE value"),
+            2,
+            WRITE,
+            "Stores a value under the SHA-1 of itself; answers that key.",
+            store,
+        )
+    },
+    spec(
+        ("dht.fetch", "DHT.FETCH key"),
+        2,
+        READ,
+        "Fetches such a value, and checks that it is the one its key names.",
+        fetch,
+    ),
+    spec(
+        ("dht.whereis", "DHT.WHEREIS key"),
+        2,
+        READ,
+        "The hosts that keep a key, the owner first.",
+        whereis,
+    ),
+    Spec {
+        keys: (0, 0, 0),
+        ..spec(
+            ("dht.lookup", "DHT.LOOKUP key|ID hexadecimal"),
+            -2,
+            READ,
+            "Asks round the ring who owns a key, or an id, and tells by which nodes the question went.",
+            lookup,
+        )
+    },
+];
+
+fn one(mut args: Args, op: KeyOp, shape: OfOne) -> Result<Plan, Value> {
+    let key = args.key()?;
+    let options = Extras::read(args, false)?.options;
+    Ok(Plan::One(Request::One(key, op), options, shape))
+}
+
+fn put(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
+    let (key, mut body) = (args.key()?, args.need()?.into_body());
+    let extras = Extras::read(args, true)?;
+    body.content_type = extras.content_type.map(Arc::from);
+    let request = Request::One(key, KeyOp::Put(body, extras.expiry));
+    let version: OfOne = |answer, _| match answer {
+        Ok(Outcome::Stored(version)) => text(version),
+        Ok(other) => unexpected(&other),
+        Err(told) => told,
+    };
+    Ok(Plan::One(request, extras.options, version))
+}
+
+fn get(_: &mut Cx<'_>, args: Args) -> Result<Plan, Value> {
+    one(args, KeyOp::Get, |answer, _| match answer {
+        Ok(Outcome::Value(None)) => Value::Nil,
+        Ok(Outcome::Value(Some(found))) => map([
+            ("version", text(found.version)),
+            ("type", or_nil(found.body.content_type.as_deref())),
+            (
+                "until",
+                found
+                    .deadline
+                    .map_or(Value::Nil, |until| Value::count(until.0)),
+            ),
+            ("value", Value::Stored(found.body)),
+        ]),
+        Ok(other) => unexpected(&other),
+        Err(told) => told,
+    })
+}
+
+fn del(_: &mut Cx<'_>, args: Args) -> Result<Plan, Value> {
+    one(args, KeyOp::Delete, |answer, _| match answer {
+        Ok(Outcome::Deleted(version, was_there)) => map([
+            ("version", text(version)),
+            ("was_there", Value::Bool(was_there)),
+        ]),
+        Ok(other) => unexpected(&other),
+        Err(told) => told,
+    })
+}
+
+fn has(_: &mut Cx<'_>, args: Args) -> Result<Plan, Value> {
+    one(args, KeyOp::Has, |answer, _| match answer {
+        Ok(Outcome::Version(version)) => or_nil(version),
+        Ok(other) => unexpected(&other),
+        Err(told) => told,
+    })
+}
+
+fn store(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
+    let request = Request::PutContent(args.need()?.into_body());
+    let key: OfOne = |answer, _| match answer {
+        Ok(Outcome::StoredContent(key, _)) => Value::Bulk(key.bytes().clone()),
+        Ok(other) => unexpected(&other),
+        Err(told) => told,
+    };
+    Ok(Plan::One(request, Options::default(), key))
+}
+
+fn fetch(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
+    let key = args.key()?;
+    let requests = vec![Request::One(key.clone(), KeyOp::Get)];
+    let checked = move |mut answers: Vec<Answer>, _| match answers.pop() {
+        Some(Ok(Outcome::Value(Some(found)))) if Key::of_content(&found.body.pieces) == key => {
+            Value::Stored(found.body)
+        }
+        Some(Ok(Outcome::Value(Some(_)))) => Value::error(format!(
+            "ERR what is stored under {key} is not the value it names: somebody put it there by hand"
+        )),
+        Some(Ok(Outcome::Value(None))) | None => Value::Nil,
+        Some(Ok(other)) => unexpected(&other),
+        Some(Err(told)) => told,
+    };
+    Ok(Plan::Many(requests, Options::default(), Box::new(checked)))
+}
+
+fn whereis(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
+    let request = Request::WhereIs(args.key()?);
+    let hosts: OfOne = |answer, _| match answer {
+        Ok(Outcome::Hosts(hosts)) => texts(hosts),
+        Ok(other) => unexpected(&other),
+        Err(told) => told,
+    };
+    Ok(Plan::One(request, Options::default(), hosts))
+}
+
+fn lookup(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
+    let first = args.need()?;
+    let id = match args.next() {
+        Some(hex) if first.is("id") => id_of(&hex)?,
+        Some(_) => return Err(super::args::syntax()),
+        None => super::args::key_of(first)?.id(),
+    };
+    args.end()?;
+    let route: OfOne = |answer, _| match answer {
+        Ok(Outcome::Route(route)) => map([
+            ("owner", text(route.owner)),
+            ("direction", text(route.direction)),
+            ("relays", Value::count(route.relays)),
+            ("path", texts(route.path)),
+        ]),
+        Ok(other) => unexpected(&other),
+        Err(told) => told,
+    };
+    Ok(Plan::One(Request::Lookup(id), Options::default(), route))
+}
