@@ -15,9 +15,9 @@ use roundelay::record::{Key, Time};
 use roundelay::sim::{NetworkConfig, RingPlan, Stage, paused};
 use tokio::sync::mpsc;
 
-fn request(key: &'static str, op: KeyOp) -> (Request, Options) {
+fn request(number: u64, key: &'static str, op: KeyOp) -> (u64, Request, Options) {
     let key = Key::new(key).unwrap();
-    (Request::One(key, op), Options::default())
+    (number, Request::One(key, op), Options::default())
 }
 
 fn put(value: &'static str) -> KeyOp {
@@ -31,17 +31,12 @@ fn many_requests_in_one_message_are_answered_by_number() {
         stage.run_until(Time::from_ms(2_000)).await;
         let (line, mut told) = mpsc::unbounded_channel();
         let asks = vec![
-            request("cat", put("meow")),
-            request("cow", KeyOp::Get),
-            request("dog", put("woof")),
+            request(7, "cat", put("meow")),
+            request(8, "cow", KeyOp::Get),
+            request(9, "dog", put("woof")),
         ];
-        let (host, first) = (HostId(2), 7);
-        stage.door_for_many().do_send(Asks {
-            host,
-            asks,
-            first,
-            line,
-        });
+        let host = HostId(2);
+        stage.door_for_many().do_send(Asks { host, asks, line });
         let mut answers = BTreeMap::new();
         while let Some(Told { number, reply }) = told.recv().await {
             answers.insert(number, reply.unwrap().unwrap());
@@ -60,14 +55,12 @@ fn a_host_that_is_gone_is_told_for_each_request() {
         let mut stage = Stage::ring(&RingPlan::new(3, 1), NetworkConfig::default()).unwrap();
         stage.crash(HostId(2));
         let (line, mut told) = mpsc::unbounded_channel();
-        let asks = vec![request("cat", put("meow")), request("cat", KeyOp::Get)];
-        let (host, first) = (HostId(2), 0);
-        stage.door_for_many().do_send(Asks {
-            host,
-            asks,
-            first,
-            line,
-        });
+        let asks = vec![
+            request(0, "cat", put("meow")),
+            request(1, "cat", KeyOp::Get),
+        ];
+        let host = HostId(2);
+        stage.door_for_many().do_send(Asks { host, asks, line });
         for number in [0, 1] {
             let answer = told.recv().await.unwrap();
             assert_eq!((answer.number, answer.reply), (number, None));

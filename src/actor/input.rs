@@ -132,10 +132,8 @@ impl Drop for ReplyTo {
 pub struct Asks {
     /// Which host is asked.
     pub host: HostId,
-    /// What, and how.
-    pub asks: Vec<(Request, Options)>,
-    /// The number of the first; those of the others follow.
-    pub first: u64,
+    /// What, and how, each with its number.
+    pub asks: Vec<(u64, Request, Options)>,
     /// Where the answers go, in whatever order they come.
     pub line: mpsc::UnboundedSender<Told>,
 }
@@ -144,18 +142,17 @@ impl Asks {
     /// Each request with where its answer goes, in order.
     pub fn each(mut self) -> impl Iterator<Item = (ReplyTo, Request, Options)> {
         let asks = std::mem::take(&mut self.asks);
-        let (first, line) = (self.first, self.line.clone());
-        let numbered = (first..).zip(asks);
-        numbered.map(move |(number, (request, options))| {
-            (ReplyTo::line(number, line.clone()), request, options)
-        })
+        let line = self.line.clone();
+        let to = move |number| ReplyTo::line(number, line.clone());
+        asks.into_iter()
+            .map(move |(number, request, options)| (to(number), request, options))
     }
 }
 
 impl Drop for Asks {
     /// A host that is not there answers none of them, and that is told.
     fn drop(&mut self) {
-        for (number, _) in (self.first..).zip(self.asks.drain(..)) {
+        for (number, ..) in self.asks.drain(..) {
             drop(ReplyTo::line(number, self.line.clone()));
         }
     }

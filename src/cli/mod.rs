@@ -4,6 +4,7 @@
 //! roundelay story tests/stories/data/key_put_get_delete      plays it, and prints what happened
 //! roundelay story --no-output …                              prints its commands only, to predict
 //! roundelay commands                                         the language of stories
+//! roundelay put cat meow --node host:50140                   asks a host; so do get, del, status …
 //! roundelay sim sweep --seeds 100                            lives of rings from seeds, judged
 //! roundelay sim replay 17 --trace                            one of them again, line by line
 //! ```
@@ -11,6 +12,7 @@
 //! What a command says goes to stdout, logging and errors to stderr. Bad arguments and a story that cannot
 //! be played end with exit code 2; a seed that breaks a rule with 1.
 
+mod client;
 mod sim;
 mod story;
 
@@ -44,6 +46,12 @@ enum What {
     /// Live through rings drawn from seeds, in virtual time, and check every rule
     #[command(subcommand)]
     Sim(sim::Sim),
+    #[command(flatten)]
+    Keys(client::Keys),
+    #[command(flatten)]
+    Look(client::Look),
+    #[command(flatten)]
+    Rule(client::Rule),
 }
 
 /// Does what the command line says.
@@ -58,6 +66,9 @@ pub(crate) fn run() -> ExitCode {
                 ExitCode::from(2)
             });
         }
+        What::Keys(command) => return client::end(command.run()),
+        What::Look(command) => return client::end(command.run()),
+        What::Rule(command) => return client::end(command.run()),
     };
     let text = match told {
         Ok(text) => text,

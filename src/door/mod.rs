@@ -17,13 +17,13 @@
 //! | [`resp`] | where does a command begin and end, and how is it answered? |
 //! | `commands/` | which commands are there, and what does each ask of the ring? |
 //! | `session` | what is under way for one client? |
+//! | `lanes` | which of its requests wait for which others? |
 //! | `serve` | when is its socket read, when written? |
 //! | `clients` | what do all clients share? |
 //! | `password` | who may come in? |
 //!
-//! *Hold these true*: answers come in the order of the commands, each once; commands of one client are begun
-//! in their order, but go on side by side, so a client that wants one after the other waits for the answer; nothing
-//! is repeated behind a client's back; what one client does holds up no other; every byte that is kept for a
+//! *Hold these true*: answers come in the order of the commands, each once; commands of one client about one key
+//! go one after the other, those about different keys side by side; nothing is repeated behind a client's back; what one client does holds up no other; every byte that is kept for a
 //! client counts against a limit of [`DoorSettings`], and each limit says what happens beyond it.
 //!
 //! A client that does not read is not read: at `pause_bytes` of unread answers no more of its commands are begun, its
@@ -36,6 +36,7 @@
 mod about;
 mod clients;
 mod commands;
+mod lanes;
 mod open;
 mod password;
 pub mod resp;

@@ -59,13 +59,10 @@ pub(super) async fn serve(door: Rc<Clients>, mut guest: Guest) {
     };
     loop {
         connection.session.take();
-        if let Some((first, asks)) = connection.session.asks() {
-            door.ask(Asks {
-                host: door.host,
-                asks,
-                first,
-                line: line.clone(),
-            });
+        let asks = connection.session.asks();
+        if !asks.is_empty() {
+            let (host, line) = (door.host, line.clone());
+            door.ask(Asks { host, asks, line });
         }
         connection.session.say();
         if connection.session.is_over() {

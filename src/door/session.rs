@@ -17,10 +17,10 @@ use tokio::time::Instant;
 use super::about::About;
 use super::clients::Clients;
 use super::commands::{Answer, Args, Plan, told, unknown, wrong_number};
+use super::lanes::{Lanes, Numbered};
 use super::resp::{Arg, Command, Out, Parser, Proto, Value};
 use super::slots::{Slots, weight};
 use crate::actor::Told;
-use crate::message::{Options, Request};
 
 /// With so many requests under way a connection begins; each answer allows one more.
 const FIRST_WINDOW: usize = 8;
@@ -109,8 +109,9 @@ pub(super) struct Session {
     pub(super) buffer: BytesMut,
     slots: Slots,
     pub(super) out: Out,
+    lanes: Lanes,
     /// Requests to be sent.
-    asks: Vec<(Request, Options)>,
+    asks: Vec<Numbered>,
     window: usize,
     /// Requests of this session that count in the door's sum.
     busy: bool,
@@ -138,6 +139,7 @@ impl Session {
             buffer,
             slots: Slots::default(),
             out: Out::default(),
+            lanes: Lanes::default(),
             asks: Vec::new(),
             window: FIRST_WINDOW,
             busy: false,
@@ -214,13 +216,16 @@ impl Session {
         match plan {
             Ok(Plan::Say(value)) | Err(value) => self.slots.ready(value, proto),
             Ok(Plan::One(request, options, shape)) => {
+                let number = self.slots.next();
                 self.slots.one(shape, proto);
-                self.asks.push((request, options));
+                self.lanes.push((number, request, options), &mut self.asks);
             }
             Ok(Plan::Many(requests, options, shape)) => {
+                let first = self.slots.next();
                 self.slots.many(requests.len(), shape, proto);
-                let asks = requests.into_iter().map(|request| (request, options));
-                self.asks.extend(asks);
+                for (number, request) in (first..).zip(requests) {
+                    self.lanes.push((number, request, options), &mut self.asks);
+                }
             }
         }
     }
@@ -257,13 +262,9 @@ impl Session {
         plan
     }
 
-    /// What is to be asked, and the number of the first; `None` if nothing.
-    pub(super) fn asks(&mut self) -> Option<(u64, Vec<(Request, Options)>)> {
-        if self.asks.is_empty() {
-            return None;
-        }
-        let asks = std::mem::take(&mut self.asks);
-        Some((self.slots.next() - asks.len() as u64, asks))
+    /// What is to be asked now.
+    pub(super) fn asks(&mut self) -> Vec<Numbered> {
+        std::mem::take(&mut self.asks)
     }
 
     /// An answer has come.
@@ -291,6 +292,7 @@ impl Session {
             ))),
         };
         self.slots.told(number, answer);
+        self.lanes.done(number, &mut self.asks);
     }
 
     /// Says what is complete, in order.

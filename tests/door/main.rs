@@ -7,6 +7,10 @@
     reason = "in a test it is the shortest way to fail"
 )]
 
+mod attacks;
 mod harness;
+mod library;
 mod parser;
 mod sessions;
+mod tools;
+mod waits;

@@ -1,0 +1,127 @@
+//! Commands about keys.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use redis::{Cmd, Value, cmd};
+
+use super::node::Nodes;
+use super::{Failed, Reach, keyed, printed, show, values};
+
+/// How many replicas must agree.
+#[derive(Args)]
+pub(crate) struct How {
+    /// How many replicas must agree [default: as the host is set, quorum]
+    #[arg(long, value_parser = ["one", "quorum", "all"])]
+    consistency: Option<String>,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+/// Commands about keys.
+#[derive(Subcommand)]
+pub(crate) enum Keys {
+    /// Store a value under a key, and print its version
+    Put {
+        key: OsString,
+        /// The value; from stdin if neither it nor a file is given
+        #[arg(conflicts_with = "file")]
+        value: Option<OsString>,
+        /// Read the value from a file; - is stdin
+        #[arg(long, short)]
+        file: Option<PathBuf>,
+        /// How many seconds the value will live [default: for ever]
+        #[arg(long, value_name = "SECONDS")]
+        ttl: Option<u64>,
+        /// Its media type, such as text/plain
+        #[arg(long = "type", value_name = "MEDIA-TYPE")]
+        media_type: Option<String>,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Print the value under a key
+    Get {
+        key: OsString,
+        /// Write the value to a file instead
+        #[arg(long, short)]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Delete keys, and print how many were there
+    Del {
+        #[arg(required = true)]
+        keys: Vec<OsString>,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Print the version of the value under a key, without fetching it
+    Haskey {
+        key: OsString,
+        #[command(flatten)]
+        how: How,
+    },
+}
+
+impl How {
+    fn ask(&self, mut command: Cmd) -> Result<Value, Failed> {
+        if let Some(consistency) = &self.consistency {
+            command.arg("CONSISTENCY").arg(consistency);
+        }
+        Nodes::of(&self.reach)?.ask(&command)
+    }
+}
+
+impl Keys {
+    pub(crate) fn run(self) -> Result<(), Failed> {
+        match self {
+            Keys::Put {
+                key,
+                value,
+                file,
+                ttl,
+                media_type,
+                how,
+            } => {
+                let mut command = keyed("DHT.PUT", &key);
+                command.arg(values::given(value, file)?);
+                if let Some(seconds) = ttl {
+                    command.arg("EX").arg(seconds);
+                }
+                if let Some(media_type) = media_type {
+                    command.arg("TYPE").arg(media_type);
+                }
+                printed(&how.ask(command)?)
+            }
+            Keys::Get { key, out, how } => {
+                let found = how.ask(keyed("DHT.GET", &key))?;
+                let value = show::field(found, "value").ok_or_else(|| not_found(&key))?;
+                values::put_out(&value, out)
+            }
+            Keys::Del { keys, reach } => {
+                let mut command = cmd("DEL");
+                for key in &keys {
+                    command.arg(key.as_bytes());
+                }
+                let deleted = Nodes::of(&reach)?.ask(&command)?;
+                if deleted == Value::Int(0) {
+                    return Err(not_found(&keys[0]));
+                }
+                printed(&deleted)
+            }
+            Keys::Haskey { key, how } => {
+                let version = how.ask(keyed("DHT.HASKEY", &key))?;
+                if version == Value::Nil {
+                    return Err(not_found(&key));
+                }
+                printed(&version)
+            }
+        }
+    }
+}
+
+fn not_found(key: &OsStr) -> Failed {
+    Failed::Not(format!("{} not found", key.to_string_lossy()))
+}

@@ -1,0 +1,146 @@
+//! Which host is asked? The first of those named that answers.
+
+use std::time::Duration;
+
+use redis::{
+    Client, Cmd, Connection, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion,
+    RedisConnectionInfo, RedisError, Value,
+};
+
+use super::{Failed, Reach};
+
+/// Hosts, in the order they are tried.
+pub(super) struct Nodes {
+    nodes: Vec<(String, ConnectionInfo)>,
+    /// So long a connection, and an answer, are waited for.
+    patience: Duration,
+    /// Answers are waited for as long as they take.
+    patient: bool,
+}
+
+impl Nodes {
+    pub(super) fn of(reach: &Reach) -> Result<Nodes, Failed> {
+        let mut settings = RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP3);
+        if let Some(file) = &reach.password_file {
+            let text = std::fs::read_to_string(file).map_err(|error| {
+                Failed::Arguments(format!(
+                    "cannot read the password file {}: {error}",
+                    file.display()
+                ))
+            })?;
+            settings = settings.set_password(text.trim_end_matches(['\r', '\n']));
+        }
+        let mut nodes = Vec::new();
+        for node in &reach.node {
+            let info = address(node)
+                .into_connection_info()
+                .map_err(|error| Failed::Arguments(format!("--node {node}: {error}")))?;
+            nodes.push((node.clone(), info.set_redis_settings(settings.clone())));
+        }
+        if let Some((node, _)) = nodes.iter().find(|(node, _)| split(node).is_none()) {
+            let why =
+                format!("--node {node}: a host and a port are wanted, such as localhost:50140");
+            return Err(Failed::Arguments(why));
+        }
+        let patience = reach.patience();
+        Ok(Nodes {
+            nodes,
+            patience,
+            patient: false,
+        })
+    }
+
+    /// The same hosts, whose answers may take as long as they do.
+    pub(super) fn patient(self) -> Nodes {
+        Nodes {
+            patient: true,
+            ..self
+        }
+    }
+
+    /// Asks the first host that answers.
+    pub(super) fn ask(&self, command: &Cmd) -> Result<Value, Failed> {
+        let mut whys = Vec::new();
+        for (node, info) in &self.nodes {
+            match self.ask_one(info, command) {
+                Ok(Value::ServerError(error)) => {
+                    let details = error.details().unwrap_or_default();
+                    return Err(Failed::Not(format!("{node}: {} {details}", error.code())));
+                }
+                Ok(answer) => return Ok(answer),
+                Err(Trouble::Before(error)) => whys.push(format!("{node}: {}", worded(&error))),
+                Err(Trouble::After(error)) => {
+                    return Err(Failed::Not(format!("{node}: {}", worded(&error))));
+                }
+            }
+        }
+        Err(Failed::Not(whys.join("\nroundelay: ")))
+    }
+
+    fn ask_one(&self, info: &ConnectionInfo, command: &Cmd) -> Result<Value, Trouble> {
+        let mut connection = self.connect(info).map_err(Trouble::Before)?;
+        command
+            .query(&mut connection)
+            .map_err(|error| match error.code() {
+                // It was refused before anything was done, and another host may be able to.
+                Some("LOADING") => Trouble::Before(error),
+                _ => Trouble::After(error),
+            })
+    }
+
+    fn connect(&self, info: &ConnectionInfo) -> Result<Connection, RedisError> {
+        let client = Client::open(info.clone())?;
+        let connection = client.get_connection_with_timeout(self.patience)?;
+        let wait = (!self.patient).then_some(self.patience);
+        connection.set_read_timeout(wait)?;
+        connection.set_write_timeout(Some(self.patience))?;
+        Ok(connection)
+    }
+}
+
+/// Whether the next host may be asked instead.
+enum Trouble {
+    /// Nothing was asked of this one.
+    Before(RedisError),
+    /// It may have done it.
+    After(RedisError),
+}
+
+fn split(node: &str) -> Option<(&str, u16)> {
+    let (host, port) = node.rsplit_once(':')?;
+    let host = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host);
+    Some((host, port.parse().ok()?)).filter(|(host, _)| !host.is_empty())
+}
+
+fn address(node: &str) -> ConnectionAddr {
+    let (host, port) = split(node).unwrap_or_default();
+    ConnectionAddr::Tcp(host.to_owned(), port)
+}
+
+/// What went wrong, in the host's own words where it said any.
+fn worded(error: &RedisError) -> String {
+    match (error.code(), error.detail()) {
+        (Some(code), Some(detail)) => format!("{code} {detail}"),
+        _ if error.is_timeout() => {
+            "no answer in time: a write may be stored or not, read the key to learn".to_owned()
+        }
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_have_a_host_and_a_port() {
+        assert_eq!(split("localhost:50140"), Some(("localhost", 50140)));
+        assert_eq!(split("[::1]:1"), Some(("::1", 1)));
+        for bad in ["localhost", ":1", "a:x", "a:70000", ""] {
+            assert_eq!(split(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Who is slow, and how slow one may be: in virtual time, over a pipe.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use roundelay::actor::{Book, Clock, Input, open};
+use roundelay::door::{Behind, Door, DoorSettings};
+use roundelay::record::WallMs;
+use roundelay::sim::{RingPlan, paused};
+use roundelay::store::MemoryStore;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::time::sleep;
+
+/// A door before one host, under a paused clock.
+fn door(settings: DoorSettings) -> Rc<Door> {
+    let plan = RingPlan::new(1, 3);
+    let book = Rc::new(RefCell::new(Book::new()));
+    let clock = Clock::beginning(WallMs(1_700_000_000_000));
+    let id = plan.ids().next().unwrap();
+    let (actor, shell) = open(plan.config(id), Box::new(MemoryStore::new()), clock, &book);
+    actor.do_send(Input::Enter(Arc::new(plan.roster().unwrap())));
+    Door::new(
+        Behind::of(id, shell, Rc::new(move || clock.now().wall)),
+        settings,
+    )
+}
+
+/// A pipe with room for so many bytes, the other end of which is at the door.
+fn knock(door: &Rc<Door>, room: usize) -> DuplexStream {
+    let (mine, theirs) = duplex(room);
+    let from: SocketAddr = "192.0.2.1:1".parse().unwrap();
+    actix::spawn(Rc::clone(door).receive(Box::new(theirs), from));
+    mine
+}
+
+async fn rest(stream: &mut DuplexStream) -> String {
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes).await;
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+async fn expect(stream: &mut DuplexStream, expected: &str) {
+    let mut bytes = vec![0; expected.len()];
+    stream.read_exact(&mut bytes).await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&bytes), expected);
+}
+
+#[test]
+fn whoever_says_nothing_is_closed_and_whoever_said_something_may_be_idle() {
+    paused().block_on(async {
+        let door = door(DoorSettings::default());
+        let mut silent = knock(&door, 1024);
+        let mut idle = knock(&door, 1024);
+        sleep(Duration::from_secs(1)).await;
+        idle.write_all(b"PING\r\n").await.unwrap();
+        expect(&mut idle, "+PONG\r\n").await;
+        sleep(Duration::from_secs(298)).await;
+        silent.write_all(b"").await.unwrap();
+        assert_eq!(rest(&mut silent).await, "");
+        sleep(Duration::from_secs(100_000)).await;
+        idle.write_all(b"PING\r\n").await.unwrap();
+        expect(&mut idle, "+PONG\r\n").await;
+        assert_eq!(door.clients(), 1);
+        drop(idle);
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(door.clients(), 0);
+    });
+}
+
+#[test]
+fn what_one_speaks_must_be_clear_in_time() {
+    paused().block_on(async {
+        let door = door(DoorSettings::default());
+        let mut slow = knock(&door, 1024);
+        slow.write_all(b"GET /").await.unwrap();
+        sleep(Duration::from_secs(4)).await;
+        slow.write_all(b"a").await.unwrap();
+        sleep(Duration::from_secs(2)).await;
+        assert!(slow.write_all(b"\r\n").await.is_err());
+    });
+}
+
+#[test]
+fn half_a_command_is_waited_for_as_long_as_it_goes_on() {
+    paused().block_on(async {
+        let door = door(DoorSettings::default());
+        let mut slow = knock(&door, 1024);
+        sleep(Duration::from_secs(1)).await;
+        for byte in "*2\r\n$4\r\nECHO\r\n$2\r\nhi\r\n".bytes() {
+            slow.write_all(&[byte]).await.unwrap();
+            sleep(Duration::from_secs(59)).await;
+        }
+        expect(&mut slow, "$2\r\nhi\r\n").await;
+        slow.write_all(b"*1\r\n$4\r\nPI").await.unwrap();
+        sleep(Duration::from_secs(59)).await;
+        assert_eq!(door.clients(), 1);
+        let why = "-ERR half a command, and nothing for 60 s: closed\r\n";
+        assert_eq!(rest(&mut slow).await, why);
+        sleep(Duration::from_secs(2)).await;
+        assert_eq!(door.clients(), 0);
+    });
+}
+
+#[test]
+fn answers_that_nobody_reads_are_waited_for_so_long() {
+    paused().block_on(async {
+        let door = door(DoorSettings::default());
+        let mut slow = knock(&door, 64);
+        sleep(Duration::from_secs(1)).await;
+        let echo = format!("ECHO {}\r\n", "x".repeat(1_000));
+        slow.write_all(echo.as_bytes()).await.unwrap();
+        for _ in 0..4 {
+            // A little each time is enough.
+            sleep(Duration::from_secs(59)).await;
+            let mut some = [0; 64];
+            assert!(slow.read(&mut some).await.unwrap() > 0);
+        }
+        assert_eq!(door.clients(), 1);
+        sleep(Duration::from_secs(61)).await;
+        assert_eq!(door.clients(), 0);
+    });
+}
+
+#[test]
+fn guesses_have_to_wait() {
+    paused().block_on(async {
+        let settings = DoorSettings {
+            password: Some(roundelay::door::Password::new(b"secret")),
+            tries: 2,
+            try_again: Duration::from_secs(10),
+            ..DoorSettings::default()
+        };
+        let door = door(settings);
+        let mut me = knock(&door, 1024);
+        let wrong = "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
+        let late = "-ERR too many wrong passwords came from this address: wait a little, then try again\r\n";
+        me.write_all(b"AUTH a\r\nAUTH b\r\nAUTH secret\r\n").await.unwrap();
+        expect(&mut me, &format!("{wrong}{wrong}{late}")).await;
+        sleep(Duration::from_secs(10)).await;
+        me.write_all(b"AUTH secret\r\nPING\r\n").await.unwrap();
+        expect(&mut me, "+OK\r\n+PONG\r\n").await;
+    });
+}
