@@ -98,10 +98,7 @@ impl Handler<Input> for Ear {
 
 fn host(id: u64, secret: &str, pipe: Pipe, told: &Rc<Notify>) -> (Links, Rc<RefCell<Book>>) {
     let ear = Ear(id, Rc::clone(told)).start();
-    let local = LocalHost {
-        inbox: ear.clone().recipient(),
-        tell: ear.recipient(),
-    };
+    let local = LocalHost::new(ear.clone().recipient(), ear.recipient());
     let config = Config {
         cluster: "birds".into(),
         host: HostId(id),

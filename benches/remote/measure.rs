@@ -48,9 +48,7 @@ impl Bench {
     pub(crate) async fn meets(&mut self, link: &Address, bare: String) {
         self.side.links.know(THEM, link, 0);
         self.bare = bare;
-        let book = self.side.book.borrow();
-        self.line = book.line(&small(ME, PING)).cloned();
-        drop(book);
+        self.line = self.side.book.borrow().line(&small(ME, PING)).cloned();
         self.there_and_back(PING).await;
     }
 

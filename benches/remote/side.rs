@@ -110,10 +110,7 @@ impl Side {
             tls: None,
             limits: Limits::default(),
         };
-        let host = LocalHost {
-            inbox: ear.clone().recipient(),
-            tell: ear.recipient(),
-        };
+        let host = LocalHost::new(ear.clone().recipient(), ear.recipient());
         let links = Links::new(config, TcpDial, host, Rc::clone(&book), os_seed());
         let port = links.clone();
         actix::spawn(async move { port.listen(listener).await });

@@ -160,12 +160,11 @@ impl Handler<Arrived> for HostActor {
     type Result = ();
 
     fn handle(&mut self, arrived: Arrived, _: &mut Context<Self>) {
-        let mut shell = self.shell.borrow_mut();
-        for envelope in arrived.envelopes {
-            shell.take(Input::Receive(envelope));
+        if let Some(mut shell) = self.shell() {
+            shell.take_arrived(arrived.envelopes);
+            // A link that broke meanwhile does not wait any more.
+            let _ = arrived.handled.send(());
         }
-        // A link that broke meanwhile does not wait any more.
-        let _ = arrived.handled.send(());
     }
 }
 

@@ -180,6 +180,12 @@ impl Shell {
         Some(actor.upgrade()?.recipient())
     }
 
+    /// The actor of the host in its present life; none if it is down.
+    #[must_use]
+    pub fn actor(&self) -> Option<Addr<HostActor>> {
+        self.actor.as_ref().filter(|_| !self.closed)?.upgrade()
+    }
+
     pub(super) const fn book(&self) -> &Rc<RefCell<Book>> {
         &self.book
     }
@@ -231,6 +237,18 @@ impl Shell {
             let ticket = self.surroundings.ticket(reply);
             let input = Input::Request(ticket, request, options);
             input.apply(&mut self.host, now, &mut self.effects);
+        }
+        self.act();
+    }
+
+    /// Lets the host think about what arrived together, in order, then carries out all it wants.
+    pub(super) fn take_arrived(&mut self, envelopes: Vec<Envelope>) {
+        if self.closed {
+            return;
+        }
+        let now = self.surroundings.now();
+        for envelope in envelopes {
+            Input::Receive(envelope).apply(&mut self.host, now, &mut self.effects);
         }
         self.act();
     }

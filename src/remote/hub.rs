@@ -15,18 +15,18 @@ use super::directory::{Directory, Learned};
 use super::error::{LinkError, Refusal};
 use super::hello::{Hello, NONCE_BYTES, short};
 use super::link::{Link, LinkActor, Phase};
+use super::local::LocalHost;
 use super::outbound;
 use super::said::Said;
 use super::stream::Dial;
-use crate::actor::{Arrived, Book, Input};
+use crate::actor::Book;
 use crate::placement::HostId;
 
 /// Everything the tasks of all links share. They run on one arbiter.
 pub(super) struct Hub {
     pub(super) config: Config,
     pub(super) dial: Box<dyn Dial>,
-    pub(super) inbox: Recipient<Arrived>,
-    pub(super) tell: Recipient<Input>,
+    pub(super) local: LocalHost,
     pub(super) book: Rc<RefCell<Book>>,
     pub(super) chance: RefCell<ChaCha8Rng>,
     pub(super) directory: RefCell<Directory>,
@@ -52,7 +52,7 @@ impl Hub {
     pub(super) fn new(
         config: Config,
         dial: Box<dyn Dial>,
-        (inbox, tell): (Recipient<Arrived>, Recipient<Input>),
+        local: LocalHost,
         book: Rc<RefCell<Book>>,
         chance: ChaCha8Rng,
     ) -> Hub {
@@ -60,8 +60,7 @@ impl Hub {
             directory: RefCell::new(Directory::new(config.limits.hosts)),
             config,
             dial,
-            inbox,
-            tell,
+            local,
             book,
             chance: RefCell::new(chance),
             links: RefCell::default(),
@@ -146,7 +145,7 @@ impl Hub {
 
     /// A line to a host that was not known before. It dials when there is something to say.
     fn open(self: &Rc<Self>, host: HostId) {
-        let link = Rc::new(Link::new(host, &self.config.limits, self.tell.clone()));
+        let link = Rc::new(Link::new(host, &self.config.limits, self.local.clone()));
         self.links.borrow_mut().insert(host, Rc::clone(&link));
         let actor = LinkActor(Rc::clone(&link)).start();
         self.book.borrow_mut().add_host(host, actor.recipient());

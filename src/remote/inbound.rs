@@ -4,10 +4,9 @@ use std::cell::Cell;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use actix::Recipient;
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use super::error::LinkError;
@@ -17,7 +16,6 @@ use super::hello::Hello;
 use super::hub::{Hub, Shaking};
 use super::pulse::Pulse;
 use super::stream::{BoxChannel, Channel, Prefixed};
-use crate::actor::Arrived;
 use crate::message::Envelope;
 use crate::placement::HostId;
 use crate::wire::decode;
@@ -116,7 +114,7 @@ impl Ears<'_> {
             let (envelopes, more) = self.sort(&mut frames)?;
             if !envelopes.is_empty() {
                 self.working.set(true);
-                hand_over(&self.hub.inbox, envelopes).await?;
+                self.hub.local.hand_over(envelopes).await?;
                 self.working.set(false);
                 self.pulse.has_heard();
             }
@@ -194,14 +192,3 @@ impl Ears<'_> {
         Ok((news && sent.elapsed() >= limits.ping_after).then_some(0))
     }
 }
-
-// region: hand_over
-/// Gives messages to the host and waits until it has thought about them. Meanwhile nothing is read, the
-/// buffers of the connection fill, and the sender has to wait.
-async fn hand_over(inbox: &Recipient<Arrived>, envelopes: Vec<Envelope>) -> Result<(), LinkError> {
-    let (handled, told) = oneshot::channel();
-    let arrived = Arrived { envelopes, handled };
-    inbox.do_send(arrived);
-    told.await.map_err(|_| LinkError::HostEnded)
-}
-// endregion: hand_over

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 
 use super::config::Limits;
 use super::error::LinkError;
+use super::local::LocalHost;
 use super::outbox::Outbox;
 use crate::actor::Input;
 use crate::message::Envelope;
@@ -68,11 +69,11 @@ pub(super) struct Link {
     pub(super) closing: Cell<bool>,
     pub(super) sent: Cell<Sent>,
     lost_while_full: Cell<u64>,
-    tell: Recipient<Input>,
+    local: LocalHost,
 }
 
 impl Link {
-    pub(super) fn new(host: HostId, limits: &Limits, tell: Recipient<Input>) -> Link {
+    pub(super) fn new(host: HostId, limits: &Limits, local: LocalHost) -> Link {
         Link {
             host,
             outbox: RefCell::new(Outbox::new(limits.queue_bytes, limits.queue_frames)),
@@ -87,7 +88,7 @@ impl Link {
             closing: Cell::new(false),
             sent: Cell::new(Sent::default()),
             lost_while_full: Cell::new(0),
-            tell,
+            local,
         }
     }
 
@@ -144,14 +145,14 @@ impl Link {
     pub(super) fn tell_down(&self) -> bool {
         let news = !self.down_told.replace(true);
         if news {
-            self.tell.do_send(Input::HostDown(self.host));
+            self.local.tell(Input::HostDown(self.host));
         }
         news
     }
 
     pub(super) fn tell_up(&self) {
         if self.down_told.replace(false) {
-            self.tell.do_send(Input::HostUp(self.host));
+            self.local.tell(Input::HostUp(self.host));
         }
     }
 

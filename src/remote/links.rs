@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use actix::Recipient;
 use bytes::Bytes;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -19,9 +18,10 @@ use super::error::LinkError;
 use super::hub::Hub;
 use super::inbound;
 use super::link::{Phase, Sent};
+use super::local::LocalHost;
 use super::outbound;
 use super::stream::{Channel, Dial};
-use crate::actor::{Arrived, Book, Input};
+use crate::actor::Book;
 use crate::placement::HostId;
 
 /// How often it is looked whether what waits has been sent, when closing.
@@ -29,24 +29,6 @@ const CLOSE_TICK: Duration = Duration::from_millis(5);
 
 /// A pause after the system gave no further connection, for instance for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// The local host, as its links see it: where messages go, and where it is told who is down and up.
-#[derive(Clone)]
-pub struct LocalHost {
-    /// Takes messages from elsewhere.
-    pub inbox: Recipient<Arrived>,
-    /// Is told of hosts that went down or came back.
-    pub tell: Recipient<Input>,
-}
-
-impl From<actix::Addr<crate::actor::HostActor>> for LocalHost {
-    fn from(actor: actix::Addr<crate::actor::HostActor>) -> LocalHost {
-        LocalHost {
-            inbox: actor.clone().recipient(),
-            tell: actor.recipient(),
-        }
-    }
-}
 
 /// Who was met at an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,9 +78,8 @@ impl Links {
         book: Rc<RefCell<Book>>,
         seed: [u8; 32],
     ) -> Links {
-        let LocalHost { inbox, tell } = host.into();
         let chance = ChaCha8Rng::from_seed(seed);
-        let hub = Hub::new(config, Box::new(dial), (inbox, tell), book, chance);
+        let hub = Hub::new(config, Box::new(dial), host.into(), book, chance);
         Links { hub: Rc::new(hub) }
     }
 

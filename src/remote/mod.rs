@@ -28,17 +28,14 @@
 //! # use roundelay::actor::{Book, Clock, Stop, open};
 //! # use roundelay::{node::HostConfig, placement::HostId, store::MemoryStore};
 //! # use tokio::net::TcpListener;
-//! # fn host(id: u64, book: &Rc<RefCell<Book>>) -> actix::Addr<roundelay::actor::HostActor> {
-//! #     let config = HostConfig::new(HostId(id), 7);
-//! #     open(config, Box::new(MemoryStore::new()), Clock::system(), book).0
-//! # }
 //! # actix::System::new().block_on(async {
 //! # let mut ends = Vec::new();
 //! # let mut addresses = Vec::new();
 //! // Twice, in two processes; here h1 and h2 in one.
 //! # for id in [1, 2] {
 //! let book = Rc::new(RefCell::new(Book::new()));
-//! let host = host(id, &book); // its actor, listed in the book
+//! let host = HostConfig::new(HostId(id), 7);
+//! let (actor, shell) = open(host, Box::new(MemoryStore::new()), Clock::system(), &book);
 //! let listener = TcpListener::bind("127.0.0.1:0").await?;
 //! let listen = Address::from(listener.local_addr()?);
 //! let config = Config {
@@ -50,11 +47,11 @@
 //!     tls: None,
 //!     limits: Limits::default(),
 //! };
-//! let links = Links::new(config, TcpDial, host.clone(), Rc::clone(&book), os_seed());
+//! let links = Links::new(config, TcpDial, shell, Rc::clone(&book), os_seed());
 //! let port = links.clone();
 //! actix::spawn(async move { port.listen(listener).await });
 //! # addresses.push(listen);
-//! # ends.push((links, host, book));
+//! # ends.push((links, actor, book));
 //! # }
 //! // h1 knows a seed's address, and learns who lives there. From then on its book has a line to h2.
 //! # let (links, _, book) = &ends[0];
@@ -63,9 +60,9 @@
 //! assert_eq!(links.status()[0].host, HostId(2));
 //! // When it ends: what waits is sent, then goodbye is said.
 //! links.close(Duration::from_secs(1)).await;
-//! # for (links, host, _) in ends {
+//! # for (links, actor, _) in ends {
 //! #     links.close(Duration::from_secs(1)).await;
-//! #     host.do_send(Stop);
+//! #     actor.do_send(Stop);
 //! # }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # }).unwrap();
@@ -89,6 +86,7 @@ mod hub;
 mod inbound;
 mod link;
 mod links;
+mod local;
 mod outbound;
 mod outbox;
 mod proof;
@@ -102,7 +100,8 @@ pub use config::{Config, Limits, MAX_CLUSTER_BYTES};
 pub use error::{LinkError, Refusal};
 pub use hello::{MAGIC, MAX_HANDSHAKE_BYTES, PROTOCOL};
 pub use link::Sent;
-pub use links::{LinkStatus, Links, LocalHost, Met};
+pub use links::{LinkStatus, Links, Met};
+pub use local::LocalHost;
 pub use proof::Secret;
 pub use stream::{BoxChannel, Channel, Dial, Dialling, TcpDial};
 pub use tls::{TLS_FIRST_BYTE, Tls, TlsError};

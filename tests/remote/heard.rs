@@ -123,10 +123,7 @@ pub(crate) struct Probe {
 impl Probe {
     pub(crate) fn start_it(self) -> LocalHost {
         let probe = self.start();
-        LocalHost {
-            inbox: probe.clone().recipient(),
-            tell: probe.recipient(),
-        }
+        LocalHost::new(probe.clone().recipient(), probe.recipient())
     }
 }
 

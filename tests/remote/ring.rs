@@ -30,9 +30,9 @@ async fn process(seat: Seat, doors: Doors) -> turmoil::Result {
     let wall = u64::try_from(now().as_millis()).unwrap();
     let clock = Clock::beginning(WallMs(1_700_000_000_000 + wall));
     let me = HostId(seat.host);
-    let (host, _shell) = open(plan.config(me), Box::new(MemoryStore::new()), clock, &book);
+    let (host, shell) = open(plan.config(me), Box::new(MemoryStore::new()), clock, &book);
     let seed = [u8::try_from(seat.host).unwrap(); 32];
-    let links = Links::new(seat.config(life), SimDial, host.clone(), book, seed);
+    let links = Links::new(seat.config(life), SimDial, shell, book, seed);
     for other in plan.ids().filter(|other| *other != me) {
         links.know(other, &at(&format!("h{}", other.0)), 0);
     }
