@@ -118,7 +118,7 @@ fn begun() -> (Replica, Roster) {
         world: World::default(),
         disk: MemoryStore::default(),
     };
-    replica.call(Keeper::start);
+    replica.call(|keeper, cx| keeper.start(cx, false));
     replica.write_to_disk();
     let settled = Arc::new(roster.clone());
     replica.call(|keeper, cx| keeper.enter(cx, settled));
@@ -144,6 +144,7 @@ fn begun() -> (Replica, Roster) {
         road: Road::Request,
     });
     replica.piece(0, version());
+    replica.write_to_disk();
     (replica, roster)
 }
 

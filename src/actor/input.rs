@@ -19,7 +19,10 @@ use crate::store::{Done, Op};
 #[rtype(result = "()")]
 pub enum Input {
     /// Its process has started.
-    Start,
+    Start {
+        /// Whether its store may have lost writes that it had confirmed: a power cut, and not every write synced.
+        lost: bool,
+    },
     /// It is given a settled roster: it founds a ring, or a large one starts at once.
     Enter(Arc<Roster>),
     /// Without a roster: stand at this id, alone.
@@ -51,7 +54,7 @@ impl Input {
     /// Lets a host think about it.
     pub fn apply(self, host: &mut Host, now: Now, fx: &mut dyn Effects<Then>) {
         match self {
-            Input::Start => host.start(now, fx),
+            Input::Start { lost } => host.start(now, lost, fx),
             Input::Enter(roster) => host.enter(now, roster, fx),
             Input::LinkAlone(id) => host.link_alone(now, id, fx),
             Input::LinkJoin { id, via } => host.link_join(now, id, via, fx),

@@ -140,7 +140,7 @@ impl Local {
 impl Surroundings for Local {
     fn born(&mut self, actor: WeakRecipient<Input>) {
         self.actor = Some(actor);
-        self.tell(Input::Start);
+        self.tell(Input::Start { lost: false });
     }
 
     fn now(&self) -> Now {

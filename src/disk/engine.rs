@@ -219,6 +219,9 @@ impl DiskStore {
                 !self.group.is_empty()
             }
             Op::Garbage(..) | Op::Collect { .. } => !self.group.is_empty(),
+            Op::Shelve(_) | Op::Confirm { .. } | Op::Review(..) | Op::Aside(_) => {
+                !self.group.is_empty()
+            }
             Op::Get(_) | Op::Piece { .. } => self.group.has_pieces(),
             Op::Versions(_) | Op::Merge(_) | Op::Guarded(..) | Op::Set(..) => self.group.is_large(),
             Op::Stage { .. } | Op::Unstage(..) => self.group.is_large(),
@@ -259,6 +262,10 @@ impl DiskStore {
                 .map(|()| Done::Staged),
             Op::Unstage(key, version) => self.unstage((key, version)).map(|()| Done::Staged),
             Op::Discard(spans) => self.discard(&spans).map(Done::Discarded),
+            Op::Shelve(spans) => self.shelve(&spans),
+            Op::Confirm { span, like } => self.confirm(span, like),
+            Op::Review(spans, most) => self.review(&spans, most),
+            Op::Aside(page) => self.aside(&page),
             Op::Set(name, value) => self.set(name, value).map(|()| Done::Set),
         };
         told.unwrap_or_else(Done::Failed)

@@ -31,6 +31,7 @@ mod layout;
 mod mark;
 mod read;
 mod runs;
+mod shelf;
 mod tables;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use std::ops::Bound;
 
 use bytes::Bytes;
+use fjall::Keyspace;
 
 use super::engine::DiskStore;
 use super::layout::{Head, Place, Stored, head_name, piece_name};
@@ -29,19 +30,23 @@ type Heads<'a> = Box<dyn Iterator<Item = Result<Head, Bad>> + 'a>;
 impl Tables {
     /// The head under that name.
     pub(super) fn head(&self, name: &[u8]) -> Result<Option<Head>, Bad> {
-        let Some(value) = self.heads.get(name)? else {
+        Tables::head_in(&self.heads, name)
+    }
+
+    pub(super) fn head_in(table: &Keyspace, name: &[u8]) -> Result<Option<Head>, Bad> {
+        let Some(value) = table.get(name)? else {
             return Ok(None);
         };
         Head::decode(name, &value).map(Some).ok_or(Bad::Head)
     }
 
     /// The heads with ids from `first` to `last`, or those behind a name.
-    fn stretch(&self, first: Bound<Vec<u8>>, last: Id) -> Heads<'_> {
+    fn stretch(table: &Keyspace, first: Bound<Vec<u8>>, last: Id) -> Heads<'_> {
         let end = match last {
             Id::MAX => Bound::Unbounded,
             last => Bound::Excluded(last.wrapping_add(Id::from_u64(1)).to_bytes().to_vec()),
         };
-        let entries = self.heads.range::<Vec<u8>, _>((first, end));
+        let entries = table.range::<Vec<u8>, _>((first, end));
         Box::new(entries.map(|entry| {
             let (name, value) = entry.into_inner()?;
             Head::decode(&name, &value).ok_or(Bad::Head)
@@ -50,14 +55,25 @@ impl Tables {
 
     /// The heads with ids from `first` to `last`.
     fn between(&self, first: Id, last: Id) -> Heads<'_> {
-        self.stretch(Bound::Included(first.to_bytes().to_vec()), last)
+        Tables::between_in(&self.heads, first, last)
+    }
+
+    fn between_in(table: &Keyspace, first: Id, last: Id) -> Heads<'_> {
+        Tables::stretch(table, Bound::Included(first.to_bytes().to_vec()), last)
     }
 
     /// The heads of a span in clockwise order from its beginning; with `after`, only those behind it.
     pub(super) fn walk<'a>(&'a self, span: Span, after: Option<&Key>) -> Heads<'a> {
+        Tables::walk_in(&self.heads, span, after)
+    }
+
+    /// The same in that table.
+    pub(super) fn walk_in<'a>(table: &'a Keyspace, span: Span, after: Option<&Key>) -> Heads<'a> {
         let parts = stretches(span).into_iter().flatten();
         let Some(after) = after else {
-            return Box::new(parts.flat_map(|(first, last)| self.between(first, last)));
+            return Box::new(
+                parts.flat_map(|(first, last)| Tables::between_in(table, first, last)),
+            );
         };
         // Whatever lies outside the span lies behind all of it.
         if !span.contains(after.id()) {
@@ -68,9 +84,9 @@ impl Tables {
         let begin = parts.iter().position(holds).unwrap_or(0);
         let rest = parts.split_off(begin + 1);
         let end = parts.last().map_or(span.to, |(_, last)| *last);
-        let first = self.stretch(Bound::Excluded(head_name(after)), end);
+        let first = Tables::stretch(table, Bound::Excluded(head_name(after)), end);
         let rest = rest.into_iter();
-        Box::new(first.chain(rest.flat_map(|(first, last)| self.between(first, last))))
+        Box::new(first.chain(rest.flat_map(|(first, last)| Tables::between_in(table, first, last))))
     }
 
     /// The sum over the heads with ids from `first` to `last`.
@@ -250,9 +266,13 @@ impl DiskStore {
 
 impl Tables {
     fn scan(&self, page: &Page) -> Result<Done, Bad> {
+        self.scan_in(&self.heads, page)
+    }
+
+    pub(super) fn scan_in(&self, table: &Keyspace, page: &Page) -> Result<Done, Bad> {
         let mut records = Vec::new();
         let mut room = Room::of(page);
-        let mut heads = self.walk(page.span, page.after.as_ref());
+        let mut heads = Tables::walk_in(table, page.span, page.after.as_ref());
         while room.is_left() {
             let Some(head) = heads.next().transpose()? else {
                 return Ok(Done::Page(records, false));

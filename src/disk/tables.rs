@@ -86,6 +86,8 @@ pub(super) struct Tables {
     pub(super) runs: Keyspace,
     /// Numbers of values whose pieces are put by, not merged yet.
     pub(super) staged: Keyspace,
+    /// Heads of records from before, out of sight.
+    pub(super) shelf: Keyspace,
     /// Settings, and how many groups were committed.
     pub(super) settings: Keyspace,
 }
@@ -121,6 +123,7 @@ impl Tables {
             pieces: db.keyspace("pieces", large)?,
             runs: db.keyspace("runs", small)?,
             staged: db.keyspace("staged", small)?,
+            shelf: db.keyspace("shelf", small)?,
             settings: db.keyspace("settings", small)?,
             db,
         })

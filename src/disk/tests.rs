@@ -87,7 +87,8 @@ proptest! {
         let (dir, mut store) = fresh();
         let mut model = Model::default();
         let stages = |op: &Op| matches!(op, Op::Stage { .. });
-        for op in ops.into_iter().filter(|op| !stages(op)) {
+        for mut op in ops.into_iter().filter(|op| !stages(op)) {
+            model.aim(&mut op);
             prop_assert_eq!(store.apply(op.clone()), model.apply(op));
         }
         let before = contents(&mut store);

@@ -155,6 +155,7 @@ fn weight(op: &Op) -> u64 {
         Op::Get(_) | Op::Piece { .. } | Op::Unstage(..) | Op::Versions(_) => 0,
         Op::Scan(_) | Op::List(_) | Op::Digests { .. } | Op::Discard(_) => 0,
         Op::Garbage(..) | Op::Collect { .. } => 0,
+        Op::Shelve(_) | Op::Confirm { .. } | Op::Review(..) | Op::Aside(_) => 0,
     }
 }
 

@@ -167,7 +167,7 @@ impl DiskStore {
     }
 
     /// The pieces of a value that goes.
-    fn remove_pieces(&mut self, old: Option<&Head>) {
+    pub(super) fn remove_pieces(&mut self, old: Option<&Head>) {
         let body = old.and_then(|head| head.body.as_ref());
         if let Some(body) = body
             && let Some(number) = body.apart()
@@ -182,7 +182,7 @@ impl DiskStore {
     }
 
     /// Instead of `old` there is now `new` under that name.
-    fn put_head(&mut self, name: Vec<u8>, old: Option<&Head>, new: Option<Head>) {
+    pub(super) fn put_head(&mut self, name: Vec<u8>, old: Option<&Head>, new: Option<Head>) {
         let Some(id) = old.or(new.as_ref()).map(|head| head.key.id()) else {
             return;
         };

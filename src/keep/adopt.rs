@@ -77,7 +77,7 @@ impl Keeper {
         };
         tell.extend(from);
         let version = roster.version;
-        self.clear_for(cx, &roster);
+        self.shelve_before(cx, &roster);
         self.store(
             cx,
             Op::Set(Setting::Roster, roster.encode()),

@@ -28,7 +28,17 @@ impl Keeper {
         (span, parts): (Span, u16),
         marks: &Marks,
     ) {
-        match self.may_compare(at) {
+        // A replica-to-be that had a head start compares what it has with ours before it asks for the rest.
+        let moves = self
+            .roster
+            .as_ref()
+            .is_some_and(|roster| roster.is_moving() && roster.old().holds(self.me, span.to));
+        let may = if moves {
+            self.admit(at, None)
+        } else {
+            self.may_compare(at)
+        };
+        match may {
             Ok(()) => {
                 self.marks_heard(cx, span, marks);
                 let next = Next::Digests {

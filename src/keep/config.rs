@@ -42,6 +42,8 @@ pub struct KeepConfig {
     pub drain_for: Duration,
     /// A host whose store has not done an operation after this long calls itself unwell, and is asked last.
     pub store_deadline: Duration,
+    /// At most so many records from before that no replica confirmed are kept set aside; more are dropped, and counted.
+    pub max_aside: u64,
     /// The clock reserves stamps this far ahead, so that the disk is not asked at each write.
     pub clock_ahead: Duration,
     /// A host whose wall clock leads the median of its peers' by more than this coordinates no writes: its
@@ -91,6 +93,7 @@ impl Default for KeepConfig {
             remove_after: Duration::from_secs(300),
             drain_for: Duration::from_secs(900),
             store_deadline: Duration::from_secs(2),
+            max_aside: 100_000,
             clock_ahead: Duration::from_secs(10),
             max_drift: Duration::from_secs(10),
             max_open: 10_000,

@@ -49,7 +49,8 @@ impl Keeper {
                 at,
                 span,
                 after,
-            } => self.pull(cx, (from, req, at), span, after),
+                all,
+            } => self.pull(cx, (from, req, at), (span, after, all)),
             KeepMessage::DigestAsk {
                 req,
                 at,
@@ -107,6 +108,9 @@ impl Keeper {
             KeepMessage::Chunk { req, at, result } => self.chunk(cx, from, req, at, result),
             KeepMessage::MoveAsk { at } => self.move_asked(cx, from, at),
             KeepMessage::MoveIs { at, progress } => self.move_is(cx, from, at, progress),
+            KeepMessage::DigestsAre { req, result, .. } if self.mover.reqs.contains_key(&req) => {
+                self.walked(cx, from, req, result);
+            }
             KeepMessage::DigestsAre { req, marks, result } => {
                 self.digests_are(cx, req, &marks, result);
             }
@@ -182,6 +186,19 @@ impl Keeper {
             } => {
                 self.send(cx, to, KeepMessage::Accepted { version, ballot });
             }
+            Next::Confirmed {
+                at,
+                task,
+                from,
+                req,
+                part,
+                records,
+            } if at == self.mover.at => {
+                self.confirmed_part(cx, &done, (task, from, req), (part, records));
+            }
+            Next::Confirmed { .. } => {}
+            Next::Shelved => self.shelved(cx, &done),
+            Next::Reviewed => self.reviewed(cx, &done),
             Next::Moved {
                 at,
                 task,

@@ -33,7 +33,8 @@ impl Keeper {
         let settled = |roster: &crate::roster::Roster| !roster.is_moving() && roster.has(self.me);
         self.roster.as_deref().is_some_and(settled)
             && self.adopting.is_none()
-            && !self.late
+            && !self.unfinished.late
+            && self.unfinished.doubt == super::doubt::Doubt::None
             && self.mover.is_complete()
     }
 
@@ -139,7 +140,7 @@ impl Keeper {
     /// A replica-to-be asks for our marks. Those of Old no longer change while the move is under way.
     pub(super) fn marks_asked(&mut self, cx: &mut Context<'_>, from: HostId, at: RosterVersion) {
         let result = match self.admit(at, None) {
-            Ok(()) if self.closed => Err(Refusal::Incomplete),
+            Ok(()) if self.unfinished.closed => Err(Refusal::Incomplete),
             admitted => admitted.map(|()| self.marks.clone()),
         };
         self.send(cx, from, KeepMessage::MarksAre { at, result });
@@ -227,7 +228,7 @@ impl Keeper {
         }
         let was_closed = self.mover.closed;
         self.mover.closed = self.mover.tasks.iter().any(Task::is_closed);
-        if was_closed && !self.mover.closed && self.late {
+        if was_closed && !self.mover.closed && self.unfinished.late {
             self.set_late(cx, true, false);
         }
         for (from, message) in std::mem::take(&mut self.parked) {

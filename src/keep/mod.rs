@@ -12,6 +12,7 @@
 //! adopt, life          what is chosen or stamped is made durable first
 //! join, drift          a host comes in; whether its clock may stamp
 //! task, moving         spans are merged from a quorum of Old by their new replicas
+//! doubt, head           a store that may have lost writes; records from before, out of sight until confirmed
 //! drive                somebody sees to it that a move ends
 //! suspect, drain       who was silent for long goes; who may stop for a while, and who is lost for good
 //! health               whether the own store keeps up
@@ -44,9 +45,11 @@ mod compare;
 mod config;
 mod coordinate;
 mod dispatch;
+mod doubt;
 mod drain;
 mod drift;
 mod drive;
+mod head;
 mod heal;
 mod health;
 mod hints;
@@ -87,6 +90,7 @@ use crate::store::{Done, Op, Setting};
 use adopt::Adopting;
 use agree::Agree;
 use collect::Collect;
+use doubt::Unfinished;
 use drain::Draining;
 use drift::Drift;
 use drive::Drive;
@@ -153,10 +157,8 @@ pub struct Keeper {
     /// Messages that came while a roster was being adopted.
     parked: Vec<(HostId, KeepMessage)>,
     drift: Drift,
-    /// Whether spans of ours may still lack what others hold since an earlier move: on disk, too.
-    late: bool,
-    /// Whether, being late, it still lacks the marks of those who held its spans before: on disk, too.
-    closed: bool,
+    /// Whether spans of ours may still lack what others hold, and whether they can be believed: on disk, too.
+    unfinished: Unfinished,
     /// Its fences and floors: on disk, or on their way there.
     marks: Marks,
 
@@ -207,8 +209,7 @@ impl Keeper {
             agree: Box::new(agree),
             drive: Box::default(),
             mover: Box::default(),
-            late: settings(Setting::Move).is_some_and(|said| !said.is_empty()),
-            closed: settings(Setting::Move).is_some_and(|said| said == moving::CLOSED),
+            unfinished: Unfinished::decode(settings(Setting::Move).as_deref()),
             marks: settings(Setting::Marks)
                 .and_then(|bytes| Marks::decode(&bytes))
                 .unwrap_or_default(),
@@ -233,8 +234,9 @@ impl Keeper {
     }
 
     /// Begins a new life: its number, and stamps ahead of use, go to disk before anything is stamped.
-    pub fn start(&mut self, cx: &mut Context<'_>) {
+    pub fn start(&mut self, cx: &mut Context<'_>, lost: bool) {
         self.reserve(cx, None);
+        self.begin_in_doubt(cx, lost);
         self.begin_periods(cx.now.at);
         self.collect_again(cx);
         if let Some(roster) = self.roster.clone() {

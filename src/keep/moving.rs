@@ -15,22 +15,18 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::keyspace::Span;
 use crate::message::{Event, KeepMessage, Refusal, ReqId};
 use crate::placement::{HostId, Piece, pieces};
 use crate::record::Record;
 use crate::roster::{Membership, Roster, RosterVersion, same_hosts};
-use crate::store::{Done, Op, Setting, StoreError};
+use crate::store::{Done, Op, StoreError};
 
-use super::task::{Mover, Source, Task};
+use super::doubt::Doubt;
+use super::task::{Mover, Need, Source, Task};
 use super::then::Next;
 use super::timers::Wake;
 use super::{Context, Keeper};
-
-/// What the disk says of a late host that still lacks marks.
-pub(super) const CLOSED: &[u8] = b"late and closed";
 
 impl Keeper {
     /// A roster was adopted: begin its move, finish the last one, or forget it.
@@ -47,13 +43,20 @@ impl Keeper {
                 .tasks
                 .iter()
                 .all(|task| roster.new().holders(task.piece.span.to) == task.piece.new);
-        let tasks = if roster.is_moving() {
+        let doubtful = self.doubtful_tasks(roster);
+        if doubtful.is_empty() && self.unfinished.doubt != Doubt::None {
+            self.unfinished.doubt = Doubt::None; // It holds nothing to doubt.
+            self.save_unfinished(cx);
+        }
+        let tasks = if !doubtful.is_empty() {
+            doubtful
+        } else if roster.is_moving() {
             self.moving_tasks(roster)
-        } else if self.late {
+        } else if self.unfinished.late {
             let spans = roster.spans_of(self.me).into_iter();
             let whole = |span| Task::new(held(roster.new(), span));
             spans
-                .map(|span| whole(span).with_marks(self.me, self.closed))
+                .map(|span| whole(span).with_marks(self.me, self.unfinished.closed))
                 .collect()
         } else if went_on {
             let unfinished = before.tasks.into_iter().filter(|task| !task.complete);
@@ -75,7 +78,11 @@ impl Keeper {
         };
         let slept = lived_by.is_some() && !followed;
         let closed = tasks.iter().any(Task::is_closed);
-        if !self.late && (slept || !roster.is_moving()) && !tasks.is_empty() {
+        if !self.unfinished.late
+            && self.unfinished.doubt == Doubt::None
+            && (slept || !roster.is_moving())
+            && !tasks.is_empty()
+        {
             self.set_late(cx, true, closed);
         }
         *self.mover = Mover {
@@ -92,11 +99,11 @@ impl Keeper {
         let moves = roster.moves().into_iter();
         let mine = moves.filter(|piece| piece.new.contains(&self.me));
         let task = |piece: Piece| {
-            let newcomer = self.closed || !piece.old.contains(&self.me);
-            Task::new(piece).with_marks(self.me, newcomer)
+            let newcomer = self.unfinished.closed || !piece.old.contains(&self.me);
+            lossy(roster, piece).with_marks(self.me, newcomer)
         };
         let mut tasks: Vec<Task> = mine.map(task).collect();
-        if self.late && self.closed {
+        if self.unfinished.late && self.unfinished.closed {
             // Spans that stay where they are: still not ours to write to.
             let old = roster.old();
             let tokens = old.placement.tokens();
@@ -107,28 +114,11 @@ impl Keeper {
         tasks
     }
 
-    /// What lies here of spans to which a Moving roster brings us is of an earlier life, and may be older than
-    /// what the others have collected: it goes before that roster is adopted.
-    pub(super) fn clear_for(&mut self, cx: &mut Context<'_>, roster: &Roster) {
-        let moves = roster.moves().into_iter();
-        let new = moves.filter(|p| p.new.contains(&self.me) && !p.old.contains(&self.me));
-        let spans: Vec<Span> = new.map(|piece| piece.span).collect();
-        if !spans.is_empty() {
-            self.store(cx, Op::Discard(spans), Next::Nothing);
-        }
-    }
-
     /// Notes on disk whether something of an earlier move is still to be merged here, and whether marks are
     /// missing, too: neither a restart nor the next move may make this host forget it.
     pub(super) fn set_late(&mut self, cx: &mut Context<'_>, late: bool, closed: bool) {
-        (self.late, self.closed) = (late, closed);
-        let said = match (late, closed) {
-            (true, true) => CLOSED,
-            (true, false) => b"late",
-            (false, _) => b"",
-        };
-        let said = Bytes::from_static(said);
-        self.store(cx, Op::Set(Setting::Move, said), Next::Nothing);
+        (self.unfinished.late, self.unfinished.closed) = (late, closed);
+        self.save_unfinished(cx);
     }
 
     /// By links alone: brings one span here from the node that gives it. It shows in
@@ -163,7 +153,7 @@ impl Keeper {
             else {
                 continue;
             };
-            let needed = task.needed(self.me);
+            let needed = task.sources(self.me);
             if task.done.len() >= needed {
                 if !task.is_unmarked() {
                     self.complete(index);
@@ -233,7 +223,8 @@ impl Keeper {
                 .roster
                 .as_ref()
                 .is_some_and(|roster| !roster.is_moving());
-            if settled && self.late {
+            self.review_shelf(cx);
+            if settled && self.unfinished.late {
                 self.set_late(cx, false, false);
             }
             if self.roster.is_some() {
@@ -242,6 +233,9 @@ impl Keeper {
             self.timers.clear(Wake::Mover);
             let (version, records) = (self.mover.at, self.mover.records);
             self.note(cx, Event::Complete { version, records });
+            if self.unfinished.doubt != Doubt::None {
+                return self.sure(cx);
+            }
             if self.roster.is_none() {
                 self.mover.tasks.clear();
             }
@@ -253,8 +247,16 @@ impl Keeper {
 
     fn pull_from(&mut self, cx: &mut Context<'_>, index: usize, host: HostId) {
         let req = self.draw_req();
+        let Some(task) = self.mover.tasks.get(index) else {
+            return;
+        };
         let source = Source {
             req,
+            span: task.piece.span,
+            walks: self.unfinished.shelf && task.need != Need::All,
+            todo: Vec::new(),
+            pulls: Vec::new(),
+            checking: 0,
             after: None,
             asked: cx.now.at,
             since: cx.now.at,
@@ -271,27 +273,29 @@ impl Keeper {
         self.ask_chunk(cx, index, host);
     }
 
-    fn ask_chunk(&mut self, cx: &mut Context<'_>, index: usize, host: HostId) {
+    pub(super) fn ask_chunk(&mut self, cx: &mut Context<'_>, index: usize, host: HostId) {
         let at = self.mover.at;
         let Some(task) = self.mover.tasks.get_mut(index) else {
             return;
         };
-        let span = task.piece.span;
+        let all = task.need == Need::All;
         let Some(source) = task.active.get_mut(&host) else {
             return;
         };
         source.asked = cx.now.at;
-        let (req, after) = (source.req, source.after.clone());
-        self.send(
-            cx,
-            host,
+        let (req, span, after) = (source.req, source.span, source.after.clone());
+        let message = if source.walks {
+            Keeper::digests_wanted(req, span, at)
+        } else {
             KeepMessage::Pull {
                 req,
                 at,
                 span,
                 after,
-            },
-        );
+                all,
+            }
+        };
+        self.send(cx, host, message);
     }
 
     /// A chunk has come: merge it, then ask for the next one.
@@ -313,15 +317,27 @@ impl Keeper {
             return;
         };
         match result {
-            Err(Refusal::Behind(theirs)) => self.offer_roster(cx, from, theirs),
-            Err(Refusal::Ahead(roster)) => self.roster_is(cx, Some(from), roster),
-            Err(Refusal::NotMine | Refusal::Store(_) | Refusal::Below | Refusal::Incomplete) => {
-                self.pass_over(cx, index, host);
-            }
+            Err(refusal) => self.source_refused(cx, (index, host), refusal),
             Ok((records, more)) if at == self.mover.at => {
                 self.merge_chunk(cx, (index, host), req, records, more)
             }
             Ok(_) => {}
+        }
+    }
+
+    /// A source does not do as asked, or not yet.
+    pub(super) fn source_refused(
+        &mut self,
+        cx: &mut Context<'_>,
+        (index, host): (usize, HostId),
+        refusal: Refusal,
+    ) {
+        match refusal {
+            Refusal::Behind(theirs) => self.offer_roster(cx, host, theirs),
+            Refusal::Ahead(roster) => self.roster_is(cx, Some(host), roster),
+            Refusal::NotMine | Refusal::Store(_) | Refusal::Below | Refusal::Incomplete => {
+                self.pass_over(cx, index, host);
+            }
         }
     }
 
@@ -342,7 +358,7 @@ impl Keeper {
         else {
             return;
         };
-        if source.more.is_some() {
+        if source.more.is_some() || source.walks {
             return; // This chunk came twice.
         }
         source.since = cx.now.at;
@@ -442,6 +458,21 @@ impl Keeper {
             source.more = None;
             return self.ask_chunk(cx, index, host);
         }
+        self.next_pull(cx, index, host);
+    }
+
+    /// The next part to be sent by this source; with none left it is done.
+    pub(super) fn next_pull(&mut self, cx: &mut Context<'_>, index: usize, host: HostId) {
+        let Some(task) = self.mover.tasks.get_mut(index) else {
+            return;
+        };
+        let Some(source) = task.active.get_mut(&host) else {
+            return;
+        };
+        if let Some(span) = source.pulls.pop() {
+            (source.span, source.after, source.more) = (span, None, None);
+            return self.ask_chunk(cx, index, host);
+        }
         if let Some(source) = task.active.remove(&host) {
             self.mover.reqs.remove(&source.req);
         }
@@ -529,6 +560,16 @@ fn slept_through(lived_by: &Roster, roster: &Roster) -> impl Iterator<Item = Pie
     pieces(&old.placement, old.r(), &new.placement, new.r())
         .into_iter()
         .filter(|piece| !same_hosts(&piece.old, &piece.new))
+}
+
+/// A piece of a move. Of a span whose quorum was given up all that is left is merged.
+fn lossy(roster: &Roster, piece: Piece) -> Task {
+    let need = if roster.old().is_short(piece.span.to) {
+        Need::All
+    } else {
+        Need::Quorum
+    };
+    Task::needing(piece, need)
 }
 
 /// A span of a membership, to be merged from those who hold it.

@@ -14,6 +14,7 @@ use crate::record::{Key, Mark, Record, Time};
 use crate::roster::{Phase, Roster, RosterVersion};
 use crate::store::{Done, Op, Page, StoreError};
 
+use super::doubt::{Doubt, IN_DOUBT};
 use super::then::Next;
 use super::{Context, Keeper};
 
@@ -49,6 +50,9 @@ impl Keeper {
         }
         if at < roster.version {
             return Err(Refusal::Ahead(Arc::clone(roster)));
+        }
+        if self.unfinished.doubt != Doubt::None {
+            return Err(Refusal::Store(IN_DOUBT.into()));
         }
         match id {
             Some(id) if !roster.holds(self.me, id) => Err(Refusal::NotMine),
@@ -143,10 +147,11 @@ impl Keeper {
         &mut self,
         cx: &mut Context<'_>,
         (from, req, at): Asker,
-        span: Span,
-        after: Option<Key>,
+        (span, after, all): (Span, Option<Key>, bool),
     ) {
+        let raw = all && self.unfinished.doubt == Doubt::Lost && at == self.version();
         let result = match self.admit(at, None) {
+            Err(_) if raw => Ok(()),
             Ok(())
                 if self
                     .roster

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::keyspace::Span;
 use crate::message::{MoveProgress, ReqId};
 use crate::placement::{HostId, Piece};
 use crate::record::{Key, Time};
@@ -11,6 +12,15 @@ use crate::roster::RosterVersion;
 #[derive(Debug)]
 pub(super) struct Source {
     pub(super) req: ReqId,
+    /// What is being compared or sent now.
+    pub(super) span: Span,
+    /// Whether spans are compared first, because something of them lies on the shelf.
+    pub(super) walks: bool,
+    /// Parts still to be compared, and to be sent.
+    pub(super) todo: Vec<Span>,
+    pub(super) pulls: Vec<Span>,
+    /// Comparisons that the store has not done yet.
+    pub(super) checking: usize,
     pub(super) after: Option<Key>,
     pub(super) asked: Time,
     pub(super) since: Time,
@@ -26,10 +36,22 @@ pub(super) struct Source {
     pub(super) before: Option<Key>,
 }
 
+/// How many of a piece's holders have to be merged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// A quorum, this host itself counted if it is one of them.
+    Quorum,
+    /// A quorum, itself not counted: its store is not believed.
+    Others,
+    /// Every other one.
+    All,
+}
+
 /// One piece of the circle that this host has to merge.
 #[derive(Debug)]
 pub(super) struct Task {
     pub(super) piece: Piece,
+    pub(super) need: Need,
     pub(super) done: Vec<HostId>,
     pub(super) active: BTreeMap<HostId, Source>,
     /// Sources passed over because they were silent; tried again when no other is left.
@@ -51,6 +73,8 @@ pub(super) struct Mover {
     pub(super) reqs: BTreeMap<ReqId, (usize, HostId)>,
     pub(super) records: u64,
     pub(super) bytes: u64,
+    /// Records from before that a source confirmed.
+    pub(super) reused: u64,
     pub(super) said: bool,
     pub(super) waiting_for: Option<HostId>,
     /// Whom a trace has been told of already.
@@ -65,8 +89,13 @@ pub(super) struct Mover {
 
 impl Task {
     pub(super) fn new(piece: Piece) -> Task {
+        Task::needing(piece, Need::Quorum)
+    }
+
+    pub(super) fn needing(piece: Piece, need: Need) -> Task {
         Task {
             piece,
+            need,
             done: Vec::new(),
             active: BTreeMap::new(),
             silent: Vec::new(),
@@ -116,6 +145,16 @@ impl Task {
     }
     // endregion: needed
 
+    /// How many other hosts this one must merge from.
+    pub(super) fn sources(&self, me: HostId) -> usize {
+        let others = self.piece.old.iter().filter(|host| **host != me).count();
+        match self.need {
+            Need::Quorum => self.needed(me),
+            Need::Others => (self.piece.old.len() / 2 + 1).min(others),
+            Need::All => others,
+        }
+    }
+
     /// The next source to ask: one not known to be down rather than one that is, and of those that were
     /// passed over the one whose turn is longest ago, so that whoever comes back is asked again.
     pub(super) fn next_source(&self, me: HostId, down: impl Fn(HostId) -> bool) -> Option<HostId> {
@@ -150,7 +189,7 @@ impl Mover {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::{Id, Span};
+    use crate::keyspace::Id;
 
     #[test]
     fn a_replica_merges_from_a_quorum_of_old_counting_itself() {

@@ -64,6 +64,20 @@ pub(super) enum Next {
         version: RosterVersion,
         ballot: Ballot,
     },
+    /// A part of a span was compared with a source's.
+    Confirmed {
+        at: RosterVersion,
+        task: usize,
+        from: HostId,
+        req: ReqId,
+        part: Span,
+        /// How many the source has there.
+        records: u64,
+    },
+    /// Records from before are out of sight.
+    Shelved,
+    /// What was not confirmed is set aside.
+    Reviewed,
     /// A record of a move is merged.
     Moved {
         at: RosterVersion,

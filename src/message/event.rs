@@ -101,6 +101,19 @@ pub enum Event {
         /// The replica that is silent, or whose copy is not whole.
         host: HostId,
     },
+    /// It may have lost writes in a power cut: it serves nothing before it has merged what all others have.
+    Doubts,
+    /// What it missed, or may have lost, is here.
+    Sure,
+    /// Records it had from before, of spans it holds again.
+    HeadStart {
+        /// Records that a source has, too: they were not sent.
+        reused: u64,
+        /// Records that no replica confirmed: set aside, out of sight.
+        aside: u64,
+        /// Records of that sort for which there was no room.
+        dropped: u64,
+    },
     /// Something happened to its links; in words.
     Links(String),
     /// One of its actors panicked, and all of them have ended.
@@ -157,6 +170,23 @@ impl fmt::Display for Event {
             }
             Event::CollectingWaits { span, host } => {
                 write!(f, "collects nothing in {span:#} before {host} takes part")
+            }
+            Event::Doubts => write!(f, "is in doubt: it compares all it holds before it serves"),
+            Event::Sure => write!(f, "is sure again, and serves"),
+            Event::HeadStart {
+                reused,
+                aside,
+                dropped,
+            } => {
+                write!(f, "had a head start of {reused} records")?;
+                match (aside, dropped) {
+                    (0, 0) => Ok(()),
+                    (aside, 0) => write!(f, "; {aside} that nobody confirms are set aside"),
+                    (aside, dropped) => write!(
+                        f,
+                        "; {aside} that nobody confirms are set aside, {dropped} dropped for want of room"
+                    ),
+                }
             }
             Event::Links(text) => write!(f, "{text}"),
             Event::Fell { node, why, again } => {

@@ -269,6 +269,8 @@ pub enum KeepMessage {
         span: Span,
         /// Only records after this key.
         after: Option<Key>,
+        /// Whether a source will do that is in doubt itself: whoever asks all of them takes what each has.
+        all: bool,
     },
     /// A chunk of records (large values bare), and whether more follow.
     Chunk {

@@ -97,9 +97,10 @@ impl Host {
         }
     }
 
-    /// Begins a life. Requests that come before its number is on disk wait.
-    pub fn start(&mut self, now: Now, fx: &mut dyn Effects<Then>) {
-        self.keeper.start(&mut Context { now, fx });
+    /// Begins a life. Requests that come before its number is on disk wait. `lost`: its store may have lost writes
+    /// that it had confirmed; then it serves nothing before it has compared itself with all others.
+    pub fn start(&mut self, now: Now, lost: bool, fx: &mut dyn Effects<Then>) {
+        self.keeper.start(&mut Context { now, fx }, lost);
         self.begin_to_look();
         self.settle(now, fx);
     }

@@ -91,6 +91,18 @@ impl Roster {
         }
     }
 
+    /// Whether a host that lives by this roster, and now hears of a later one, may have lost a span and got it
+    /// back in between: two moves or more have succeeded since.
+    #[must_use]
+    pub fn may_have_lapsed(&self, later: &Roster) -> bool {
+        let [last_but_one, last] = later.notes.moves;
+        if self.is_moving() {
+            last > self.version
+        } else {
+            last_but_one > self.version
+        }
+    }
+
     fn drained(&self, by: HostId, host: HostId) -> Result<Roster, ChangeError> {
         match self.notes.drain {
             _ if self.is_moving() => Err(ChangeError::Moving),

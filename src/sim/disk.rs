@@ -97,7 +97,7 @@ impl<T> Disk<T> {
             Op::Merge(_) | Op::Guarded(..) | Op::Discard(_) | Op::Collect { .. } => {
                 self.config.policy == SyncPolicy::Always
             }
-            Op::Set(..) => true,
+            Op::Set(..) | Op::Shelve(_) | Op::Confirm { .. } | Op::Review(..) => true,
             // Pieces put by are synced with the merge that uses them.
             Op::Stage { .. } | Op::Unstage(..) | Op::Piece { .. } => false,
             Op::Get(_)
@@ -105,7 +105,8 @@ impl<T> Disk<T> {
             | Op::Scan(_)
             | Op::List(_)
             | Op::Digests { .. }
-            | Op::Garbage(..) => false,
+            | Op::Garbage(..)
+            | Op::Aside(_) => false,
         };
         let takes = self.config.access_ms + if synced { self.config.sync_ms } else { 0 };
         self.busy_until = self.busy_until.max(now) + takes;
@@ -132,10 +133,15 @@ impl<T> Disk<T> {
             match &op {
                 Op::Merge(record) | Op::Guarded(record, _) => self.expose(now, record.key.clone()),
                 // Undoing a discard would need all it dropped: take it as synced, and all before it.
-                Op::Discard(_) | Op::Collect { .. } => self.exposed.clear(),
+                Op::Discard(_)
+                | Op::Collect { .. }
+                | Op::Shelve(_)
+                | Op::Confirm { .. }
+                | Op::Review(..) => self.exposed.clear(),
                 Op::Set(..) | Op::Get(_) | Op::Piece { .. } | Op::Versions(_) => {}
                 Op::Stage { .. } | Op::Unstage(..) => {}
-                Op::Scan(_) | Op::List(_) | Op::Digests { .. } | Op::Garbage(..) => {}
+                Op::Scan(_) | Op::List(_) | Op::Digests { .. } | Op::Garbage(..) | Op::Aside(_) => {
+                }
             }
         }
         self.store.apply(op)

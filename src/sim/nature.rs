@@ -27,7 +27,7 @@ use crate::keep::Then;
 use crate::message::{Envelope, Options, Reply, Request, Ticket};
 use crate::placement::HostId;
 use crate::record::{Key, Now, Time, WallMs};
-use crate::store::{Done, Op};
+use crate::store::{Done, Op, SyncPolicy};
 use crate::wire;
 
 /// The wall time at which every world begins: 14 November 2023.
@@ -272,6 +272,9 @@ impl Nature {
             | Done::List(..)
             | Done::Digests(_)
             | Done::Discarded(_)
+            | Done::Shelved(_)
+            | Done::Confirmed { .. }
+            | Done::Reviewed { .. }
             | Done::Garbage(_)
             | Done::Collected(..)
             | Done::Set => false,
@@ -693,10 +696,12 @@ impl Nature {
         let site = self.site_mut(place);
         assert!(!site.up, "host {} is up already", site.id);
         site.up = true;
+        // Every crash here is a power cut: of its first life alone a host knows that nothing was before.
+        let lost = site.life > 0 && site.disk.config.policy != SyncPolicy::Always;
         site.life += 1;
         let (life, id, mourned) = (site.life, site.id, site.mourned);
         self.trace.line(now, format_args!("{id} starts"));
-        self.tell(place, Input::Start);
+        self.tell(place, Input::Start { lost });
         if mourned {
             self.queue
                 .push(now + max_ms, Occurrence::Rumour { about: place, life });

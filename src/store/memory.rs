@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use super::shelf::Shelf;
 use super::slot::Slot;
 use super::table::Table;
 use super::whole::is_whole;
@@ -34,6 +35,7 @@ pub struct MemoryStore {
     pub(super) table: Table,
     /// Pieces put by for values that will be merged bare.
     staged: BTreeMap<(Key, Version), BTreeMap<u32, Bytes>>,
+    pub(super) shelf: Shelf,
     settings: BTreeMap<Setting, Bytes>,
     pub(super) usage: Usage,
     /// Bytes of keys and values that may be kept.
@@ -59,6 +61,7 @@ impl MemoryStore {
         MemoryStore {
             table: Table::new(),
             staged: BTreeMap::new(),
+            shelf: Shelf::new(),
             settings: BTreeMap::new(),
             usage: Usage::default(),
             limit,
@@ -74,7 +77,7 @@ impl MemoryStore {
         })
     }
 
-    fn versions(&self, key: &Key) -> Summary {
+    pub(super) fn versions(&self, key: &Key) -> Summary {
         self.table
             .get(key)
             .map_or_else(Summary::default, Slot::summary)
@@ -174,10 +177,10 @@ impl MemoryStore {
         Ok(held)
     }
 
-    fn scan(&self, page: &Page) -> Done {
+    fn scan(table: &Table, page: &Page) -> Done {
         let mut records = Vec::new();
         let mut room = Room::of(page);
-        let mut entries = self.table.walk(page.span, page.after.as_ref()).peekable();
+        let mut entries = table.walk(page.span, page.after.as_ref()).peekable();
         while room.is_left()
             && let Some(entry) = entries.next()
         {
@@ -205,7 +208,7 @@ impl MemoryStore {
         Done::List(keys, entries.peek().is_some())
     }
 
-    fn discard(&mut self, spans: &[Span]) -> u64 {
+    pub(super) fn discard(&mut self, spans: &[Span]) -> u64 {
         let mut gone = 0;
         for span in spans {
             let (records, bytes) = self.table.discard(*span);
@@ -246,7 +249,7 @@ impl Store for MemoryStore {
                     Done::Below(own)
                 }
             }
-            Op::Scan(page) => self.scan(&page),
+            Op::Scan(page) => MemoryStore::scan(&self.table, &page),
             Op::List(page) => self.list(&page),
             Op::Digests { span, parts } => Done::Digests(
                 cut(span, parts)
@@ -264,6 +267,10 @@ impl Store for MemoryStore {
                 let (gone, more) = self.collect(span, floor, max_records);
                 Done::Collected(gone, more)
             }
+            Op::Shelve(spans) => self.shelve(&spans),
+            Op::Confirm { span, like } => self.confirm(span, like),
+            Op::Review(spans, most) => self.review(&spans, most),
+            Op::Aside(page) => MemoryStore::scan(&self.shelf.table, &page),
             Op::Set(name, value) => {
                 self.settings.insert(name, value);
                 Done::Set

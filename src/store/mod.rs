@@ -26,6 +26,7 @@ mod memory;
 #[cfg(test)]
 pub(crate) mod model;
 mod policy;
+mod shelf;
 mod slot;
 mod table;
 #[cfg(test)]
@@ -144,6 +145,21 @@ pub enum Op {
         /// At most so many records at once.
         max_records: usize,
     },
+    /// Put every record in these spans on the shelf: out of sight of all operations but the next three, and not
+    /// counted in [`Usage`]. Always synced.
+    Shelve(Vec<Span>),
+    /// If a source has this digest of the span, and so has the shelf, its records there are in sight again.
+    Confirm {
+        /// Where.
+        span: Span,
+        /// What the source has there.
+        like: Digest,
+    },
+    /// What the shelf holds in these spans was not confirmed. What is known, or older than what is known, goes; the
+    /// rest stays set aside, as long as at most so many records lie there in all.
+    Review(Vec<Span>, u64),
+    /// A page of what lies on the shelf.
+    Aside(Page),
     /// Keep a small value durably; always synced.
     Set(Setting, Bytes),
 }
@@ -175,6 +191,24 @@ pub enum Done {
     Garbage(Vec<Garbage>),
     /// To [`Op::Collect`]: how many records went, and whether there are more.
     Collected(u64, bool),
+    /// To [`Op::Shelve`]: how many records.
+    Shelved(u64),
+    /// To [`Op::Confirm`].
+    Confirmed {
+        /// Whether what is in sight there is now all that the source has.
+        covered: bool,
+        /// How many records came back from the shelf.
+        reused: u64,
+        /// How many others lie there.
+        left: u64,
+    },
+    /// To [`Op::Review`].
+    Reviewed {
+        /// Records that stay set aside.
+        kept: u64,
+        /// Records for which there was no room.
+        dropped: u64,
+    },
     /// To [`Op::Set`].
     Set,
     /// The operation was not carried out, and nothing changed.

@@ -306,12 +306,15 @@ fn about_spans() -> BoxedStrategy<KeepMessage> {
     let chunk = (collection::vec(record(), 0..5), any::<bool>());
     let list = (collection::vec((key(), summary()), 0..5), any::<bool>());
     prop_oneof![
-        (req(), at(), span(), option::of(key())).prop_map(|(req, at, span, after)| M::Pull {
-            req,
-            at,
-            span,
-            after
-        }),
+        (req(), at(), span(), option::of(key()), any::<bool>()).prop_map(
+            |(req, at, span, after, all)| M::Pull {
+                all,
+                req,
+                at,
+                span,
+                after
+            }
+        ),
         (req(), at(), or_refused(chunk)).prop_map(|(req, at, result)| M::Chunk { req, at, result }),
         at().prop_map(|at| M::MoveAsk { at }),
         (at(), progress()).prop_map(|(at, progress)| M::MoveIs { at, progress }),

@@ -209,6 +209,9 @@ impl Scene {
             | Done::Page(..)
             | Done::Digests(_)
             | Done::Discarded(_)
+            | Done::Shelved(_)
+            | Done::Confirmed { .. }
+            | Done::Reviewed { .. }
             | Done::Garbage(_)
             | Done::Collected(..)
             | Done::Set) => unreachable!("a list was answered by {other:?}"),

@@ -14,7 +14,8 @@ pub(crate) fn answers_as_the_model_does(
     ops: Vec<Op>,
 ) -> Result<(), TestCaseError> {
     let mut model = Model::default();
-    for op in ops {
+    for mut op in ops {
+        model.aim(&mut op);
         let asked = op.clone();
         prop_assert_eq!(store.apply(op.clone()), model.apply(op), "to {:?}", asked);
     }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::super::{Op, Page, Setting};
+use super::super::{Digest, Op, Page, Setting};
 use crate::keyspace::{Id, Span};
 use crate::placement::HostId;
 use crate::record::{
@@ -162,6 +162,12 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
         2 => (span(), 0u64..6, 1usize..9).prop_map(|(span, n, max_records)| {
             Op::Collect { span, floor: Stamp(n), max_records }
         }),
+        2 => prop::collection::vec(span(), 0..3).prop_map(Op::Shelve),
+        3 => (span(), any::<bool>()).prop_map(|(span, known)| {
+            Op::Confirm { span, like: Digest { records: u64::from(known), hash: 0 } }
+        }),
+        1 => (prop::collection::vec(span(), 0..3), 0u64..5).prop_map(|(spans, most)| Op::Review(spans, most)),
+        2 => page().prop_map(Op::Aside),
         3 => key().prop_map(Op::Get),
         3 => key().prop_map(Op::Versions),
         3 => page().prop_map(Op::Scan),

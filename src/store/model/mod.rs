@@ -17,6 +17,8 @@ pub(crate) use draw::*;
 #[derive(Default)]
 pub(crate) struct Model {
     pub(crate) records: Vec<Record>,
+    /// What lies on the shelf.
+    shelf: Vec<Record>,
     staged: Vec<(Key, Version, u32, Bytes)>,
     settings: Vec<(Setting, Bytes)>,
 }
@@ -137,7 +139,7 @@ impl Model {
         (taken, more)
     }
 
-    fn digest(&self, span: Span) -> Digest {
+    pub(crate) fn digest(&self, span: Span) -> Digest {
         let mut sum = Digest::default();
         for record in self
             .records
@@ -274,12 +276,91 @@ impl Model {
                 Done::Digests(parts.map(|part| self.digest(part)).collect())
             }
             Op::Discard(spans) => Done::Discarded(self.discard(&spans)),
+            Op::Shelve(spans) => {
+                let there = self.shelf.clone();
+                let (gone, stay): (Vec<Record>, Vec<Record>) = std::mem::take(&mut self.records)
+                    .into_iter()
+                    .partition(|record| spans.iter().any(|span| span.contains(record.key.id())));
+                let count = gone.len() as u64;
+                self.shelf = together(there, gone);
+                self.records = stay;
+                Done::Shelved(count)
+            }
+            Op::Confirm { span, like } => self.confirm(span, like),
+            Op::Review(spans, most) => self.review(&spans, most),
+            Op::Aside(page) => {
+                let shelf = self.on_shelf();
+                let (records, more) = shelf.page(&page);
+                Done::Page(records, more)
+            }
             Op::Set(name, value) => {
                 self.settings.retain(|(other, _)| *other != name);
                 self.settings.push((name, value));
                 Done::Set
             }
         }
+    }
+
+    /// A digest cannot be drawn: half of those to be confirmed become the shelf's own.
+    pub(crate) fn aim(&self, op: &mut Op) {
+        if let Op::Confirm { span, like } = op
+            && like.records == 1
+        {
+            *like = self.on_shelf().digest(*span);
+        }
+    }
+
+    /// The shelf as a store of its own.
+    pub(crate) fn on_shelf(&self) -> Model {
+        Model {
+            records: self.shelf.clone(),
+            ..Model::default()
+        }
+    }
+
+    fn take_from_shelf(&mut self, span: Span) -> Vec<Record> {
+        let all = std::mem::take(&mut self.shelf);
+        let (mut taken, stay): (Vec<Record>, Vec<Record>) = all
+            .into_iter()
+            .partition(|record| span.contains(record.key.id()));
+        self.shelf = stay;
+        let first = span.from.wrapping_add(Id::from_u64(1));
+        taken.sort_by_key(|r| (first.distance(r.key.id()), r.key.bytes().clone()));
+        taken
+    }
+
+    fn confirm(&mut self, span: Span, like: Digest) -> Done {
+        let left = self.on_shelf().digest(span);
+        let mut reused = 0;
+        let mut covered = self.digest(span) == like;
+        if !covered && left == like {
+            let back = self.take_from_shelf(span);
+            reused = back.len() as u64;
+            self.records = together(std::mem::take(&mut self.records), back);
+            covered = true;
+        }
+        Done::Confirmed {
+            covered,
+            reused,
+            left: if covered { 0 } else { left.records },
+        }
+    }
+
+    fn review(&mut self, spans: &[Span], most: u64) -> Done {
+        let (mut kept, mut dropped) = (0, 0);
+        for span in spans {
+            for record in self.take_from_shelf(*span) {
+                let known = self.cells(&record.key).map(Cells::summary);
+                if known.unwrap_or_default().covers(&record.cells.summary()) {
+                } else if (self.shelf.len() as u64) < most {
+                    self.shelf.push(record);
+                    kept += 1;
+                } else {
+                    dropped += 1;
+                }
+            }
+        }
+        Done::Reviewed { kept, dropped }
     }
 
     pub(crate) fn usage(&self) -> Usage {
@@ -293,4 +374,14 @@ impl Model {
             bytes,
         }
     }
+}
+
+/// Both lists; of two records under one key the newer cells.
+fn together(there: Vec<Record>, more: Vec<Record>) -> Vec<Record> {
+    let mut both = Model {
+        records: there,
+        ..Model::default()
+    };
+    more.into_iter().for_each(|record| drop(both.merge(record)));
+    both.records
 }

@@ -154,6 +154,7 @@ impl Reader {
                 result: self.header.text.take().map_or(Ok(at), Err),
             },
             Kind::Pull => M::Pull {
+                all: self.header.more,
                 req,
                 at,
                 span: self.span()?,

@@ -264,9 +264,11 @@ pub(in crate::wire) fn write(message: &KeepMessage) -> (Kind, KeepHeader, Body<'
             at,
             span,
             after,
+            all,
         } => {
             let (span, after) = (Some((*span).into()), after.as_ref());
             let header = KeepHeader {
+                more: *all,
                 span,
                 key_len: after.and_then(key_len),
                 ..head(*req, *at)

@@ -1,0 +1,184 @@
+//! Can this host's store be believed?
+//!
+//! Two things make it doubt itself, and until it is sure it serves nothing: whoever asks is refused, as if it were
+//! down, so that no quorum is built on it.
+//!
+//! ```text
+//! lost     the power went, and not every write was synced: something it had confirmed may be gone
+//!          it merges from *all* other replicas, each with what it has, even if they doubt themselves: so a whole
+//!          ring that lost its power comes back, if all r stores are there
+//! slept    it was down while the ring moved twice or more: it may have lost a span and got it back, and deletes
+//!          that it never heard of may be collected
+//!          what it has goes to the shelf; it merges from a quorum of the others
+//! ```
+//!
+//! If one of the others is gone for good, a lost store can be believed no more: the host needs a new id, and takes
+//! its own former place (`replaces`).
+//!
+//! *Hold these true*: in doubt a host is a source only to those who ask all; doubt is on disk, and ends only when
+//! every span is complete.
+
+use bytes::Bytes;
+
+use crate::message::Event;
+use crate::placement::{HostId, Piece};
+use crate::roster::{Membership, Roster};
+use crate::store::{Op, Setting};
+
+use super::task::{Need, Task};
+use super::then::Next;
+use super::{Context, Keeper};
+
+/// What those are told who ask a host in doubt.
+pub(super) const IN_DOUBT: &str =
+    "this store is in doubt: it compares itself with the other replicas before it serves";
+
+/// Why a host does not believe its store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// It does.
+    None,
+    /// Writes it had confirmed may be gone.
+    Lost,
+    /// It may hold what was deleted and collected long ago.
+    Slept,
+}
+
+/// What is on disk of unfinished moves: whether it is late, whether it doubts, whether something lies on the shelf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unfinished {
+    pub(super) late: bool,
+    /// Whether, being late, it still lacks the marks of those who held its spans before.
+    pub(super) closed: bool,
+    pub(super) doubt: Doubt,
+    pub(super) shelf: bool,
+}
+
+impl Unfinished {
+    pub(super) fn decode(said: Option<&[u8]>) -> Unfinished {
+        let said = String::from_utf8_lossy(said.unwrap_or_default()).into_owned();
+        let has = |word: &str| said.split(' ').any(|other| other == word);
+        let doubt = match (has("lost"), has("slept")) {
+            (true, _) => Doubt::Lost,
+            (false, true) => Doubt::Slept,
+            (false, false) => Doubt::None,
+        };
+        Unfinished {
+            late: has("late") || has("closed"),
+            closed: has("closed"),
+            doubt,
+            shelf: has("shelf"),
+        }
+    }
+
+    fn encode(self) -> Bytes {
+        let doubt = match self.doubt {
+            Doubt::None => "",
+            Doubt::Lost => "lost",
+            Doubt::Slept => "slept",
+        };
+        let late = match (self.late, self.closed) {
+            (true, true) => "closed",
+            (true, false) => "late",
+            (false, _) => "",
+        };
+        let shelf = if self.shelf { "shelf" } else { "" };
+        let mut words = vec![late, doubt, shelf];
+        words.retain(|word| !word.is_empty());
+        words.join(" ").into()
+    }
+}
+
+impl Keeper {
+    /// A life begins: is its store to be believed?
+    pub(super) fn begin_in_doubt(&mut self, cx: &mut Context<'_>, lost: bool) {
+        let member = self
+            .roster
+            .as_ref()
+            .is_some_and(|roster| roster.has(self.me));
+        if lost && member && self.unfinished.doubt == Doubt::None {
+            self.unfinished.doubt = Doubt::Lost;
+            self.save_unfinished(cx);
+        }
+        if self.unfinished.doubt != Doubt::None {
+            self.note(cx, Event::Doubts);
+        }
+    }
+
+    /// Notes on disk what is unfinished: neither a restart nor the next move may make this host forget it.
+    pub(super) fn save_unfinished(&mut self, cx: &mut Context<'_>) {
+        let said = self.unfinished.encode();
+        self.store(cx, Op::Set(Setting::Move, said), Next::Nothing);
+    }
+
+    /// What a host in doubt has to merge before it serves.
+    pub(super) fn doubtful_tasks(&self, roster: &Roster) -> Vec<Task> {
+        let old = roster.old();
+        let need = match self.unfinished.doubt {
+            Doubt::None => return Vec::new(),
+            Doubt::Lost => Need::All,
+            Doubt::Slept => Need::Others,
+        };
+        let tokens = old.placement.tokens();
+        let mine = tokens.filter(|token| old.holds(self.me, token.id));
+        mine.filter_map(|token| {
+            let piece = Piece {
+                span: old.placement.span_of(token.id)?,
+                old: left(old, token.id),
+                new: vec![self.me],
+            };
+            // After a power cut its marks are as they were: settings are always synced.
+            Some(match need {
+                Need::Others => Task::needing(piece, need).with_marks(self.me, true),
+                Need::All | Need::Quorum => Task::needing(piece, need),
+            })
+        })
+        .collect()
+    }
+
+    /// All it doubted is here: it serves again, and does its part in a move that is under way.
+    pub(super) fn sure(&mut self, cx: &mut Context<'_>) {
+        self.unfinished.doubt = Doubt::None;
+        (self.unfinished.late, self.unfinished.closed) = (false, false);
+        self.save_unfinished(cx);
+        self.note(cx, Event::Sure);
+        if let Some(roster) = self.roster.clone() {
+            self.begin_move(cx, None, &roster);
+        }
+    }
+}
+
+/// The holders of an id that are not given up.
+fn left(membership: &Membership, id: crate::keyspace::Id) -> Vec<HostId> {
+    let holders = membership.holders(id).into_iter();
+    holders.filter(|host| membership.has(*host)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unfinished_is_read_back() {
+        for doubt in [Doubt::None, Doubt::Lost, Doubt::Slept] {
+            for (late, closed, shelf) in [
+                (false, false, true),
+                (true, false, false),
+                (true, true, true),
+            ] {
+                let unfinished = Unfinished {
+                    late,
+                    closed,
+                    doubt,
+                    shelf,
+                };
+                assert_eq!(Unfinished::decode(Some(&unfinished.encode())), unfinished);
+            }
+        }
+        assert!(
+            Unfinished::decode(Some(b"late")).late,
+            "as earlier builds wrote it"
+        );
+        assert!(!Unfinished::decode(None).late);
+    }
+}
