@@ -185,7 +185,9 @@ impl Keeper {
             Phase::Write { acked, refused, .. } => {
                 if open.enough(|host| acked.contains(&host)) {
                     self.confirmed(cx, req);
-                } else if !open.enough(|host| !refused.iter().any(|(other, _)| *other == host)) {
+                } else if !open.enough(|host| !refused.iter().any(|(other, _)| *other == host))
+                    && !may_be_nowhere(open)
+                {
                     self.store_refused(cx, req);
                 }
             }
@@ -222,8 +224,17 @@ impl Keeper {
         } else {
             self.ask_silent(cx, req);
             self.ask_value_again(cx, req);
+            self.refused_long_enough(cx, req);
         }
         self.arm(cx, req);
+    }
+
+    /// A write that cannot succeed any more waited whether the last replicas refuse it, too.
+    fn refused_long_enough(&mut self, cx: &mut Context<'_>, req: ReqId) {
+        let open = self.open.get(&req);
+        if open.is_some_and(|open| matches!(open.phase, Phase::Write { .. })) {
+            self.advance(cx, req);
+        }
     }
 
     /// Asks a replica again that has just caught up with our roster.
@@ -244,6 +255,15 @@ impl Keeper {
             self.send(cx, host, message);
         }
     }
+}
+
+/// Whether a write that too many stores refused may still turn out to be nowhere: nobody took it, and the
+/// others have hardly had time to answer. Then it is not said yet that its outcome is unknown.
+fn may_be_nowhere(open: &Open) -> bool {
+    let Phase::Write { acked, unsure, .. } = &open.phase else {
+        return false;
+    };
+    acked.is_empty() && !unsure && open.tries == 0 && !open.silent().is_empty()
 }
 
 /// The present question of a request to one replica; `value`: a read wants the value itself from it. None

@@ -426,9 +426,15 @@ impl Keeper {
         cx: &mut Context<'_>,
         at: RosterVersion,
         task: (usize, HostId, ReqId),
+        full: bool,
     ) {
-        let failed = Done::Failed(StoreError::Device("a value did not arrive".into()));
-        self.moved_record(cx, &failed, at, task);
+        let error = if full {
+            let (used, limit) = (0, 0); // nobody is told
+            StoreError::Full { used, limit }
+        } else {
+            StoreError::Device("a value did not arrive".into())
+        };
+        self.moved_record(cx, &Done::Failed(error), at, task);
     }
 
     fn chunk_merged(&mut self, cx: &mut Context<'_>, index: usize, host: HostId) {

@@ -21,7 +21,7 @@ use crate::message::{KeepMessage, Refusal, ReqId};
 use crate::placement::HostId;
 use crate::record::{Cells, Key, Record, Time, Version};
 use crate::roster::RosterVersion;
-use crate::store::{Done, Op};
+use crate::store::{Done, Op, StoreError};
 
 use super::open::{Phase, add_piece};
 use super::then::Next;
@@ -42,6 +42,8 @@ struct Pull {
     have: u32,
     /// The next one is on its way to the disk.
     staging: bool,
+    /// Our store had no room for a piece.
+    full: bool,
     next: Vec<Next>,
     tries: u32,
 }
@@ -105,6 +107,7 @@ impl Keeper {
                 cx,
                 next,
                 "too many large values are on their way here: try again",
+                false,
             );
         }
         let own = self.draw_req();
@@ -114,6 +117,7 @@ impl Keeper {
             record: emptied(record),
             have: 0,
             staging: false,
+            full: false,
             next: vec![next],
             tries: 0,
         };
@@ -273,6 +277,7 @@ impl Keeper {
             return;
         };
         if let Done::Failed(error) = done {
+            pull.full = matches!(error, StoreError::Full { .. });
             return self.give_pull_up(cx, own, &error.to_string());
         }
         pull.staging = false;
@@ -361,12 +366,12 @@ impl Keeper {
             return;
         };
         for next in std::mem::take(&mut pull.next) {
-            self.pull_failed(cx, next, why);
+            self.pull_failed(cx, next, why, pull.full);
         }
         self.drop_pieces(cx, &pull);
     }
 
-    fn pull_failed(&mut self, cx: &mut Context<'_>, next: Next, why: &str) {
+    fn pull_failed(&mut self, cx: &mut Context<'_>, next: Next, why: &str, full: bool) {
         if let Next::Healed { req, .. } = next {
             self.healed(cx, req, false);
         } else if let Next::Wrote { to, req, at, .. } = next {
@@ -386,7 +391,7 @@ impl Keeper {
             req,
         } = next
         {
-            self.moved_failed(cx, at, (task, from, req));
+            self.moved_failed(cx, at, (task, from, req), full);
         }
     }
 

@@ -246,6 +246,9 @@ impl Store for MemoryStore {
                 if guard.admits(&own, &record.cells.summary()) {
                     self.merge(record).map_or_else(Done::Failed, Done::Held)
                 } else {
+                    let value = record.cells.summary().value;
+                    let place = value.map(|version| (record.key, version));
+                    place.map(|place| self.staged.remove(&place));
                     Done::Below(own)
                 }
             }

@@ -85,6 +85,12 @@ fn status(status: &Status, outcome: &Outcome) -> String {
     if let Some(host) = progress.waiting_for {
         let _ = write!(text, ", waits for {host}");
     }
+    if progress.full {
+        text += ", its store is full";
+    }
+    if let Some(host) = status.collecting_waits_for {
+        let _ = write!(text, ", collects nothing before {host} takes part");
+    }
     if status.hints > 0 {
         let _ = write!(text, ", keeps {} hints", status.hints);
     }

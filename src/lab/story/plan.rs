@@ -20,6 +20,8 @@ pub(super) struct Plan {
     pub(super) detect: Option<DetectConfig>,
     pub(super) network: NetworkConfig,
     pub(super) disk: DiskConfig,
+    /// How many bytes of keys and values a new host's store takes.
+    pub(super) store_bytes: u64,
 }
 
 impl Default for Plan {
@@ -45,6 +47,7 @@ impl Default for Plan {
             detect: None,
             network,
             disk: DiskConfig::default(),
+            store_bytes: u64::MAX,
         }
     }
 }
@@ -90,6 +93,9 @@ pub(super) fn plan(args: &mut Args<'_>) -> Result<Plan, String> {
     set(&mut keep.max_many, args.parsed("max-many")?);
     set(&mut keep.max_value_bytes, args.parsed("max-value")?);
     set(&mut keep.max_hints, args.parsed("max-hints")?);
+    set(&mut keep.collect, args.time("collect")?);
+    set(&mut keep.collect_age, args.time("collect-age")?);
+    set(&mut plan.store_bytes, args.parsed("store")?);
     if args.one_of("detect", &[("on", true), ("off", false)])? == Some(true) {
         plan.detect = Some(DetectConfig::new(USUAL_HOSTS));
     }

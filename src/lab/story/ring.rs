@@ -27,6 +27,9 @@ impl Story {
             "links" => self.links(args),
             "host" => {
                 let first = args.need("HOST")?;
+                if let Some(bytes) = args.parsed("store")? {
+                    self.scene()?.plan.store_bytes = bytes;
+                }
                 self.scene()?.new_host(first)?;
                 while let Some(next) = args.word() {
                     self.scene()?.new_host(next)?;
@@ -266,8 +269,9 @@ impl Scene {
             find: Arc::clone(&self.find),
             detect: self.plan.detect.clone(),
         };
+        let store = MemoryStore::with_limit(self.plan.store_bytes);
         self.world
-            .add_host_on(config, self.plan.disk, Box::new(MemoryStore::new()));
+            .add_host_on(config, self.plan.disk, Box::new(store));
         self.hosts.insert(host, true);
     }
 

@@ -12,7 +12,11 @@ pub const USAGE: &[(&str, &str, &str)] = &[
         "[ids=1/6/10] [seed=1] [routes=…] [SETTING=…]",
         "a new world with a ring by links alone: h1 founds it at the first id, the others join in this order",
     ),
-    ("host", "HOST …", "new hosts, started, in no ring yet"),
+    (
+        "host",
+        "HOST … [store=BYTES]",
+        "new hosts, started, in no ring yet",
+    ),
     (
         "join",
         "HOST via=HOST [id=7 | ids=… | tokens=2] [zone=NAME] [weight=1] [replaces=HOST] [replicas=3] [as=NAME]",
@@ -210,7 +214,7 @@ pub const USAGE: &[(&str, &str, &str)] = &[
 /// The settings that `ring` and `links` take, with their times and numbers.
 pub(super) const SETTINGS: &str = "settings: delay, sync=always|everysec|never, deadline, retry, hint-after, \
     hint-retry, gossip, repair, drive, give-up, remove-after, drain-for, patience, max-open, max-many, max-value, max-hints, \
-    relay-limit, successors, stabilize, lease, takeover, link-down, detect=on|off";
+    collect, collect-age, store, relay-limit, successors, stabilize, lease, takeover, link-down, detect=on|off";
 
 /// The error for a mistake in a known command.
 pub(super) fn explain(name: &str, problem: String) -> String {
