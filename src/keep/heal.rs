@@ -145,29 +145,29 @@ impl Keeper {
         (to, req, at): (HostId, ReqId, RosterVersion),
         key: Key,
     ) {
-        match done {
-            Done::Cells(Some(cells)) if self.repairs_at(at) => {
-                self.repair.sending.insert(req, key.clone());
-                let record = Record {
-                    key,
-                    cells: cells.for_travel(),
-                };
-                let road = Road::Repair;
-                self.send(
-                    cx,
-                    to,
-                    KeepMessage::Write {
-                        req,
-                        at,
-                        record,
-                        road,
-                    },
-                );
-            }
-            // It was collected meanwhile: then it is gone there, too.
-            Done::Cells(None) => self.healed(cx, req, true),
-            _ => self.healed(cx, req, false),
+        let Done::Cells(Some(cells)) = done else {
+            // Collected meanwhile: then it is gone there, too.
+            return self.healed(cx, req, done == Done::Cells(None));
+        };
+        if !self.repairs_at(at) {
+            return self.healed(cx, req, false);
         }
+        self.repair.sending.insert(req, key.clone());
+        let record = Record {
+            key,
+            cells: cells.for_travel(),
+        };
+        let road = Road::Repair;
+        self.send(
+            cx,
+            to,
+            KeepMessage::Write {
+                req,
+                at,
+                record,
+                road,
+            },
+        );
     }
 
     /// A confirmation that belongs neither to a request nor to a hint.

@@ -128,6 +128,7 @@ pub enum Event {
 }
 
 impl fmt::Display for Event {
+    #[expect(clippy::too_many_lines, reason = "a table: an arm for each event")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Event::Adopted {

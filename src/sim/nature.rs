@@ -142,6 +142,10 @@ pub(super) struct Nature {
 }
 
 /// What became of a request.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "an answer is taken once, and nearly all are replies"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The host answered.

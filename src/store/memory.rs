@@ -10,7 +10,7 @@ use super::table::Table;
 use super::whole::is_whole;
 use super::{Done, Op, Page, Setting, Store, StoreError, Usage, cut};
 use crate::keyspace::{Id, Span};
-use crate::record::{Body, Cells, Key, Record, Summary, Version};
+use crate::record::{Body, Cells, Guard, Key, Record, Summary, Version};
 
 /// A store in memory.
 ///
@@ -177,6 +177,17 @@ impl MemoryStore {
         Ok(held)
     }
 
+    fn guarded(&mut self, record: Record, guard: &Guard) -> Done {
+        let own = self.versions(&record.key);
+        let theirs = record.cells.summary();
+        if guard.admits(&own, &theirs) {
+            return self.merge(record).map_or_else(Done::Failed, Done::Held);
+        }
+        let place = theirs.value.map(|version| (record.key, version));
+        place.map(|place| self.staged.remove(&place));
+        Done::Below(own)
+    }
+
     fn scan(table: &Table, page: &Page) -> Done {
         let mut records = Vec::new();
         let mut room = Room::of(page);
@@ -241,17 +252,7 @@ impl Store for MemoryStore {
             }
             Op::Versions(key) => Done::Versions(self.versions(&key)),
             Op::Merge(record) => self.merge(record).map_or_else(Done::Failed, Done::Held),
-            Op::Guarded(record, guard) => {
-                let own = self.versions(&record.key);
-                if guard.admits(&own, &record.cells.summary()) {
-                    self.merge(record).map_or_else(Done::Failed, Done::Held)
-                } else {
-                    let value = record.cells.summary().value;
-                    let place = value.map(|version| (record.key, version));
-                    place.map(|place| self.staged.remove(&place));
-                    Done::Below(own)
-                }
-            }
+            Op::Guarded(record, guard) => self.guarded(record, &guard),
             Op::Scan(page) => MemoryStore::scan(&self.table, &page),
             Op::List(page) => self.list(&page),
             Op::Digests { span, parts } => Done::Digests(

@@ -87,6 +87,7 @@ pub(super) enum Kind {
 
 impl Kind {
     /// Who speaks: hosts about data, nodes about the ring, or detectors about hosts.
+    #[allow(clippy::too_many_lines, reason = "a table: a line for each kind")]
     pub(super) const fn speaker(self) -> Speaker {
         match self {
             Kind::Lookup
@@ -205,6 +206,7 @@ impl Kind {
     }
 
     /// Bytes a frame of this kind may have, its length field included.
+    #[allow(clippy::too_many_lines, reason = "a table: a line for each kind")]
     const fn limit(self) -> usize {
         match self {
             // Those that may carry a roster, be it as the reason of a refusal.
