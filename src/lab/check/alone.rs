@@ -104,11 +104,13 @@ impl Checker {
                 Told::Found {
                     version, deadline, ..
                 } => {
-                    let did = match cells.get(&(*version, *deadline)).map(Vec::as_slice) {
-                        Some([cell]) => Did::Read(*cell),
-                        None if deadline.is_none() => Did::FoundNothing(WallMs(0)),
-                        // Two cells with the same deadline cannot be told apart.
-                        Some(_) | None => continue,
+                    let same = cells.get(&(*version, *deadline)).map(Vec::as_slice);
+                    let did = match (same, deadline) {
+                        (None, None) => Did::FoundNothing(WallMs(0)),
+                        (Some([cell]), Some(_)) => Did::Read(*cell),
+                        // Two cells with the same deadline, or none and one that says for ever, cannot be
+                        // told apart.
+                        _ => continue,
                     };
                     (*version, did)
                 }

@@ -113,7 +113,13 @@ pub fn value(number: usize, len: usize) -> Bytes {
 /// Which operation wrote a value.
 #[must_use]
 pub fn written_by(body: &Body) -> Option<usize> {
-    let first = body.pieces.first()?.first_chunk::<LEAST_VALUE>()?;
+    number_in(body.pieces.first()?)
+}
+
+/// The same, from the first piece of a value.
+#[must_use]
+pub fn number_in(piece: &[u8]) -> Option<usize> {
+    let first = piece.first_chunk::<LEAST_VALUE>()?;
     usize::try_from(u64::from_le_bytes(*first)).ok()
 }
 

@@ -40,7 +40,7 @@ use history::{Operation, Told};
 use onlooker::{Onlooker, Written};
 
 use crate::placement::HostId;
-use crate::record::{Key, Time};
+use crate::record::{ExpiryCell, Key, Time, Version};
 use crate::roster::Roster;
 use crate::sim::Watch;
 
@@ -112,6 +112,13 @@ impl Checker {
     #[must_use]
     pub fn roster(&self) -> Option<Arc<Roster>> {
         self.written.borrow().newest.clone()
+    }
+
+    /// The expiry that was set at that version, if it was written anywhere.
+    #[must_use]
+    pub fn expiry(&self, version: Version) -> Option<ExpiryCell> {
+        let written = self.written.borrow();
+        written.expiries.get(&version).map(|set| set.cell)
     }
 
     /// When a host last adopted a roster.

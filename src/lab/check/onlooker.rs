@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::history::written_by;
+use super::history::{number_in, written_by};
 use super::verdict::{Rule, Violation};
 use crate::message::Event;
 use crate::placement::HostId;
@@ -46,6 +46,8 @@ pub(super) struct Written {
     pub(super) by_number: BTreeMap<usize, Version>,
     /// By the version of the cell.
     pub(super) expiries: BTreeMap<Version, SetExpiry>,
+    /// Which operation wrote a large value, by its first piece.
+    staged: BTreeMap<Version, usize>,
     rosters: BTreeMap<RosterVersion, bytes::Bytes>,
     pub(super) newest: Option<Arc<Roster>>,
     /// When each host last adopted a roster.
@@ -72,7 +74,13 @@ impl Written {
 
     fn merged(&mut self, now: Time, host: HostId, record: &Record) {
         if let Some(cell) = &record.cells.value {
+            // A large value comes bare: its first piece has been seen before.
             let number = cell.body.as_ref().and_then(written_by);
+            let bare = cell
+                .body
+                .as_ref()
+                .and_then(|_| self.staged.get(&cell.version));
+            let number = number.or(bare.copied());
             self.value(now, host, &record.key, cell.version, number);
         }
         if let Some(cell) = record.cells.expiry {
@@ -154,8 +162,20 @@ pub(super) struct Onlooker(pub(super) Rc<RefCell<Written>>);
 
 impl Watch for Onlooker {
     fn store(&mut self, now: Time, host: HostId, op: &Op) {
-        if let Op::Merge(record) = op {
+        if let Op::Merge(record) | Op::Guarded(record, _) = op {
             self.0.borrow_mut().merged(now, host, record);
+        } else if let Op::Stage {
+            version,
+            index: 0,
+            bytes,
+            ..
+        } = op
+        {
+            let number = number_in(bytes);
+            self.0
+                .borrow_mut()
+                .staged
+                .extend(number.map(|number| (*version, number)));
         } else if let Op::Set(Setting::Roster, bytes) = op {
             self.0.borrow_mut().roster(now, host, bytes);
         }

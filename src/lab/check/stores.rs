@@ -10,7 +10,7 @@
 use std::fmt::Write as _;
 
 use crate::placement::HostId;
-use crate::record::{Key, Summary, Version};
+use crate::record::{Key, Summary};
 use crate::roster::Roster;
 use crate::sim::World;
 use crate::store::{Done, Op};
@@ -24,8 +24,7 @@ pub fn held(world: &mut World, host: HostId, key: &Key) -> Summary {
     }
 }
 
-/// Whether enough stores of every group hold at least that version (of the value or, `cell`, of its expiry):
-/// a quorum, or all.
+/// Whether a quorum of stores of every group holds at least what was written: a value, or an expiry.
 ///
 /// # Errors
 /// What the stores hold instead, in words.
@@ -33,35 +32,39 @@ pub fn on_a_quorum(
     world: &mut World,
     roster: &Roster,
     key: &Key,
-    version: Version,
-    cell: bool,
+    wrote: &Summary,
 ) -> Result<(), String> {
     for group in roster.groups(key.id()).groups {
         let mut told = String::new();
         let mut have = 0;
         for host in &group {
-            let summary = held(world, *host, key);
-            let here = if cell {
-                summary
-                    .expiry
-                    .map(|expiry| expiry.version)
-                    .max(summary.value)
-            } else {
-                summary.value
-            };
-            have += usize::from(here >= Some(version));
-            let shown = here.map_or("nothing".to_owned(), |version| version.to_string());
-            let _ = write!(told, " {host} {shown}");
+            let here = held(world, *host, key);
+            have += usize::from(here.covers(wrote));
+            let _ = write!(told, " {host} {}", shown(&here));
         }
         if have < group.len() / 2 + 1 {
-            let at = roster.version;
+            let (at, wrote) = (roster.version, shown(wrote));
             return Err(format!(
-                "{version} is on {have} of {}, {at}:{told}",
+                "{wrote} is on {have} of {}, {at}:{told}",
                 group.len()
             ));
         }
     }
     Ok(())
+}
+
+fn shown(summary: &Summary) -> String {
+    match (summary.value, summary.expiry) {
+        (None, None) => "nothing".to_owned(),
+        (Some(version), None) => version.to_string(),
+        (value, Some(expiry)) => {
+            let value = value.map_or("nothing".to_owned(), |version| version.to_string());
+            format!(
+                "{value} (expiry of {} set at {})",
+                expiry.of, expiry.version
+            )
+        }
+    }
 }
 
 /// Whether all replicas of a key hold the same versions.
@@ -74,10 +77,7 @@ pub fn agree(world: &mut World, roster: &Roster, key: &Key) -> Result<(), String
     let mut all: Vec<Summary> = Vec::with_capacity(holders.len());
     for host in holders {
         let summary = held(world, host, key);
-        let shown = summary
-            .greatest()
-            .map_or("nothing".to_owned(), |version| version.to_string());
-        let _ = write!(told, " {host} {shown}");
+        let _ = write!(told, " {host} {}", shown(&summary));
         all.push(summary);
     }
     if all.windows(2).all(|two| two[0] == two[1]) {

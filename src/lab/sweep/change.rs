@@ -6,7 +6,7 @@
 use rand::RngExt;
 
 use super::faults::End;
-use super::run::{Run, State};
+use super::run::{Run, State, Wish};
 use crate::message::{Options, Request};
 use crate::placement::{HostId, Member};
 use crate::roster::Change;
@@ -90,8 +90,13 @@ impl Run {
     }
 
     fn ask_ring(&mut self, host: HostId, request: Request) {
-        let leaving = matches!(request, Request::Leave).then_some(host);
+        let mut wish = Wish::default();
+        if let Request::Join { via, .. } = request {
+            wish.via = Some(via);
+        } else if let Request::Leave = request {
+            wish.leaving = Some(host);
+        }
         let ticket = self.world.request(host, request, Options::default());
-        self.changes.insert(ticket, leaving);
+        self.changes.insert(ticket, wish);
     }
 }

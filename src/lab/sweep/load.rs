@@ -15,7 +15,7 @@ use crate::lab::check::Rule;
 use crate::lab::check::history::{self, Kind, Operation, Told, told};
 use crate::message::{Consistency, Expiry, KeyOp, Options, Outcome, Reply, Request};
 use crate::placement::HostId;
-use crate::record::{Body, Key, PIECE_BYTES, Time};
+use crate::record::{Body, Key, PIECE_BYTES, Summary, Time};
 use crate::sim::Answer;
 
 /// At most so many content keys are asked for again.
@@ -198,9 +198,22 @@ impl Run {
         if operation.one {
             return;
         }
-        if let Told::Wrote(version) = operation.told {
-            let cell = kind == Kind::Expire && !version.delete;
-            self.must_be_stored(operation.at, &operation.key, version, cell);
+        // Of many at once each is acknowledged in its own time, and answered with the last.
+        if let (Told::Wrote(version), [_]) = (&operation.told, waiting.numbers.as_slice()) {
+            let version = *version;
+            let cell = self.checker.expiry(version);
+            let wrote = if kind == Kind::Expire && !version.delete {
+                Summary {
+                    value: None,
+                    expiry: cell,
+                }
+            } else {
+                Summary {
+                    value: Some(version),
+                    expiry: None,
+                }
+            };
+            self.must_be_stored(operation.at, &operation.key, &wrote);
         }
         if !operation.succeeded() && self.had_to_succeed(&operation, waiting.all) {
             let words = self.checker.tell(number);

@@ -25,7 +25,7 @@ use crate::actor::Input;
 use crate::lab::check::{Checker, Rule, Violation, stores};
 use crate::message::Ticket;
 use crate::placement::HostId;
-use crate::record::{Key, Time, Version};
+use crate::record::{Key, Summary, Time};
 use crate::roster::{RingId, Roster, RosterVersion};
 use crate::sim::{Answer, World};
 use crate::store::MemoryStore;
@@ -53,6 +53,15 @@ pub(super) struct Waiting {
     pub(super) all: bool,
 }
 
+/// A change of the ring that somebody has asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wish {
+    /// Who stops when it is granted.
+    pub(super) leaving: Option<HostId>,
+    /// The only host a joiner knows.
+    pub(super) via: Option<HostId>,
+}
+
 /// One client: it asks one thing after the other.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Client {
@@ -75,8 +84,8 @@ pub(super) struct Run {
     pub(super) rates: Rates,
     pub(super) clients: Vec<Client>,
     pub(super) open: BTreeMap<Ticket, Waiting>,
-    /// Changes of the ring under way, and who wants to leave by them.
-    pub(super) changes: BTreeMap<Ticket, Option<HostId>>,
+    /// Changes of the ring under way.
+    pub(super) changes: BTreeMap<Ticket, Wish>,
     pub(super) keys: Vec<Key>,
     /// Whether faults are over: then everything must be served.
     pub(super) calm: bool,
@@ -250,8 +259,8 @@ impl Run {
 
     fn hear(&mut self) {
         for (ticket, answer) in self.world.take_answers() {
-            if let Some(leaving) = self.changes.remove(&ticket) {
-                if let (Some(host), Answer::Reply(Ok(_))) = (leaving, &answer)
+            if let Some(wish) = self.changes.remove(&ticket) {
+                if let (Some(host), Answer::Reply(Ok(_))) = (wish.leaving, &answer)
                     && self.hosts.get(&host) == Some(&State::Up)
                 {
                     self.world.kill(host);
@@ -264,12 +273,12 @@ impl Run {
     }
 
     /// An acknowledged write must lie on a quorum of stores now.
-    pub(super) fn must_be_stored(&mut self, at: HostId, key: &Key, version: Version, cell: bool) {
+    pub(super) fn must_be_stored(&mut self, at: HostId, key: &Key, wrote: &Summary) {
         let roster = self.world.host(at).and_then(|host| host.roster()).cloned();
         let Some(roster) = roster.filter(|_| !self.checker.is_excused(key)) else {
             return;
         };
-        if let Err(words) = stores::on_a_quorum(&mut self.world, &roster, key, version, cell) {
+        if let Err(words) = stores::on_a_quorum(&mut self.world, &roster, key, wrote) {
             self.blame(Rule::OnAQuorum, Some(key.clone()), words);
         }
     }

@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use super::run::{Run, State};
+use super::run::{Run, State, Wish};
 use crate::lab::check::{Rule, ring, stores};
 use crate::message::{KeyOp, Request};
 use crate::placement::HostId;
@@ -81,7 +81,13 @@ impl Run {
             .hosts
             .iter()
             .any(|(host, state)| matches!(state, State::Gone | State::Left) && roster.has(*host));
-        !gone && self.changes.is_empty() && self.open.is_empty()
+        !gone && self.open.is_empty() && !self.changes.values().any(|wish| self.can_come(wish))
+    }
+
+    /// Whether a change will be answered: a joiner may know nobody but a host that has gone.
+    fn can_come(&self, wish: &Wish) -> bool {
+        wish.via
+            .is_none_or(|via| self.hosts.get(&via) == Some(&State::Up))
     }
 
     fn why_restless(&self) -> String {
