@@ -44,6 +44,8 @@ pub(crate) enum Kind {
     Actors,
     /// Virtual time against real time
     Speed,
+    /// A quorum put, every message encoded and decoded
+    Puts,
     /// Hosts with data
     Memory,
     /// Joining by the links protocol
@@ -51,11 +53,12 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const EACH: [Kind; 6] = [
+    const EACH: [Kind; 7] = [
         Kind::Plain,
         Kind::Encoded,
         Kind::Actors,
         Kind::Speed,
+        Kind::Puts,
         Kind::Memory,
         Kind::Joins,
     ];
@@ -64,6 +67,7 @@ impl Kind {
         match self {
             Kind::Plain | Kind::Encoded | Kind::Actors | Kind::Memory => 10_000,
             Kind::Speed => 100,
+            Kind::Puts => 5,
             Kind::Joins => 100_000,
         }
     }

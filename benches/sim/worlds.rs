@@ -25,6 +25,7 @@ pub(crate) fn measure(kind: Kind, nodes: u32) -> Result<Figure> {
         Kind::Encoded => plain(nodes, true),
         Kind::Actors => actors(nodes),
         Kind::Speed => speed(nodes),
+        Kind::Puts => puts(nodes),
         Kind::Memory => memory(nodes),
         Kind::Joins => joins(nodes),
     }
@@ -139,6 +140,30 @@ fn speed(nodes: u32) -> Result<Figure> {
         what: format!("plain loop, encoded, {nodes} hosts: virtual time by real time"),
         got: format!("{:.0} times", seconds as f64 / took.as_secs_f64()),
         goal: "at least 500 times",
+        stats: stats(took, world.delivered() - before),
+    })
+}
+
+/// A put every millisecond, each by the next host, over 1,000 keys.
+fn puts(nodes: u32) -> Result<Figure> {
+    let mut world = settled(nodes, true)?;
+    let (begun, before, start) = (cpu()?, world.delivered(), world.now());
+    let count = 20_000;
+    for n in 0..count {
+        world.run_until(start + Duration::from_millis(n));
+        let key = Key::new(format!("key {}", n % 1000)).context("a short key")?;
+        let op = KeyOp::from(Bytes::from_static(b"twenty bytes of data"));
+        let host = HostId(n % u64::from(nodes) + 1);
+        world.request(host, Request::One(key, op), Options::default());
+    }
+    world.run_until(start + Duration::from_millis(count + 1000));
+    let took = cpu()?.saturating_sub(begun);
+    let failed = failures(&mut world);
+    ensure!(failed == 0, "{failed} puts failed in a calm world");
+    Ok(Figure {
+        what: format!("plain loop, encoded, {nodes} hosts: per quorum put"),
+        got: format!("{:.1} us", per(took, count) as f64 / 1000.0),
+        goal: "at most 25 us",
         stats: stats(took, world.delivered() - before),
     })
 }

@@ -136,7 +136,9 @@ pub(super) struct Nature {
     index: Index,
     rumour: Option<Rumour>,
     open: BTreeMap<Ticket, u32>,
-    answers: BTreeMap<Ticket, Answer>,
+    /// Boxed: a tree of them as they are has leaves of two kilobytes, and an allocator tidies up all it has before
+    /// it gives out one of those.
+    answers: BTreeMap<Ticket, Box<Answer>>,
     next_ticket: u64,
     delivered: u64,
 }
@@ -585,7 +587,7 @@ impl Nature {
             self.open.remove(&ticket).is_some(),
             "request {ticket:?} is answered twice"
         );
-        self.answers.insert(ticket, Answer::Reply(reply));
+        self.answers.insert(ticket, Box::new(Answer::Reply(reply)));
     }
 
     pub(super) fn send(&mut self, from: u32, envelope: Envelope) {
@@ -656,7 +658,7 @@ impl Nature {
             self.open.insert(ticket, place);
             self.tell(place, Input::Request(ticket, request, options));
         } else {
-            self.answers.insert(ticket, Answer::Broken);
+            self.answers.insert(ticket, Box::new(Answer::Broken));
         }
         ticket
     }
@@ -675,12 +677,13 @@ impl Nature {
 
     /// What became of a request, if anything yet.
     pub(super) fn answered(&self, ticket: Ticket) -> Option<&Answer> {
-        self.answers.get(&ticket)
+        self.answers.get(&ticket).map(Box::as_ref)
     }
 
     /// Takes out what became of requests since the last time.
     pub(super) fn take_answers(&mut self) -> BTreeMap<Ticket, Answer> {
-        std::mem::take(&mut self.answers)
+        let answers = std::mem::take(&mut self.answers).into_iter();
+        answers.map(|(ticket, answer)| (ticket, *answer)).collect()
     }
 
     /// How many answers lie there.
@@ -690,7 +693,7 @@ impl Nature {
 
     /// Takes out one answer.
     pub(super) fn take_answer(&mut self, ticket: Ticket) -> Option<Answer> {
-        self.answers.remove(&ticket)
+        self.answers.remove(&ticket).map(|answer| *answer)
     }
 
     /// A host's process starts: the first time, or again.
@@ -744,7 +747,7 @@ impl Nature {
             .collect();
         for ticket in broken {
             self.open.remove(&ticket);
-            self.answers.insert(ticket, Answer::Broken);
+            self.answers.insert(ticket, Box::new(Answer::Broken));
         }
         lost
     }
