@@ -71,3 +71,7 @@ pub mod remote;
 // Who knocks at one host's port, and how do clients of any kind speak to it?
 #[cfg(feature = "server")]
 pub mod door;
+
+// How do a host's parts become one process?
+#[cfg(feature = "server")]
+pub mod server;

@@ -102,6 +102,8 @@ pub struct Local {
     config: Option<HostConfig>,
     /// When it fell, lately.
     falls: Vec<Time>,
+    /// Whether its store may have lost writes that it had confirmed.
+    lost: bool,
 }
 
 impl Local {
@@ -118,6 +120,7 @@ impl Local {
             timer: None,
             config: None,
             falls: Vec::new(),
+            lost: false,
         }
     }
 
@@ -126,6 +129,13 @@ impl Local {
     #[must_use]
     pub fn again_as(mut self, config: HostConfig) -> Local {
         self.config = Some(config);
+        self
+    }
+
+    /// The same, for a store that may have lost writes it had confirmed: see [`Input::Start`].
+    #[must_use]
+    pub fn that_may_have_lost(mut self, lost: bool) -> Local {
+        self.lost = lost;
         self
     }
 
@@ -140,7 +150,7 @@ impl Local {
 impl Surroundings for Local {
     fn born(&mut self, actor: WeakRecipient<Input>) {
         self.actor = Some(actor);
-        self.tell(Input::Start { lost: false });
+        self.tell(Input::Start { lost: self.lost });
     }
 
     fn now(&self) -> Now {

@@ -52,6 +52,12 @@ pub trait Surroundings {
         Usage::default()
     }
 
+    /// May take a message that does not leave by an address, and carry it by itself: a packet of a detector.
+    /// What it hands back leaves as usual.
+    fn packet(&mut self, envelope: Envelope) -> Option<Envelope> {
+        Some(envelope)
+    }
+
     /// All effects of one call are carried out; the host wants an [`Input::Wake`] at that time.
     fn settled(&mut self, wake: Option<Time>);
 }
@@ -393,7 +399,14 @@ impl Shell {
             self.surroundings.answer(ticket, reply);
         }
         for envelope in effects.sends.drain(..) {
-            self.send(envelope);
+            let packet = matches!(envelope.body, Message::Detect(_));
+            let envelope = match packet {
+                true => self.surroundings.packet(envelope),
+                false => Some(envelope),
+            };
+            if let Some(envelope) = envelope {
+                self.send(envelope);
+            }
         }
         self.effects = effects;
     }

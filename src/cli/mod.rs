@@ -3,6 +3,8 @@
 //! ```text
 //! roundelay story tests/stories/data/key_put_get_delete      plays it, and prints what happened
 //! roundelay story --no-output …                              prints its commands only, to predict
+//! roundelay serve --data-dir /var/lib/roundelay              a host, until it is told to end
+//! roundelay cluster --nodes 5                                so many on this machine, to try things out
 //! roundelay commands                                         the language of stories
 //! roundelay put cat meow --node host:50140                   asks a host; so do get, del, status …
 //! roundelay sim sweep --seeds 100                            lives of rings from seeds, judged
@@ -10,9 +12,12 @@
 //! ```
 //!
 //! What a command says goes to stdout, logging and errors to stderr. Bad arguments and a story that cannot
-//! be played end with exit code 2; a seed that breaks a rule with 1.
+//! be played end with exit code 2; a seed that breaks a rule with 1. A host that was told to end ends with 0, by
+//! a second signal with 130.
 
 mod client;
+mod cluster;
+mod serve;
 mod sim;
 mod story;
 
@@ -52,12 +57,23 @@ enum What {
     Look(client::Look),
     #[command(flatten)]
     Rule(client::Rule),
+    /// Run a host: founds a ring, or joins one
+    Serve(Box<serve::ServeArgs>),
+    /// Run several hosts on this machine
+    Cluster(cluster::ClusterArgs),
 }
 
 /// Does what the command line says.
 pub(crate) fn run() -> ExitCode {
-    env_logger::init();
-    let told = match Arguments::parse().command {
+    let command = Arguments::parse().command;
+    let quiet = match &command {
+        // What people should know of a host that runs.
+        What::Serve(_) => "warn,roundelay::server=info",
+        What::Story { .. } | What::Commands | What::Cluster(_) | What::Sim(_) => "error",
+        What::Keys(_) | What::Look(_) | What::Rule(_) => "error",
+    };
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(quiet)).init();
+    let told = match command {
         What::Story { files, no_output } => story::play_all(&files, no_output),
         What::Commands => Ok(story::commands()),
         What::Sim(what) => {
@@ -69,6 +85,8 @@ pub(crate) fn run() -> ExitCode {
         What::Keys(command) => return client::end(command.run()),
         What::Look(command) => return client::end(command.run()),
         What::Rule(command) => return client::end(command.run()),
+        What::Serve(args) => return serve::run(&args),
+        What::Cluster(args) => return cluster::run(&args),
     };
     let text = match told {
         Ok(text) => text,

@@ -10,16 +10,16 @@
 //! groups, and nobody waits for company when nobody else writes.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::engine::DiskStore;
 use super::group::now;
 use super::tables::panicked;
-use crate::store::{Done, Op, StoreError, SyncPolicy};
+use crate::store::{Done, Op, Store, StoreError, SyncPolicy, Usage};
 
 /// How much may wait for a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,10 +48,15 @@ const SYNC_EVERY: Duration = Duration::from_secs(1);
 /// What is to be done, and how the asker goes on; `None`: the end.
 type Job<T> = Option<(Op, T)>;
 
+/// What both sides know.
 #[derive(Default)]
 struct Waiting {
     ops: AtomicUsize,
     bytes: AtomicU64,
+    /// What the store keeps, after the last group.
+    usage: Mutex<Usage>,
+    /// What was found to be damaged.
+    damage: OnceLock<String>,
 }
 
 /// A store with a thread of its own. With each operation it keeps a `T`: how the asker goes on.
@@ -75,6 +80,7 @@ impl<T: Send + 'static> Worker<T> {
     ) -> std::io::Result<Worker<T>> {
         let (jobs, queue) = channel();
         let waiting = Arc::new(Waiting::default());
+        *waiting.usage.lock().expect("nobody else has it yet") = store.usage();
         let desk = Desk {
             store,
             group_ops: config.group_ops,
@@ -121,6 +127,21 @@ impl<T: Send + 'static> Worker<T> {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.waiting.ops.load(Ordering::Relaxed)
+    }
+
+    /// What the store keeps, after the last group.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.waiting
+            .usage
+            .lock()
+            .map_or_else(|_| Usage::default(), |usage| *usage)
+    }
+
+    /// What was found to be damaged, if anything: see [`Home::note_damage`](super::Home::note_damage).
+    #[must_use]
+    pub fn damage(&self) -> Option<String> {
+        self.waiting.damage.get().cloned()
     }
 
     /// Lets everything that waits be done, and gives the store back, all of it synced; none if the thread
@@ -228,6 +249,15 @@ impl<T, D: FnMut(Vec<(Done, T)>)> Desk<T, D> {
         self.group.push((done, then, depends));
     }
 
+    fn tell_state(&self) {
+        if let Ok(mut usage) = self.waiting.usage.lock() {
+            *usage = self.store.usage();
+        }
+        if let Some(why) = self.store.damage() {
+            self.waiting.damage.get_or_init(|| why.into());
+        }
+    }
+
     /// Commits the group and tells its results.
     fn finish(&mut self) {
         if self.group.is_empty() {
@@ -236,6 +266,7 @@ impl<T, D: FnMut(Vec<(Done, T)>)> Desk<T, D> {
         let committed = catch_unwind(AssertUnwindSafe(|| self.store.commit()));
         let committed =
             committed.unwrap_or_else(|panic| Err(self.store.damaged(&panicked(&panic))));
+        self.tell_state();
         let results = std::mem::take(&mut self.group).into_iter();
         let results = results.map(|(done, then, depends)| match &committed {
             Err(error) if depends => (Done::Failed(error.clone()), then),

@@ -18,6 +18,12 @@ impl Secret {
         Secret(bytes.into())
     }
 
+    /// What is known.
+    #[must_use]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Whether it is empty: then everybody knows it.
     #[must_use]
     pub fn is_empty(&self) -> bool {

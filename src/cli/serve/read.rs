@@ -1,0 +1,195 @@
+//! From text to settings.
+
+use std::fs;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use roundelay::keyspace::Id;
+use roundelay::placement::Zone;
+use roundelay::remote::{Secret, Tls};
+use roundelay::server::{Place, Settings};
+use roundelay::store::SyncPolicy;
+
+use super::options::{Given, Options};
+
+/// A secret, password or key file may have at most so many bytes.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+impl Options {
+    /// The settings they make.
+    pub(super) fn settings(&self) -> anyhow::Result<Settings> {
+        let mut settings = Settings::default();
+        self.set("listen", &mut settings.listen, listen)?;
+        self.set("advertise", &mut settings.advertise, some(plain))?;
+        self.set("join", &mut settings.join, |text| {
+            let parts = text.split(',').map(str::trim);
+            parts.filter(|part| !part.is_empty()).map(plain).collect()
+        })?;
+        self.set("cluster", &mut settings.cluster, plain)?;
+        self.set("data-dir", &mut settings.data_dir, some(plain))?;
+        self.set("fsync", &mut settings.fsync, |text| {
+            SyncPolicy::named(text)
+                .ok_or_else(|| anyhow!("always, everysec or never, got {text:?}"))
+        })?;
+        self.set("replicas", &mut settings.replicas, some(plain))?;
+        self.set("tokens", &mut settings.tokens, plain)?;
+        self.set("place", &mut settings.place, place)?;
+        self.set("zone", &mut settings.zone, |text| {
+            Ok(Some(Zone::new(text)?))
+        })?;
+        self.set("weight", &mut settings.weight, plain)?;
+        self.set("secret-file", &mut settings.secret, |path| {
+            line_of(path).map(Secret::new)
+        })?;
+        self.set("password-file", &mut settings.password, some(line_of))?;
+        self.set("cache", &mut settings.cache_bytes, size)?;
+        self.set("max-memory", &mut settings.max_bytes, size)?;
+        self.set("max-value", &mut settings.max_value_bytes, size)?;
+        self.set("max-clients", &mut settings.max_clients, plain)?;
+        self.set("leave-on-exit", &mut settings.leave_on_exit, plain)?;
+        self.set("farewell", &mut settings.farewell, time)?;
+        settings.tls = self.tls(&settings.cluster)?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// Reads one setting, if it was given.
+    fn set<T>(
+        &self,
+        name: &str,
+        into: &mut T,
+        read: impl FnOnce(&str) -> anyhow::Result<T>,
+    ) -> anyhow::Result<()> {
+        if let Some(Given { text, from }) = self.get(name) {
+            *into = read(text).with_context(|| format!("{from} {text}"))?;
+        }
+        Ok(())
+    }
+
+    fn tls(&self, cluster: &str) -> anyhow::Result<Option<Tls>> {
+        let given = |name| self.get(name).map(|given| given.text.as_str());
+        let name = given("tls-name").unwrap_or(cluster);
+        match (given("tls-cert"), given("tls-key"), given("tls-ca")) {
+            (None, None, None) => Ok(None),
+            (Some(chain), Some(key), Some(authority)) => {
+                let (chain, key) = (file(chain)?, file(key)?);
+                Ok(Some(Tls::from_pem(&chain, &key, &file(authority)?, name)?))
+            }
+            _ => bail!("TLS between hosts needs all of --tls-cert, --tls-key and --tls-ca"),
+        }
+    }
+}
+
+fn plain<T: FromStr>(text: &str) -> anyhow::Result<T>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|error| anyhow!("{error}"))
+}
+
+fn some<T>(
+    read: impl FnOnce(&str) -> anyhow::Result<T>,
+) -> impl FnOnce(&str) -> anyhow::Result<Option<T>> {
+    move |text| read(text).map(Some)
+}
+
+/// A number or a name, and a port; port 0 is whichever is free.
+fn listen(text: &str) -> anyhow::Result<SocketAddr> {
+    let found = text
+        .to_socket_addrs()
+        .with_context(|| format!("a host and a port, such as 127.0.0.1:50140, got {text:?}"))?
+        .next();
+    found.with_context(|| format!("{text:?} is no address of this machine"))
+}
+
+fn place(text: &str) -> anyhow::Result<Place> {
+    match text {
+        "even" => Ok(Place::Even),
+        "random" => Ok(Place::Random),
+        ids => {
+            let ids: anyhow::Result<Vec<Id>> = ids.split(',').map(plain).collect();
+            Ok(Place::At(ids.context("even, random, or ids")?))
+        }
+    }
+}
+
+/// Bytes: a number, with K, M, G or T (of 1024 each) behind it, `iB` or not.
+fn size(text: &str) -> anyhow::Result<u64> {
+    let end = text.find(|c: char| !c.is_ascii_digit());
+    let (number, unit) = text.split_at(end.unwrap_or(text.len()));
+    let unit = unit.trim().to_lowercase();
+    let power = match unit.trim_end_matches("ib").trim_end_matches('b') {
+        "" => 0,
+        "k" => 1,
+        "m" => 2,
+        "g" => 3,
+        "t" => 4,
+        _ => bail!("a size such as 512MiB, got {text:?}"),
+    };
+    let number: u64 = number
+        .parse()
+        .map_err(|_| anyhow!("a size such as 512MiB, got {text:?}"))?;
+    number
+        .checked_mul(1024u64.pow(power))
+        .with_context(|| format!("{text} is more than there can be"))
+}
+
+/// A time: a number with `ms`, `s` or `m`.
+fn time(text: &str) -> anyhow::Result<Duration> {
+    let end = text.find(|c: char| !c.is_ascii_digit());
+    let (number, unit) = text.split_at(end.unwrap_or(text.len()));
+    let wrong = || anyhow!("a time such as 30s, got {text:?}");
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    match unit.trim() {
+        "ms" => Ok(Duration::from_millis(number)),
+        "" | "s" => Ok(Duration::from_secs(number)),
+        "m" => Ok(Duration::from_secs(number.saturating_mul(60))),
+        _ => Err(wrong()),
+    }
+}
+
+fn file(path: &str) -> anyhow::Result<Vec<u8>> {
+    let about = fs::metadata(path).with_context(|| format!("cannot read {path}"))?;
+    if about.len() > MAX_FILE_BYTES {
+        bail!("{path} has {} bytes: at most {MAX_FILE_BYTES}", about.len());
+    }
+    fs::read(path).with_context(|| format!("cannot read {path}"))
+}
+
+/// What a file says, without the end of its line.
+fn line_of(path: &str) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = file(path)?;
+    while bytes.last().is_some_and(u8::is_ascii_whitespace) {
+        bytes.pop();
+    }
+    if bytes.is_empty() {
+        bail!("{path} is empty");
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_times_and_places_are_read() {
+        assert_eq!(size("512MiB").unwrap(), 512 << 20);
+        assert_eq!((size("7").unwrap(), size("2k").unwrap()), (7, 2048));
+        assert!(size("many").unwrap_err().to_string().contains("512MiB"));
+        assert!(
+            size("99999999999T")
+                .unwrap_err()
+                .to_string()
+                .contains("more than")
+        );
+        assert_eq!(time("1500ms").unwrap(), Duration::from_millis(1500));
+        assert!(time("soon").is_err());
+        assert_eq!(place("even").unwrap(), Place::Even);
+        let id = "9d989e8d27dc9e0ec3389fc855f142c3d40f0c50";
+        assert_eq!(place(id).unwrap(), Place::At(vec![id.parse().unwrap()]));
+        assert!(place("north").is_err());
+    }
+}

@@ -1,0 +1,112 @@
+//! A host from its start to its end.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use roundelay::server::{Farewell, Server, Settings};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::ServeArgs;
+use super::options::Options;
+
+/// Ended at once, by a second signal.
+const AT_ONCE: u8 = 130;
+
+/// How often it is looked whether the host is in a ring.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Starts a host and serves until it is told to end.
+pub(in crate::cli) fn run(args: &ServeArgs) -> ExitCode {
+    let options = Options::gather(args, &|name| std::env::var(name).ok());
+    let settings = options.and_then(|options| Ok((options.settings()?, options)));
+    let (settings, options) = match settings {
+        Ok(both) => both,
+        Err(error) => {
+            eprintln!("roundelay: {error:#}");
+            return ExitCode::from(2);
+        }
+    };
+    if args.print_config {
+        print!("{}", options.print());
+        return ExitCode::SUCCESS;
+    }
+    match actix::System::new().block_on(serve(settings)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("roundelay: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
+    let signals = "cannot listen to signals";
+    let mut end = signal(SignalKind::terminate()).context(signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).context(signals)?;
+    let mut server = Server::start(settings).await?;
+    tell(format!(
+        "roundelay {}: host {} listens on {}",
+        env!("CARGO_PKG_VERSION"),
+        server.dht().host(),
+        server.address()
+    ));
+    server.said().iter().cloned().for_each(tell);
+    let watching = actix::spawn(say_when_in(server.dht()));
+    let ended = tokio::select! {
+        why = server.ended() => Some(why),
+        _ = asked(&mut end, &mut interrupt) => None,
+    };
+    watching.abort();
+    if let Some(why) = ended {
+        eprintln!("roundelay: this host ends: {why}. Start it again: nothing acknowledged is lost");
+        server.close().await;
+        return Ok(ExitCode::FAILURE);
+    }
+    let mut say = |line: String| eprintln!("roundelay: {line}");
+    tokio::select! {
+        farewell = server.stop(&mut say) => {
+            if let Farewell::Unasked(why) = farewell {
+                eprintln!("roundelay: stopped without the others' consent: {why}");
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        _ = asked(&mut end, &mut interrupt) => {
+            eprintln!("roundelay: ended at once; nothing acknowledged is lost");
+            // Without waiting for anything, the disk included.
+            std::process::exit(i32::from(AT_ONCE));
+        }
+    }
+}
+
+async fn asked(end: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = end.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// A line once the host holds its share.
+async fn say_when_in(dht: roundelay::dht::Dht) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let Ok(status) = dht.status().await else {
+            return;
+        };
+        if status.hosts.contains(&dht.host()) && !status.moving {
+            let (hosts, me) = (status.hosts.len(), dht.host());
+            return tell(format!("{me} is in a ring of {hosts}"));
+        }
+    }
+}
+
+/// A line for people and programs that wait for it.
+fn tell(line: String) {
+    let mut out = std::io::stdout();
+    // Whoever reads from a pipe may have gone; the host serves on.
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    if !out.is_terminal() {
+        log::info!("{line}");
+    }
+}

@@ -1,0 +1,111 @@
+//! What a server sees to, several times a second.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::packet::{Found, Said};
+use super::radio::Ground;
+use super::shelf::{Reason, Shared};
+use crate::placement::HostId;
+
+/// How often it looks.
+const EVERY: Duration = Duration::from_millis(250);
+
+/// Every so many looks it tells those it knows where it is.
+const ANNOUNCE: u32 = 20;
+
+/// Addresses asked for are asked of so many others at once.
+const ASK: usize = 3;
+
+impl Ground {
+    /// Hosts of the roster whose address is not known.
+    fn missing(&self) -> Vec<HostId> {
+        let Some(roster) = self.roster() else {
+            return Vec::new();
+        };
+        let known = self.known.borrow();
+        let hosts = roster.hosts().into_iter();
+        hosts
+            .filter(|host| *host != self.me && !known.contains_key(host))
+            .collect()
+    }
+
+    /// Hosts that were met by links only: their address is learnt from there.
+    fn learn_from_links(&self) {
+        for link in self.links.status() {
+            if let Some(address) = link.addresses.first().cloned() {
+                self.learn(&Found {
+                    host: link.host,
+                    life: link.incarnation,
+                    address,
+                });
+            }
+        }
+    }
+
+    /// Starts what goes on for as long as the server runs.
+    pub(super) fn tasks(
+        self: Rc<Self>,
+        packets: mpsc::Receiver<(HostId, bytes::Bytes)>,
+        (shelf, reason): (Shared, Reason),
+        peers: Option<PathBuf>,
+    ) -> Vec<JoinHandle<()>> {
+        vec![
+            actix::spawn(Rc::clone(&self).listen()),
+            actix::spawn(Rc::clone(&self).carry(packets)),
+            actix::spawn(care(self, shelf, reason, peers)),
+        ]
+    }
+
+    async fn announce(&self) {
+        let all: Vec<HostId> = self.known.borrow().keys().copied().collect();
+        for host in all {
+            if let Some(socket) = self.socket_of(host).await {
+                self.send(socket, Said::Here(Vec::new())).await;
+            }
+        }
+    }
+}
+
+/// Looks after addresses and the store, until the server ends.
+async fn care(ground: Rc<Ground>, shelf: Shared, reason: Reason, file: Option<PathBuf>) {
+    let mut saved = BTreeSet::new();
+    for look in 0u32.. {
+        tokio::time::sleep(EVERY).await;
+        ground.learn_from_links();
+        let missing = ground.missing();
+        if !missing.is_empty() {
+            ground.ask_where(&missing, ASK).await;
+        }
+        if look.is_multiple_of(ANNOUNCE) {
+            ground.announce().await;
+        }
+        let damage = shelf.borrow().as_ref().and_then(|shelf| shelf.damage());
+        if let Some(why) = damage {
+            reason.set(Some(format!("the data directory is damaged: {why}")));
+        }
+        if let Some(file) = &file {
+            save(&ground, file, &mut saved);
+        }
+    }
+}
+
+/// Writes down where the others are, so that all of them may be started anew without those named first.
+fn save(ground: &Ground, file: &PathBuf, saved: &mut BTreeSet<String>) {
+    let known = ground.known.borrow();
+    let addresses = known.values().map(|known| known.found.address.to_string());
+    let addresses: BTreeSet<String> = addresses.collect();
+    if addresses == *saved {
+        return;
+    }
+    let text: String = addresses.iter().map(|line| format!("{line}\n")).collect();
+    if let Err(error) = std::fs::write(file, text) {
+        log::warn!("{} cannot be written: {error}", file.display());
+    }
+    *saved = addresses;
+}

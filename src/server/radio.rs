@@ -1,0 +1,200 @@
+//! The UDP side: packets of detectors, and who lives where.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::rc::{Rc, Weak};
+
+use actix::Recipient;
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::packet::{Found, MAX_HOSTS, MAX_PACKET_BYTES, Packet, Said, Seal};
+use crate::actor::Shell;
+use crate::message::{Envelope, Message};
+use crate::placement::HostId;
+use crate::remote::{Address, Links};
+use crate::roster::{RingId, Roster};
+
+/// Addresses of at most so many hosts are remembered; of more only as the roster needs them.
+const MAX_KNOWN: usize = 4096;
+
+/// What is known of another host.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub(super) found: Found,
+    /// The ring it said it is in, and when it said so.
+    pub(super) ring: Option<RingId>,
+    pub(super) heard: Option<Instant>,
+    socket: Option<SocketAddr>,
+}
+
+/// What the tasks of a server share.
+pub(super) struct Ground {
+    pub(super) me: HostId,
+    pub(super) life: u64,
+    pub(super) address: Address,
+    pub(super) links: Links,
+    pub(super) inbox: Recipient<Envelope>,
+    pub(super) shell: Weak<RefCell<Shell>>,
+    pub(super) known: RefCell<BTreeMap<HostId, Known>>,
+    pub(super) seal: Seal,
+    pub(super) socket: UdpSocket,
+    /// Whether the clash of two rings has been said.
+    pub(super) clash: RefCell<Option<RingId>>,
+}
+
+impl Ground {
+    /// The roster the host lives by.
+    pub(super) fn roster(&self) -> Option<std::sync::Arc<Roster>> {
+        let shell = self.shell.upgrade()?;
+        let shell = shell.try_borrow().ok()?;
+        shell.host().roster().cloned()
+    }
+
+    /// Remembers where a host lives; who it is may be said by anybody who knows the secret, and the later
+    /// life counts.
+    pub(super) fn learn(&self, found: &Found) {
+        if found.host == self.me {
+            return;
+        }
+        let mut known = self.known.borrow_mut();
+        let old = known.get(&found.host).map(|known| &known.found);
+        let newer = old.is_none_or(|old| {
+            found.life > old.life || (found.life == old.life && found.address != old.address)
+        });
+        if !newer || (old.is_none() && known.len() >= MAX_KNOWN) {
+            return;
+        }
+        let fresh = Known {
+            found: found.clone(),
+            ring: None,
+            heard: None,
+            socket: found.address.as_str().parse().ok(),
+        };
+        known.insert(found.host, fresh);
+        drop(known);
+        self.links.know(found.host, &found.address, found.life);
+    }
+
+    /// Listens for ever.
+    pub(super) async fn listen(self: Rc<Self>) {
+        let mut buffer = vec![0; MAX_PACKET_BYTES];
+        loop {
+            match self.socket.recv_from(&mut buffer).await {
+                Ok((len, from)) => match self.seal.decode(&buffer[..len]) {
+                    Some(packet) if packet.from.host != self.me => self.heed(packet, from).await,
+                    Some(_) | None => log::trace!("{from}: no packet of this cluster"),
+                },
+                // A host that is down answers by the system's "nobody listens there".
+                Err(error) => log::debug!("no packet could be taken: {error}"),
+            }
+        }
+    }
+
+    async fn heed(&self, packet: Packet, from: SocketAddr) {
+        self.learn(&packet.from);
+        if let Some(known) = self.known.borrow_mut().get_mut(&packet.from.host) {
+            known.ring = packet.ring;
+            known.heard = Some(Instant::now());
+        }
+        self.mind_the_ring(&packet);
+        match packet.said {
+            Said::Detect(bytes) => self.inbox.do_send(Envelope {
+                from: packet.from.host,
+                to: self.me,
+                body: Message::Detect(bytes),
+            }),
+            Said::Where(hosts) => {
+                let found = self.found_of(&hosts);
+                self.send(from, Said::Here(found)).await;
+            }
+            Said::Here(found) => found.iter().for_each(|found| self.learn(found)),
+        }
+    }
+
+    fn found_of(&self, hosts: &[HostId]) -> Vec<Found> {
+        let known = self.known.borrow();
+        let found = hosts.iter().filter_map(|host| known.get(host));
+        found.map(|known| known.found.clone()).collect()
+    }
+
+    /// Two rings never merge: that is for people to know.
+    fn mind_the_ring(&self, packet: &Packet) {
+        let mine = self.roster().map(|roster| roster.ring);
+        if let (Some(mine), Some(theirs)) = (mine, packet.ring)
+            && mine != theirs
+            && self.clash.replace(Some(theirs)) != Some(theirs)
+        {
+            log::error!(
+                "{} at {} is in another ring than this host: two rings never merge. Stop one of them, export \
+                 what it holds, empty its data directories, let its hosts join, and import it",
+                packet.from.host,
+                packet.from.address
+            );
+        }
+    }
+
+    /// Sends a packet to an address. It may be lost.
+    pub(super) async fn send(&self, to: SocketAddr, said: Said) {
+        let packet = Packet {
+            from: Found {
+                host: self.me,
+                life: self.life,
+                address: self.address.clone(),
+            },
+            ring: self.roster().map(|roster| roster.ring),
+            said,
+        };
+        let sent = self.socket.send_to(&self.seal.encode(&packet), to).await;
+        if let Err(error) = sent {
+            log::debug!("no packet to {to}: {error}");
+        }
+    }
+
+    /// The number behind a host's address, if it is known.
+    pub(super) async fn socket_of(&self, host: HostId) -> Option<SocketAddr> {
+        let known = self.known.borrow().get(&host).cloned()?;
+        if known.socket.is_some() {
+            return known.socket;
+        }
+        let socket = resolve(&known.found.address).await?;
+        if let Some(known) = self.known.borrow_mut().get_mut(&host) {
+            known.socket = Some(socket);
+        }
+        Some(socket)
+    }
+
+    /// Carries packets of this host's detector.
+    pub(super) async fn carry(self: Rc<Self>, mut packets: mpsc::Receiver<(HostId, bytes::Bytes)>) {
+        while let Some((to, bytes)) = packets.recv().await {
+            match self.socket_of(to).await {
+                Some(socket) => self.send(socket, Said::Detect(bytes)).await,
+                None => log::trace!("no address of {to} yet"),
+            }
+        }
+    }
+
+    /// Asks those it knows where these hosts are.
+    pub(super) async fn ask_where(&self, missing: &[HostId], at_most: usize) {
+        let whom: Vec<HostId> = self.known.borrow().keys().copied().collect();
+        let missing = &missing[..missing.len().min(MAX_HOSTS)];
+        for host in whom.into_iter().take(at_most) {
+            if let Some(socket) = self.socket_of(host).await {
+                self.send(socket, Said::Where(missing.to_vec())).await;
+            }
+        }
+    }
+}
+
+/// Looks a name up.
+pub(super) async fn resolve(address: &Address) -> Option<SocketAddr> {
+    match tokio::net::lookup_host(address.as_str()).await {
+        Ok(mut found) => found.next(),
+        Err(error) => {
+            log::debug!("{address} is not found: {error}");
+            None
+        }
+    }
+}

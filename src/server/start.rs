@@ -1,0 +1,422 @@
+//! One process, started.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix::Addr;
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::around::{Around, Packets};
+use super::enter::Entering;
+use super::packet::Seal;
+use super::radio::Ground;
+use super::settings::{Settings, SettingsError};
+use super::shelf::{Reason, Results, Shared, Shelf};
+use crate::actor::{Book, Clock, HostActor, Input, Shell, start};
+use crate::detect::DetectConfig;
+use crate::dht::Dht;
+use crate::disk::{DiskConfig, Home, OpenError, Standing};
+use crate::door::{Behind, Door, DoorSettings, Guest, Handlers, Password};
+use crate::keep::KeepConfig;
+use crate::node::{Host, HostConfig};
+use crate::placement::HostId;
+use crate::remote::{Address, Config, Limits, Links, MAGIC, TcpDial, os_seed};
+
+/// About so many hosts a ring will have: its detectors are set for that.
+const DETECT_HOSTS: NonZeroU32 = NonZeroU32::MIN.saturating_add(15);
+
+/// So many packets of the detector may wait to be sent; one more is lost.
+const PACKETS: usize = 256;
+
+/// How often it is looked for a free port that TCP and UDP can both have.
+const PORT_TRIES: u32 = 20;
+
+/// How often it is looked whether there is a reason to end.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Why a server cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The settings cannot be.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The port cannot be had.
+    #[error("cannot listen on {at}: {why}")]
+    Listen {
+        /// Where.
+        at: SocketAddr,
+        /// The system's words.
+        why: io::Error,
+    },
+    /// The system gave no thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(io::Error),
+}
+
+/// Why a server ends by itself.
+pub type Ending = String;
+
+/// A host in a process of its own. It lives on the arbiter on which it was started.
+pub struct Server {
+    pub(super) settings: Settings,
+    pub(super) dht: Dht,
+    pub(super) address: Address,
+    pub(super) actor: Addr<HostActor>,
+    pub(super) shell: Rc<RefCell<Shell>>,
+    pub(super) links: Links,
+    pub(super) shelf: Shared,
+    pub(super) home: Option<Home>,
+    pub(super) reason: Reason,
+    pub(super) tasks: Vec<JoinHandle<()>>,
+    pub(super) said: Vec<String>,
+}
+
+/// A host's identity and its store.
+struct Ready {
+    host: HostId,
+    life: u64,
+    shelf: Shelf,
+    results: Option<Results>,
+    home: Option<Home>,
+    said: Vec<String>,
+    replaces: Option<HostId>,
+}
+
+impl Server {
+    /// Starts a host: needs an actix system. It is up when this returns; in a ring a little later.
+    ///
+    /// # Errors
+    /// [`StartError`] says which setting, directory or port it is, and what to do.
+    pub async fn start(settings: Settings) -> Result<Server, StartError> {
+        settings.check()?;
+        let (listener, socket) = listen(settings.listen).await?;
+        let local = listener.local_addr();
+        let local = local.map_err(|why| StartError::Listen {
+            at: settings.listen,
+            why,
+        })?;
+        let address = settings.advertise.clone().unwrap_or_else(|| local.into());
+        let ready = ready(&settings)?;
+        Ok(Server::assemble(
+            settings,
+            ready,
+            address,
+            (listener, socket),
+        ))
+    }
+
+    fn assemble(
+        settings: Settings,
+        ready: Ready,
+        address: Address,
+        (listener, socket): (TcpListener, UdpSocket),
+    ) -> Server {
+        let (me, life) = (ready.host, ready.life);
+        let clock = Clock::system();
+        let standing = ready.home.as_ref().map(Home::standing);
+        let lost = matches!(standing, Some(Standing::MayHaveLost(_)));
+        let config = host_config(&settings, me);
+        let (packets, to_carry) = mpsc::channel(PACKETS);
+        let Body {
+            actor,
+            shell,
+            book,
+            shelf,
+            reason,
+        } = Body::new(config, ready.shelf, (clock, lost), packets);
+        let links = links(&settings, &address, (me, life), &actor, book);
+        let dht = Dht::new(actor.clone().recipient(), me);
+        let who = (me, life, address.clone());
+        let ground = ground(&settings, who, &links, (&actor, &shell), socket);
+        let peers = ready.home.as_ref().map(|home| home.path().join("peers"));
+        let entering = Entering {
+            ground: Rc::clone(&ground),
+            settings: settings.clone(),
+            dht: dht.clone(),
+            tell: actor.clone().recipient(),
+            replaces: ready.replaces,
+            remembered: peers.as_deref().map(remembered).unwrap_or_default(),
+        };
+        let door = door(&settings, me, &shell, clock, &links);
+        let mut tasks = ground.tasks(to_carry, (Rc::clone(&shelf), Rc::clone(&reason)), peers);
+        tasks.push(actix::spawn(door.listen(listener)));
+        tasks.push(actix::spawn(entering.run()));
+        let results = ready
+            .results
+            .map(|results| hand_over(results, actor.clone()));
+        tasks.extend(results.map(actix::spawn));
+        Server {
+            settings,
+            dht,
+            address,
+            actor,
+            shell,
+            links,
+            shelf,
+            home: ready.home,
+            reason,
+            tasks,
+            said: ready.said,
+        }
+    }
+
+    /// A handle on this host, for this process.
+    #[must_use]
+    pub fn dht(&self) -> Dht {
+        self.dht.clone()
+    }
+
+    /// Where others reach it.
+    #[must_use]
+    pub const fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// What was found at the start that people should know, a line each.
+    #[must_use]
+    pub fn said(&self) -> &[String] {
+        &self.said
+    }
+
+    /// Waits until there is a reason to end that is not a wish: damage, or a fault of this program.
+    pub async fn ended(&self) -> Ending {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            if let Some(why) = self.reason.take() {
+                if let Some(home) = &self.home
+                    && self.damaged()
+                    && let Err(error) = home.note_damage(&why)
+                {
+                    log::error!("the damage could not be noted: {error}");
+                }
+                return why;
+            }
+        }
+    }
+
+    fn damaged(&self) -> bool {
+        let shelf = self.shelf.borrow();
+        shelf.as_ref().is_some_and(|shelf| shelf.damage().is_some())
+    }
+}
+
+/// A host, its actor, and what they share.
+struct Body {
+    actor: Addr<HostActor>,
+    shell: Rc<RefCell<Shell>>,
+    book: Rc<RefCell<Book>>,
+    shelf: Shared,
+    reason: Reason,
+}
+
+impl Body {
+    fn new(config: HostConfig, shelf: Shelf, clock: (Clock, bool), packets: Packets) -> Body {
+        let book = Rc::new(RefCell::new(Book::new()));
+        let me = config.host;
+        let host = Host::new(config, &|name| shelf.setting(name));
+        let shelf: Shared = Rc::new(RefCell::new(Some(shelf)));
+        let reason: Reason = Rc::new(Cell::new(None));
+        let around = Around::new(me, clock, Rc::clone(&shelf), packets, Rc::clone(&reason));
+        let shell = Shell::new(host, Box::new(around), Rc::clone(&book));
+        let actor = start(Rc::clone(&shell), &book);
+        Body {
+            actor,
+            shell,
+            book,
+            shelf,
+            reason,
+        }
+    }
+}
+
+/// TCP and UDP on one port.
+async fn listen(at: SocketAddr) -> Result<(TcpListener, UdpSocket), StartError> {
+    let failed = |why| StartError::Listen { at, why };
+    let mut tries = if at.port() == 0 { PORT_TRIES } else { 1 };
+    loop {
+        let listener = TcpListener::bind(at).await.map_err(failed)?;
+        let port = listener.local_addr().map_err(failed)?;
+        tries -= 1;
+        match UdpSocket::bind(port).await {
+            Ok(socket) => return Ok((listener, socket)),
+            Err(why) if tries == 0 => return Err(failed(why)),
+            Err(_) => {}
+        }
+    }
+}
+
+/// A new host's id: 48 bits of chance, so that names stay short and no two hosts are one.
+fn draw_host() -> HostId {
+    let seed = os_seed();
+    let bytes: [u8; 8] = std::array::from_fn(|i| if i < 2 { 0 } else { seed[i] });
+    HostId(u64::from_be_bytes(bytes).max(1))
+}
+
+fn ready(settings: &Settings) -> Result<Ready, StartError> {
+    let Some(path) = &settings.data_dir else {
+        return Ok(Ready {
+            host: draw_host(),
+            life: 1,
+            shelf: Shelf::memory(settings.max_bytes),
+            results: None,
+            home: None,
+            said: vec!["data lives in memory and goes with this process (no --data-dir)".into()],
+            replaces: None,
+        });
+    };
+    let config = DiskConfig {
+        path: path.clone(),
+        sync: settings.fsync,
+        cache_bytes: settings.cache_bytes,
+        limit_bytes: settings.max_bytes,
+        reserve_bytes: settings.reserve_bytes,
+    };
+    let (home, store) = Home::open(&config, &mut draw_host)?;
+    let (shelf, results) = Shelf::disk(store).map_err(StartError::Thread)?;
+    let (said, replaces) = tell_of(&home, settings);
+    Ok(Ready {
+        host: home.host(),
+        life: home.incarnation(),
+        shelf,
+        results: Some(results),
+        home: Some(home),
+        said,
+        replaces,
+    })
+}
+
+/// What the directory's standing means, in words; and whose place the host takes.
+fn tell_of(home: &Home, settings: &Settings) -> (Vec<String>, Option<HostId>) {
+    let path = home.path().display();
+    let policy = settings.fsync.name();
+    let line = format!("data lives in {path} (fsync {policy})");
+    match home.standing() {
+        Standing::New | Standing::Whole => (vec![line], None),
+        Standing::MayHaveLost(sync) => {
+            let lost = format!(
+                "WARNING: the machine was started anew since, with fsync {}: writes acknowledged last may be \
+                 missing here, until the other replicas have been compared with",
+                sync.name()
+            );
+            (vec![line, lost], None)
+        }
+        Standing::SetAside { was, why, to } => {
+            let former = was.map_or_else(|| "its host".into(), |was| was.to_string());
+            let aside = format!(
+                "WARNING: the data directory was damaged ({why}); it lies in {} now, nothing was deleted. This is \
+                 a new host, {}, in the place of {former}: it is filled again by the others",
+                to.display(),
+                home.host()
+            );
+            (vec![line, aside], *was)
+        }
+    }
+}
+
+fn host_config(settings: &Settings, me: HostId) -> HostConfig {
+    let seed = os_seed();
+    let seed = u64::from_be_bytes(std::array::from_fn(|i| seed[i]));
+    HostConfig {
+        keep: KeepConfig {
+            max_value_bytes: settings.max_value_bytes,
+            ..KeepConfig::default()
+        },
+        detect: Some(DetectConfig::new(DETECT_HOSTS)),
+        ..HostConfig::new(me, seed)
+    }
+}
+
+fn links(
+    settings: &Settings,
+    address: &Address,
+    (host, incarnation): (HostId, u64),
+    actor: &Addr<HostActor>,
+    book: Rc<RefCell<Book>>,
+) -> Links {
+    let config = Config {
+        cluster: settings.cluster.clone(),
+        host,
+        incarnation,
+        listen: address.clone(),
+        secret: settings.secret.clone(),
+        tls: settings.tls.clone(),
+        limits: Limits::default(),
+    };
+    Links::new(config, TcpDial, actor.clone(), book, os_seed())
+}
+
+fn ground(
+    settings: &Settings,
+    (me, life, address): (HostId, u64, Address),
+    links: &Links,
+    (actor, shell): (&Addr<HostActor>, &Rc<RefCell<Shell>>),
+    socket: UdpSocket,
+) -> Rc<Ground> {
+    Rc::new(Ground {
+        me,
+        life,
+        address,
+        links: links.clone(),
+        inbox: actor.clone().recipient(),
+        shell: Rc::downgrade(shell),
+        known: RefCell::default(),
+        seal: Seal::new(&settings.cluster, settings.secret.bytes()),
+        socket,
+        clash: RefCell::default(),
+    })
+}
+
+fn door(
+    settings: &Settings,
+    me: HostId,
+    shell: &Rc<RefCell<Shell>>,
+    clock: Clock,
+    links: &Links,
+) -> Rc<Door> {
+    let behind = Behind::of(me, Rc::downgrade(shell), Rc::new(move || clock.now().wall));
+    let door = Door::new(
+        behind,
+        DoorSettings {
+            max_clients: settings.max_clients,
+            max_value_bytes: usize::try_from(settings.max_value_bytes).unwrap_or(usize::MAX),
+            password: settings.password.as_deref().map(Password::new),
+            ..DoorSettings::default()
+        },
+    );
+    let peers = links.clone();
+    let hand: crate::door::Handler = Rc::new(move |guest: Guest| {
+        let links = peers.clone();
+        Box::pin(async move { links.accept(guest.stream, guest.prefix.freeze(), guest.from) })
+    });
+    door.set_handlers(Handlers {
+        tls: settings.tls.as_ref().map(|_| Rc::clone(&hand)),
+        peers: Some((&MAGIC[..], hand)),
+        ..Handlers::default()
+    });
+    door
+}
+
+/// Brings results of the store's thread to the host, group by group.
+async fn hand_over(mut results: Results, actor: Addr<HostActor>) {
+    while let Some(group) = results.recv().await {
+        for (done, then) in group {
+            actor.do_send(Input::Stored(done, then));
+        }
+    }
+}
+
+/// Addresses written down in an earlier life.
+fn remembered(file: &Path) -> Vec<Address> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    text.lines().filter_map(|line| line.parse().ok()).collect()
+}

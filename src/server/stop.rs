@@ -1,0 +1,129 @@
+//! How a server ends in order.
+//!
+//! ```text
+//! leave or drain     the others take over what it held, or say that it may stop
+//! links              what waits is sent, goodbye is said
+//! host               its actors end
+//! store              what was asked is done and synced; the directory says that it was closed
+//! ```
+
+use std::time::Duration;
+
+use super::shelf::Shelf;
+use super::start::Server;
+use crate::actor::Stop;
+use crate::dht::{Dht, DhtError};
+use crate::message::{Outcome, Request};
+
+/// How often it says how far it is.
+const SAY_EVERY: Duration = Duration::from_secs(1);
+
+/// A grant that was refused is asked for again after this long.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+
+/// What waits for others is given so long to be sent.
+const LINKS: Duration = Duration::from_secs(1);
+
+/// How a server ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Farewell {
+    /// The others have taken over, or agreed that it stops.
+    Agreed,
+    /// It was alone: nobody could take over.
+    Alone,
+    /// It stopped all the same: why nobody agreed.
+    Unasked(String),
+}
+
+impl Server {
+    /// Hands over, then ends. `say` is told how far it is, in words.
+    pub async fn stop(mut self, say: &mut dyn FnMut(String)) -> Farewell {
+        let farewell = self.hand_over(say).await;
+        self.close().await;
+        farewell
+    }
+
+    async fn hand_over(&self, say: &mut dyn FnMut(String)) -> Farewell {
+        let hosts = {
+            let shell = self.shell.borrow();
+            let roster = shell.host().roster().cloned();
+            roster.map(|roster| roster.hosts()).unwrap_or_default()
+        };
+        let me = self.dht.host();
+        if !hosts.contains(&me) || hosts.len() < 2 {
+            return Farewell::Alone;
+        }
+        let leave = self.settings.leave_on_exit;
+        say(if leave {
+            format!("{me} leaves the ring: the others take over what it holds")
+        } else {
+            format!("{me} asks the others whether it may stop")
+        });
+        let begin = tokio::time::Instant::now();
+        let mut asked = Box::pin(ask(self.dht.clone(), leave));
+        loop {
+            match tokio::time::timeout(SAY_EVERY, &mut asked).await {
+                Ok(why) if why.is_none() => return Farewell::Agreed,
+                Ok(why) if begin.elapsed() >= self.settings.farewell => {
+                    return Farewell::Unasked(why.unwrap_or_default());
+                }
+                Ok(why) => {
+                    say(format!("not yet: {}", why.unwrap_or_default()));
+                    tokio::time::sleep(ASK_AGAIN).await;
+                    asked = Box::pin(ask(self.dht.clone(), leave));
+                }
+                Err(_) if begin.elapsed() >= self.settings.farewell => {
+                    return Farewell::Unasked("nobody agreed in time".into());
+                }
+                Err(_) => say(self.progress().await),
+            }
+        }
+    }
+
+    async fn progress(&self) -> String {
+        match self.dht.status().await {
+            Ok(status) => format!("still waiting: {}", Outcome::Status(status)),
+            Err(error) => format!("still waiting: {error}"),
+        }
+    }
+
+    /// Ends without asking anybody; nothing acknowledged is lost.
+    pub async fn close(&mut self) {
+        self.links.close(LINKS).await;
+        self.actor.do_send(Stop);
+        self.shell.borrow_mut().close();
+        let shelf = self.shelf.borrow_mut().take();
+        let home = self.home.take();
+        if let Some(Shelf::Disk { worker, .. }) = shelf {
+            // Its thread may wait for its results to be taken: not on this one.
+            let store = tokio::task::spawn_blocking(move || worker.end()).await;
+            if let (Ok(Some(store)), Some(home)) = (store, home)
+                && let Err(error) = home.close(store)
+            {
+                log::warn!("the data directory could not be closed in order: {error}");
+            }
+        }
+        for task in self.tasks.drain(..) {
+            task.abort();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        for task in self.tasks.drain(..) {
+            task.abort();
+        }
+        self.actor.do_send(Stop);
+    }
+}
+
+/// Asks to leave, or to stop; why not, if not.
+async fn ask(dht: Dht, leave: bool) -> Option<String> {
+    let asked = if leave {
+        dht.leave().await.map(drop)
+    } else {
+        dht.ask(Request::Drain).await.map(drop)
+    };
+    asked.err().map(|error: DhtError| error.to_string())
+}
