@@ -24,6 +24,7 @@
 //! has adopted; a node by links alone answers only for the span it holds.
 
 mod alive;
+mod begin;
 mod config;
 mod links;
 mod request;
@@ -47,6 +48,7 @@ use crate::store::{Done, Setting};
 
 use request::Purpose;
 
+pub use begin::{Begin, Beginning, Said};
 pub use config::HostConfig;
 
 /// All that a host is while it runs: a finder for each of its tokens and one keeper. A driver feeds it messages,
