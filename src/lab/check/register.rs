@@ -140,6 +140,7 @@ fn clusters(named: &[Step]) -> Result<Vec<Cluster>, Contradiction> {
     Ok(clusters)
 }
 
+// region: order
 /// Nothing of a smaller version begins after something of a greater one has ended.
 fn versions_follow_time(clusters: &[Cluster]) -> Result<(), Contradiction> {
     let mut latest: Option<Step> = None;
@@ -154,6 +155,7 @@ fn versions_follow_time(clusters: &[Cluster]) -> Result<(), Contradiction> {
     }
     Ok(())
 }
+// endregion: order
 
 /// Each get of nothing has a place, and those places follow time.
 fn nothing_fits(

@@ -24,7 +24,8 @@ pub fn held(world: &mut World, host: HostId, key: &Key) -> Summary {
     }
 }
 
-/// Whether a quorum of stores of every group holds at least what was written: a value, or an expiry.
+/// Whether a quorum of stores of every group holds at least what was written: a value, or an expiry. A store
+/// that the harness has destroyed since may have held it (`destroyed`).
 ///
 /// # Errors
 /// What the stores hold instead, in words.
@@ -33,13 +34,14 @@ pub fn on_a_quorum(
     roster: &Roster,
     key: &Key,
     wrote: &Summary,
+    destroyed: impl Fn(HostId) -> bool,
 ) -> Result<(), String> {
     for group in roster.groups(key.id()).groups {
         let mut told = String::new();
         let mut have = 0;
         for host in &group {
             let here = held(world, *host, key);
-            have += usize::from(here.covers(wrote));
+            have += usize::from(here.covers(wrote) || destroyed(*host));
             let _ = write!(told, " {host} {}", shown(&here));
         }
         if have < group.len() / 2 + 1 {

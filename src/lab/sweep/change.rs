@@ -16,7 +16,7 @@ impl Run {
         if self.all(State::Up).len() >= 9 {
             return None;
         }
-        let via = self.up_at_random()?;
+        let via = self.member_at_random()?;
         let roster = self.checker.roster()?;
         let gone = self.all(State::Gone).into_iter();
         let replaces = gone.filter(|host| roster.has(*host)).next_back();

@@ -278,7 +278,10 @@ impl Run {
         let Some(roster) = roster.filter(|_| !self.checker.is_excused(key)) else {
             return;
         };
-        if let Err(words) = stores::on_a_quorum(&mut self.world, &roster, key, wrote) {
+        let hosts = &self.hosts;
+        let destroyed = |host: HostId| hosts.get(&host) == Some(&State::Gone);
+        let stored = stores::on_a_quorum(&mut self.world, &roster, key, wrote, destroyed);
+        if let Err(words) = stored {
             self.blame(Rule::OnAQuorum, Some(key.clone()), words);
         }
     }
