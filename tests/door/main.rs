@@ -10,7 +10,9 @@
 mod attacks;
 mod harness;
 mod library;
+mod page;
 mod parser;
+mod program;
 mod sessions;
 mod tools;
 mod waits;

@@ -39,7 +39,7 @@ pub(super) const SPECS: &[Spec] = &[
         ("unlink", "UNLINK key [key ...]"),
         -2,
         TIDY,
-        "The same as DEL.",
+        "Deletes keys, as DEL does; answers how many were there.",
         del,
     ),
     spec(
@@ -53,7 +53,7 @@ pub(super) const SPECS: &[Spec] = &[
         ("touch", "TOUCH key [key ...]"),
         -2,
         READ,
-        "The same as EXISTS.",
+        "How many of these keys are there, as EXISTS says.",
         exists,
     ),
     spec(
@@ -80,7 +80,7 @@ pub(super) const SPECS: &[Spec] = &[
         ("pttl", "PTTL key"),
         2,
         READ,
-        "The same in milliseconds.",
+        "How many milliseconds the value will live; -1 for ever, -2 if it is absent.",
         |_, args| {
             ttl(args, |answer, wall| {
                 left(answer, wall, |until, now| until.saturating_sub(now))
@@ -102,7 +102,7 @@ pub(super) const SPECS: &[Spec] = &[
         ("pexpiretime", "PEXPIRETIME key"),
         2,
         READ,
-        "The same in milliseconds.",
+        "The millisecond since 1970 from which on the value is absent; -1 never, -2 if it is so.",
         |_, args| ttl(args, |answer, wall| left(answer, wall, |until, _| until)),
     ),
     spec(
@@ -116,7 +116,7 @@ pub(super) const SPECS: &[Spec] = &[
         ("pexpire", "PEXPIRE key milliseconds"),
         -3,
         TIDY,
-        "The same in milliseconds.",
+        "Lets the value live so many milliseconds from now; answers 0 if it is absent.",
         |_, args| expire(args, Unit::Millis, "pexpire"),
     ),
     spec(
@@ -130,7 +130,7 @@ pub(super) const SPECS: &[Spec] = &[
         ("pexpireat", "PEXPIREAT key millisecond"),
         -3,
         TIDY,
-        "The same in milliseconds.",
+        "Lets the value live until that millisecond since 1970; answers 0 if it is absent.",
         |_, args| expire(args, Unit::AtMilli, "pexpireat"),
     ),
     spec(
