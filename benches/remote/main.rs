@@ -4,6 +4,8 @@
 //! $ cargo bench --bench remote
 //! ```
 //!
+//! (`-- --quick` for a look: a tenth of everything, one round.)
+//!
 //! The bench starts itself once more as the peer. Rounds of both sides alternate, and medians are printed: on
 //! a machine that does other things as well, look at the ratio.
 
@@ -37,9 +39,12 @@ fn main() -> ExitCode {
     }
     System::new().block_on(async {
         let mut bench = Bench::new().await;
+        let quick = args.iter().any(|flag| flag == "--quick");
+        bench.less = if quick { 10 } else { 1 };
+        let rounds = if quick { 1 } else { ROUNDS };
         let mut child = Peer::start(&bench.address());
         bench.meets(&child.link, child.bare.clone()).await;
-        table(&mut bench, child.child.id()).await;
+        table(&mut bench, child.child.id(), rounds).await;
         child.child.kill().expect("the peer runs");
         child.child.wait().expect("the peer ends");
     });
@@ -82,13 +87,13 @@ fn median(mut of: Vec<f64>) -> f64 {
     of[of.len() / 2]
 }
 
-async fn table(bench: &mut Bench, child: u32) {
+async fn table(bench: &mut Bench, child: u32, rounds: usize) {
     println!(
         "{:<44} {:>10} {:>10} {:>7}   to reach",
         "", "link", "bare TCP", "ratio"
     );
     let mut rates = Vec::new();
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         rates.push(bench.small_messages().await / 1e6);
     }
     println!(
@@ -99,7 +104,7 @@ async fn table(bench: &mut Bench, child: u32) {
         ""
     );
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         ours.push(bench.ping_pong().await * 1e6);
         bare.push(bench.bare_ping_pong().await * 1e6);
     }
@@ -110,7 +115,7 @@ async fn table(bench: &mut Bench, child: u32) {
         ours / bare
     );
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         ours.push(bench.large_values().await / 1e6);
         bare.push(bench.bare_large().await / 1e6);
     }

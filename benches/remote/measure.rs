@@ -29,6 +29,8 @@ pub(crate) struct Bench {
     side: Side,
     bare: String,
     line: Option<Line>,
+    /// Everything is done so many times less often.
+    pub(crate) less: u32,
 }
 
 impl Bench {
@@ -37,6 +39,7 @@ impl Bench {
             side: Side::new(ME, false).await,
             bare: String::new(),
             line: None,
+            less: 1,
         }
     }
 
@@ -83,14 +86,15 @@ impl Bench {
     pub(crate) async fn small_messages(&mut self) -> f64 {
         let lost = self.lost();
         let begin = Instant::now();
-        for _ in 0..MESSAGES / HANDFUL {
+        let messages = MESSAGES / self.less;
+        for _ in 0..messages / HANDFUL {
             for _ in 0..HANDFUL {
                 self.send(small(ME, COUNTED));
             }
             self.until_waiting(20_000, usize::MAX).await;
         }
         self.there_and_back(MARK).await;
-        let rate = f64::from(MESSAGES) / begin.elapsed().as_secs_f64();
+        let rate = f64::from(messages) / begin.elapsed().as_secs_f64();
         assert_eq!(self.lost(), lost, "nothing may be lost");
         rate
     }
@@ -98,31 +102,33 @@ impl Bench {
     /// Seconds there and back, from actor to actor.
     pub(crate) async fn ping_pong(&mut self) -> f64 {
         let begin = Instant::now();
-        for _ in 0..PINGS {
+        let pings = PINGS / self.less;
+        for _ in 0..pings {
             self.there_and_back(PING).await;
         }
-        begin.elapsed().as_secs_f64() / f64::from(PINGS)
+        begin.elapsed().as_secs_f64() / f64::from(pings)
     }
 
     pub(crate) async fn bare_ping_pong(&self) -> f64 {
-        bare::ping_pong(&self.bare, PINGS).await
+        bare::ping_pong(&self.bare, PINGS / self.less).await
     }
 
     /// Bytes of values per second.
     pub(crate) async fn large_values(&mut self) -> f64 {
         let (lost, value) = (self.lost(), Bytes::from(vec![7; PIECE_BYTES]));
         let begin = Instant::now();
-        for _ in 0..VALUES {
+        let values = VALUES / self.less;
+        for _ in 0..values {
             self.send(piece(value.clone()));
             self.until_waiting(usize::MAX, 4 * PIECE_BYTES).await;
         }
         self.there_and_back(MARK).await;
         assert_eq!(self.lost(), lost, "nothing may be lost");
-        f64::from(VALUES) * 1024.0 * 1024.0 / begin.elapsed().as_secs_f64()
+        f64::from(values) * 1024.0 * 1024.0 / begin.elapsed().as_secs_f64()
     }
 
     pub(crate) async fn bare_large(&self) -> f64 {
-        bare::large(&self.bare, VALUES).await
+        bare::large(&self.bare, VALUES / self.less).await
     }
 
     /// MiB by which this process grows while the peer is stopped: small messages, then large ones.
