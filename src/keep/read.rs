@@ -37,6 +37,9 @@ impl Keeper {
         if summary.collected(open.mark.floor) != summary {
             return self.collected_already(cx, req);
         }
+        if open.consistency != Consistency::One && is_mixed(open, &summary) {
+            return self.start_over(cx, req);
+        }
         let Phase::Ask { said, cells } = &mut open.phase else {
             return;
         };
@@ -187,4 +190,17 @@ impl Keeper {
         }
         self.advance(cx, req);
     }
+}
+
+/// Whether some answers are from before a round of collection and some from after it: the newest lies at or
+/// below a floor, and not all hold it. Then a delete of it may be gone from the one that would have told, and
+/// those who still have the delete would confirm the old value, as one that is known there and superseded.
+fn is_mixed(open: &Open, newest: &Summary) -> bool {
+    let Phase::Ask { said, .. } = &open.phase else {
+        return false;
+    };
+    let floored = newest
+        .value
+        .filter(|version| version.stamp <= open.mark.floor);
+    floored.is_some() && said.iter().any(|(_, theirs)| theirs.value < newest.value)
 }
