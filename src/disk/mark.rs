@@ -70,6 +70,7 @@ impl Mark {
         })
     }
 
+    // region: check
     /// Compares what was found with what the tables say.
     pub(super) fn check(&mut self, commits: u64, path: &Path) -> Result<(), OpenError> {
         if let Some((synced, written, same_boot)) = self.found.take() {
@@ -80,6 +81,7 @@ impl Mark {
                 );
                 return Err(OpenError::damaged(path, why));
             }
+            // endregion: check
             if commits < written {
                 log::warn!(
                     "{}: {} groups of writes were lost with the power",
