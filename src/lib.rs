@@ -36,6 +36,9 @@ pub mod message;
 // How does a message look as bytes, and what if the bytes are bad?
 pub mod wire;
 
+// How do values leave one ring, and come into another, as a file?
+pub mod archive;
+
 // Who seems alive?
 pub mod detect;
 

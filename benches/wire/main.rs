@@ -163,6 +163,7 @@ fn messages() -> Vec<(&'static str, Message)> {
             KeepMessage::Gossip {
                 version: at,
                 wall: WallMs(1_700_000_000_123),
+                view: roundelay::message::View::default(),
             },
         ),
         (

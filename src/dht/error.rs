@@ -21,6 +21,17 @@ pub enum DhtError {
     /// The value under that key is not the one whose SHA-1 it is.
     #[error("what is stored under {0} is not the value it names: somebody put it there by hand")]
     NotContent(Key),
+    /// An archive could not be written.
+    #[error("the archive cannot be written: {0}")]
+    Archive(String),
+    /// An import ended early. So many values were taken: written, or left alone because they were there.
+    #[error("the import stopped after {taken} values: {why}; import it again, passing over these")]
+    Import {
+        /// Values taken, those passed over included.
+        taken: u64,
+        /// Why it stopped.
+        why: String,
+    },
     /// The host answered something else than was asked: a mistake in this program.
     #[error("the host answered something else than was asked: {0}")]
     Unexpected(String),

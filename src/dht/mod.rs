@@ -37,6 +37,7 @@
 
 mod error;
 mod key;
+mod operate;
 
 use actix::Recipient;
 use bytes::Bytes;
@@ -51,6 +52,7 @@ use crate::roster::{Change, RosterVersion};
 
 pub use error::DhtError;
 pub use key::IntoKey;
+pub use operate::ImportOptions;
 
 /// A handle on the ring, by way of one of its hosts. Cloning makes another handle on the same host.
 #[derive(Clone)]
@@ -348,7 +350,7 @@ impl Dht {
         let Outcome::Status(status) = outcome else {
             return Err(DhtError::unexpected(&outcome));
         };
-        Ok(status)
+        Ok(*status)
     }
 
     async fn one(&self, key: impl IntoKey, op: KeyOp) -> Result<Outcome, DhtError> {

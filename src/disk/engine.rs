@@ -303,6 +303,7 @@ pub(super) const fn setting_name(setting: Setting) -> &'static str {
         Setting::Roster => "roster",
         Setting::Acceptor => "acceptor",
         Setting::Move => "move",
+        Setting::Places => "places",
         Setting::Marks => "marks",
     }
 }
@@ -313,6 +314,7 @@ fn setting_named(name: &[u8]) -> Option<Setting> {
         Setting::Roster,
         Setting::Acceptor,
         Setting::Move,
+        Setting::Places,
         Setting::Marks,
     ];
     all.into_iter()

@@ -151,6 +151,7 @@ impl Keeper {
         roster: &Arc<Roster>,
     ) {
         self.forget_round();
+        self.forget_views();
         self.begin_move(cx, before, roster);
         self.begin_drive(cx, roster);
         self.note_loss(cx, roster);
@@ -207,7 +208,7 @@ impl Keeper {
             .set(Wake::Gossip, cx.now.at + self.config.gossip);
         self.look_at_itself(cx);
         let Some(roster) = &self.roster else { return };
-        let version = roster.version;
+        let (version, view) = (roster.version, self.view());
         let placement = &roster.new().placement;
         let id = Id::from_top(self.rng.random());
         let Ok(mut token) = placement.owner(id) else {
@@ -226,6 +227,7 @@ impl Keeper {
                 KeepMessage::Gossip {
                     version,
                     wall: cx.now.wall,
+                    view,
                 },
             );
         }

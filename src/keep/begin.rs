@@ -83,6 +83,7 @@ impl Keeper {
             at: RosterVersion::NONE,
             groups: Groups { groups: Vec::new() },
             deadline: cx.now.at + options.deadline.unwrap_or(self.config.deadline),
+            asked: cx.now.at,
             tries: 0,
             phase: Phase::ask(),
             existed: false,

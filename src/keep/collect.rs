@@ -30,6 +30,7 @@ use crate::record::{Now, Stamp, Time, WallMs};
 use crate::roster::RosterVersion;
 use crate::store::{Done, Garbage, Op};
 
+use super::repair::Waits;
 use super::then::Next;
 use super::timers::Wake;
 use super::{Context, Keeper};
@@ -264,7 +265,7 @@ impl Keeper {
 
     /// Asks again; after a while the round is dropped, and begun anew later.
     pub(super) fn round_due(&mut self, cx: &mut Context<'_>) {
-        let moved = self.repair.take_moved();
+        let moved = self.repair.take_moved(Waits::Round);
         let Some(round) = self.collect.round.as_mut() else {
             return;
         };
@@ -285,7 +286,7 @@ impl Keeper {
         let (at, span, peer) = (round.at, round.span, round.passes.front().copied());
         match peer.filter(|_| passing) {
             // What was healed so far is equal now, so comparing anew costs little.
-            Some(peer) if !moved => self.begin_pass(cx, peer, at, span),
+            Some(peer) if !moved => self.begin_pass(cx, Waits::Round, peer, at, span),
             Some(_) => {}
             None => self.ask_waiting(cx),
         }
@@ -297,7 +298,7 @@ impl Keeper {
             return;
         };
         self.timers.clear(Wake::Round);
-        self.repair.end_pass();
+        self.repair.end_pass(Waits::Round);
         if self.collect.waits_for != Some(host) {
             self.collect.waits_for = Some(host);
             let span = round.span;
@@ -308,7 +309,7 @@ impl Keeper {
     /// A roster was adopted: what was fenced under the one before is not finished under this one.
     pub(super) fn forget_round(&mut self) {
         self.timers.clear(Wake::Round);
-        self.repair.end_pass();
+        self.repair.end_pass(Waits::Round);
         self.collect.round = None;
         self.collect.waits_for = None;
     }
@@ -325,7 +326,7 @@ impl Keeper {
         };
         self.timers
             .set(Wake::Round, cx.now.at + self.config.source_patience);
-        self.begin_pass(cx, peer, at, span);
+        self.begin_pass(cx, Waits::Round, peer, at, span);
     }
 
     /// A comparison for the round has ended: everything that differed is durably equal, or not.

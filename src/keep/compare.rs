@@ -74,9 +74,14 @@ impl Keeper {
         cx: &mut Context<'_>,
         (from, req, at): (HostId, ReqId, RosterVersion),
         span: Span,
-        after: Option<Key>,
+        (after, whole): (Option<Key>, bool),
     ) {
-        match self.may_compare(at) {
+        let may = if whole {
+            self.may_compare(at)
+        } else {
+            self.admit(at, None)
+        };
+        match may {
             Ok(()) => {
                 let page = self.page(span, after);
                 self.store(cx, Op::List(page), Next::List { to: from, req });

@@ -67,6 +67,9 @@ pub struct KeepConfig {
     pub max_parked: usize,
     /// How many pulls of a move are under way at once.
     pub move_window: usize,
+    /// Bytes of keys and values a second that a host takes in while spans move; 0: as many as come. It can be
+    /// changed while the host runs.
+    pub move_bytes_per_s: u64,
     /// At most so many records in one chunk of a move.
     pub chunk_records: usize,
     /// A chunk ends once it holds so many bytes of values.
@@ -105,6 +108,7 @@ impl Default for KeepConfig {
             max_pulls: 64,
             max_parked: 1_000,
             move_window: 16,
+            move_bytes_per_s: 0,
             chunk_records: 512,
             chunk_bytes: 512 * 1024,
         }

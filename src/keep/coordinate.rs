@@ -31,6 +31,9 @@ impl Keeper {
         let silent = open.silent();
         let reader = self.reader(cx.now.at, open, &silent);
         let all = open.tries > 0;
+        if let Some(open) = self.open.get_mut(&req).filter(|_| !all) {
+            open.asked = cx.now.at;
+        }
         for host in silent {
             let value = open_reads_from(host, reader, all);
             let Some(open) = self.open.get(&req) else {
@@ -55,14 +58,21 @@ impl Keeper {
         if self.repair.wants(req) {
             return self.repair_answered(cx, req, result);
         }
+        if self.probes(req) {
+            return self.probed(cx, from, req, at, result);
+        }
         let Some(open) = self.open.get_mut(&req).filter(|open| open.at == at) else {
-            return;
+            return self.ops.speeds.late(cx.now.at, from, req);
         };
         let answered = match result {
             Ok(answered) => answered,
             Err(refusal) => return self.refused(cx, from, req, refusal),
         };
         open.mark = open.mark.max(mark);
+        if open.tries == 0 && open.reads() {
+            let took = cx.now.at.since(open.asked);
+            self.ops.speeds.took(cx.now.at, from, took);
+        }
         let Phase::Ask { said, cells } = &mut open.phase else {
             return;
         };
@@ -219,6 +229,12 @@ impl Keeper {
             return self.fail(cx, req);
         }
         open.tries += 1;
+        if open.tries == 1 && open.reads() && matches!(open.phase, Phase::Ask { .. }) {
+            let took = cx.now.at.since(open.asked);
+            for host in open.silent() {
+                self.ops.speeds.took(cx.now.at, host, took);
+            }
+        }
         if matches!(open.phase, Phase::Fetch { .. }) {
             self.fetch_elsewhere(cx, req);
         } else {

@@ -25,6 +25,7 @@ impl Keeper {
             Wake::Drain => self.drain_due(cx),
             Wake::Collect => self.collect_due(cx),
             Wake::Round => self.round_due(cx),
+            Wake::Ops => self.ops_due(cx),
         }
     }
 
@@ -63,7 +64,8 @@ impl Keeper {
                 at,
                 span,
                 after,
-            } => self.list_asked(cx, (from, req, at), span, after),
+                whole,
+            } => self.list_asked(cx, (from, req, at), span, (after, whole)),
             KeepMessage::Answer {
                 req,
                 at,
@@ -85,8 +87,13 @@ impl Keeper {
                 index,
                 bytes,
             } => self.piece_is(cx, from, req, (version, index), bytes),
-            KeepMessage::Gossip { version, wall } => {
+            KeepMessage::Gossip {
+                version,
+                wall,
+                view,
+            } => {
                 self.drift.heard(cx.now, from, wall);
+                self.view_heard(cx, from, version, view);
                 self.gossiped(cx, from, version);
             }
             KeepMessage::RosterAsk { have } => self.roster_asked(cx, from, have),
@@ -114,6 +121,9 @@ impl Keeper {
             KeepMessage::DigestsAre { req, marks, result } => {
                 self.digests_are(cx, req, &marks, result);
             }
+            KeepMessage::ListIs { req, result } if self.is_listing(req) => {
+                self.listed(cx, from, req, result);
+            }
             KeepMessage::ListIs { req, result } => self.list_is(cx, req, result),
             KeepMessage::SuspectAsk { at, host } => self.suspect_asked(cx, from, at, host),
             KeepMessage::SuspectIs { at, host } => self.suspect_is(cx, from, at, host),
@@ -128,6 +138,8 @@ impl Keeper {
                 step,
             } => self.round_asked(cx, (from, req, at), (span, upto), step),
             KeepMessage::RoundIs { req, at: _, result } => self.round_is(cx, from, req, result),
+            KeepMessage::ChoreAsk { req, chore } => self.chore_asked(cx, from, req, chore),
+            KeepMessage::ChoreIs { req, report } => self.chore_is(cx, from, req, report),
         }
     }
 
@@ -213,6 +225,7 @@ impl Keeper {
             Next::Marked { to, req, at } => self.answer_round(cx, to, (req, at), Ok(())),
             Next::Counted(at, upto) => self.counted(cx, done, (at, upto)),
             Next::Collected(span, floor) => self.collected(cx, &done, (span, floor)),
+            Next::Purged => self.dropped(cx, &done),
         }
     }
 }

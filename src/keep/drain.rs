@@ -71,7 +71,7 @@ impl Keeper {
     }
 
     /// What speaks against stopping this host, as far as it knows.
-    fn obstacle(&self, roster: &Roster) -> Option<String> {
+    pub(super) fn obstacle(&self, roster: &Roster) -> Option<String> {
         if roster.is_moving() {
             return Some(format!("a move is under way ({})", roster.version));
         }

@@ -269,6 +269,12 @@ impl Keeper {
         }
     }
 
+    /// Whether that host was last heard to have something left to merge.
+    pub(super) fn heard_incomplete(&self, host: HostId) -> bool {
+        let report = self.drive.reports.get(&host);
+        report.is_some_and(|(_, progress)| !progress.is_complete())
+    }
+
     /// Drops spans that are no longer ours, if all who hold them now are complete.
     fn sweep(&mut self, cx: &mut Context<'_>, roster: &Roster) {
         if !roster.has(self.me) {

@@ -17,6 +17,7 @@ use crate::record::{Key, Record, Summary};
 use crate::roster::RosterVersion;
 use crate::store::{Done, Op};
 
+use super::repair::{Pass, Waits};
 use super::then::Next;
 use super::{Context, Keeper};
 
@@ -67,13 +68,23 @@ impl Keeper {
         req
     }
 
+    /// A record that was missing on one side is there: here, or at the peer.
+    fn brought(&mut self, req: ReqId, well: bool, away: bool) {
+        self.repair.healed += u64::from(well);
+        let pass = self.repair.pass.as_mut();
+        if let Some(pass) = pass.filter(|pass| well && pass.open.contains(&req)) {
+            pass.brought.0 += u64::from(!away);
+            pass.brought.1 += u64::from(away);
+        }
+    }
+
     /// One difference is healed, or cannot be.
     pub(super) fn healed(&mut self, cx: &mut Context<'_>, req: ReqId, well: bool) {
         let Some(pass) = self.repair.pass.as_mut() else {
             return;
         };
         if pass.open.remove(&req) {
-            pass.moved = true;
+            (pass.moved, pass.heard) = (true, true);
             pass.failed |= !well;
             self.maybe_passed(cx);
         }
@@ -90,14 +101,22 @@ impl Keeper {
     /// The comparison for a round cannot go on.
     pub(super) fn pass_failed(&mut self, cx: &mut Context<'_>) {
         if let Some(pass) = self.repair.pass.take() {
-            self.passed(cx, pass.peer, false);
+            self.passed_for(cx, &pass, false);
+        }
+    }
+
+    /// A comparison has ended: everything that differed is durably equal, or not.
+    fn passed_for(&mut self, cx: &mut Context<'_>, pass: &Pass, equal: bool) {
+        match pass.waits {
+            Waits::Round => self.passed(cx, pass.peer, equal),
+            Waits::Balance => self.balanced_with(cx, pass.peer, pass.brought, equal),
         }
     }
 
     fn maybe_passed(&mut self, cx: &mut Context<'_>) {
-        let over = |pass: &mut super::repair::Pass| pass.compared && pass.open.is_empty();
+        let over = |pass: &mut Pass| pass.compared && pass.open.is_empty();
         if let Some(pass) = self.repair.pass.take_if(over) {
-            self.passed(cx, pass.peer, !pass.failed);
+            self.passed_for(cx, &pass, !pass.failed);
         }
     }
 
@@ -135,6 +154,7 @@ impl Keeper {
     /// What the peer had newer is in our store, or below our floor, where it is gone.
     pub(super) fn stored_healed(&mut self, cx: &mut Context<'_>, done: &Done, req: ReqId) {
         let well = matches!(done, Done::Held(_) | Done::Below(_));
+        self.brought(req, matches!(done, Done::Held(_)), false);
         self.healed(cx, req, well);
     }
 
@@ -182,6 +202,7 @@ impl Keeper {
             return;
         };
         let well = matches!(result, Ok(_) | Err(Refusal::Below));
+        self.brought(req, result.is_ok(), true);
         if result.is_ok() {
             self.note(cx, Event::Repaired { key, host: from });
         }

@@ -33,6 +33,14 @@ impl Hints {
         self.waiting.get(&host)?.get(key)
     }
 
+    /// Whoever a write of this key waits for.
+    pub(super) fn of_key(&self, key: &Key) -> Vec<(HostId, Summary)> {
+        let waiting = self.waiting.iter();
+        waiting
+            .filter_map(|(host, keys)| Some((*host, keys.get(key)?.summary())))
+            .collect()
+    }
+
     fn remove(&mut self, host: HostId, key: &Key) {
         let Some(keys) = self.waiting.get_mut(&host) else {
             return;

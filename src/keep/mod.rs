@@ -11,13 +11,14 @@
 //! wish, agree, accept  the next roster is chosen by Paxos among the hosts of this one
 //! adopt, life          what is chosen or stamped is made durable first
 //! join, drift          a host comes in; whether its clock may stamp
-//! task, moving         spans are merged from a quorum of Old by their new replicas
+//! task, moving, resume spans are merged from a quorum of Old by their new replicas, and go on after a crash
 //! doubt, head           a store that may have lost writes; records from before, out of sight until confirmed
 //! drive                somebody sees to it that a move ends
 //! suspect, drain       who was silent for long goes; who may stop for a while, and who is lost for good
 //! health               whether the own store keeps up
 //! repair, heal         replicas compare their spans by digests and heal what differs (`compare` answers)
 //! collect, marks       what was deleted is dropped everywhere, and nothing older comes in (`round` answers)
+//! ops                  what people who run a ring ask of it
 //! ```
 //!
 //! A put by h1 on a ring whose replicas for the key are h2, h3 and h4:
@@ -58,11 +59,13 @@ mod life;
 mod marks;
 mod moving;
 mod open;
+mod ops;
 mod outcome;
 mod pieces;
 mod read;
 mod repair;
 mod replicate;
+mod resume;
 mod round;
 mod stamp;
 mod suspect;
@@ -79,9 +82,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::keyspace::Span;
-use crate::message::{
-    Effects, Envelope, Event, KeepMessage, Message, Reply, ReqId, Status, Ticket,
-};
+use crate::message::{Effects, Envelope, Event, KeepMessage, Message, Reply, ReqId, Ticket};
 use crate::placement::HostId;
 use crate::record::{Clock, Marks, Now, Stamp, Time};
 use crate::roster::{Roster, RosterVersion};
@@ -99,11 +100,13 @@ use hints::Hints;
 use join::Joining;
 use life::Life;
 use open::Opens;
+use ops::Ops;
 use suspect::Suspect;
 use task::Mover;
 
 use pieces::Pulls;
 use repair::Repair;
+use resume::MoveNote;
 use then::Next;
 use timers::{Timers, Wake};
 
@@ -172,10 +175,13 @@ pub struct Keeper {
     mover: Box<Mover>,
     pulls: Box<Pulls>,
     hints: Box<Hints>,
-    repair: Box<Repair>,
     suspect: Box<Suspect>,
     draining: Option<Draining>,
     collect: Box<Collect>,
+    repair: Box<Repair>,
+    ops: Box<Ops>,
+    /// How far an earlier life was with a move, until it is taken up.
+    noted: Box<MoveNote>,
 }
 
 impl Keeper {
@@ -192,6 +198,7 @@ impl Keeper {
         let roster = settings(Setting::Roster)
             .and_then(|bytes| Roster::decode(&bytes).ok())
             .map(Arc::new);
+        let note = MoveNote::decode(&settings(Setting::Places).unwrap_or_default());
         let agree = Agree::new(settings(Setting::Acceptor).as_deref());
         Keeper {
             me,
@@ -210,6 +217,7 @@ impl Keeper {
             drive: Box::default(),
             mover: Box::default(),
             unfinished: Unfinished::decode(settings(Setting::Move).as_deref()),
+            noted: Box::new(note),
             marks: settings(Setting::Marks)
                 .and_then(|bytes| Marks::decode(&bytes))
                 .unwrap_or_default(),
@@ -223,6 +231,7 @@ impl Keeper {
             pulls: Box::default(),
             hints: Box::default(),
             repair: Box::default(),
+            ops: Box::default(),
             down: BTreeMap::new(),
             suspect: Box::default(),
             draining: None,
@@ -285,6 +294,12 @@ impl Keeper {
         self.settle_loopback(cx);
     }
 
+    /// Whether that host is taken for down.
+    #[must_use]
+    pub fn takes_for_down(&self, host: HostId) -> bool {
+        !self.down.is_empty() && self.down.contains_key(&host)
+    }
+
     /// That host is there again.
     pub fn host_up(&mut self, cx: &mut Context<'_>, host: HostId) {
         if self.down.remove(&host).is_some() {
@@ -320,33 +335,6 @@ impl Keeper {
     /// Spans received by links alone since this was last asked.
     pub fn take_received(&mut self) -> Vec<Span> {
         std::mem::take(&mut self.received)
-    }
-
-    /// What this host knows of the ring and of itself.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        Status {
-            version: self.version(),
-            moving: self
-                .roster
-                .as_ref()
-                .is_some_and(|roster| roster.is_moving()),
-            hosts: self
-                .roster
-                .as_ref()
-                .map(|roster| roster.hosts())
-                .unwrap_or_default(),
-            progress: self.mover.progress(),
-            hints: self.hints.len() as u64,
-            open: self.open.len() as u64,
-            drain: self.roster.as_ref().and_then(|roster| roster.notes.drain),
-            down: self.down.keys().copied().collect(),
-            unwell: self.health.unwell,
-            removal_waits: self.suspect.waits.clone(),
-            mortal: self.collect.mortal,
-            collecting_waits_for: self.collect.waits_for,
-            marks: self.least_marks(),
-        }
     }
 
     /// Reads a word here and there: see [`Store::glance`](crate::store::Store::glance).

@@ -18,11 +18,12 @@ use std::sync::Arc;
 use crate::keyspace::Span;
 use crate::message::{Event, KeepMessage, Refusal, ReqId};
 use crate::placement::{HostId, Piece, pieces};
-use crate::record::Record;
+use crate::record::{Record, Time};
 use crate::roster::{Membership, Roster, RosterVersion, same_hosts};
 use crate::store::{Done, Op, StoreError};
 
 use super::doubt::Doubt;
+use super::resume::rest;
 use super::task::{Mover, Need, Source, Task};
 use super::then::Next;
 use super::timers::Wake;
@@ -91,6 +92,8 @@ impl Keeper {
             closed,
             ..Mover::default()
         };
+        self.take_up_note(cx.now.at);
+        self.move_begins(cx.now.at);
         self.pump(cx);
     }
 
@@ -240,41 +243,43 @@ impl Keeper {
                 self.mover.tasks.clear();
             }
         } else {
-            self.timers
-                .set(Wake::Mover, cx.now.at + self.config.retry * 2);
+            self.arm_mover(cx.now.at);
         }
     }
 
     fn pull_from(&mut self, cx: &mut Context<'_>, index: usize, host: HostId) {
         let req = self.draw_req();
-        let Some(task) = self.mover.tasks.get(index) else {
+        let Some(task) = self.mover.tasks.get_mut(index) else {
             return;
         };
+        let walks = self.unfinished.shelf && task.need != Need::All;
+        // By links alone a span is handed over whole, or not at all; what is compared first is compared anew.
+        let known = self.roster.is_some() && !walks;
+        let reached = task.reached.get(&host).filter(|_| known);
         let source = Source {
             req,
-            span: task.piece.span,
-            walks: self.unfinished.shelf && task.need != Need::All,
+            span: rest(task.piece.span, reached.copied()),
+            walks,
             todo: Vec::new(),
             pulls: Vec::new(),
             checking: 0,
             after: None,
+            coming: None,
+            paused: false,
             asked: cx.now.at,
             since: cx.now.at,
             merging: 0,
             more: None,
             failed: false,
             full: false,
-            before: None,
         };
-        if let Some(task) = self.mover.tasks.get_mut(index) {
-            task.active.insert(host, source);
-        }
+        task.active.insert(host, source);
         self.mover.reqs.insert(req, (index, host));
         self.ask_chunk(cx, index, host);
     }
 
     pub(super) fn ask_chunk(&mut self, cx: &mut Context<'_>, index: usize, host: HostId) {
-        let at = self.mover.at;
+        let (at, pause) = (self.mover.at, self.move_is_held(cx.now.at, host));
         let Some(task) = self.mover.tasks.get_mut(index) else {
             return;
         };
@@ -283,6 +288,10 @@ impl Keeper {
             return;
         };
         source.asked = cx.now.at;
+        source.paused = pause;
+        if pause {
+            return self.arm_mover(cx.now.at);
+        }
         let (req, span, after) = (source.req, source.span, source.after.clone());
         let message = if source.walks {
             Keeper::digests_wanted(req, span, at)
@@ -364,15 +373,13 @@ impl Keeper {
         source.since = cx.now.at;
         source.more = Some(more);
         source.merging = records.len();
-        source.before = source.after.clone();
-        if let Some(last) = records.last() {
-            source.after = Some(last.key.clone());
-        }
+        source.coming = records.last().map(|last| last.key.clone());
         self.mover.records += records.len() as u64;
-        self.mover.bytes += records
-            .iter()
-            .map(|record| record.cells.value_len())
-            .sum::<u64>();
+        let values = records.iter().map(|record| record.cells.value_len());
+        let keys = records.iter().map(|record| record.key.bytes().len() as u64);
+        let (values, keys) = (values.sum::<u64>(), keys.sum::<u64>());
+        self.mover.bytes += values;
+        self.move_charge(cx.now.at, values + keys);
         for record in records {
             self.keep(
                 cx,
@@ -455,13 +462,19 @@ impl Keeper {
             return self.pass_over(cx, index, host);
         }
         if source.full {
-            source.after = source.before.take();
-            source.more = None;
+            (source.coming, source.more) = (None, None);
             return self.say_full(cx);
         }
         self.mover.full_until = None;
+        if let Some(key) = source.coming.take() {
+            if !source.walks && source.pulls.is_empty() && source.span.to == task.piece.span.to {
+                task.reached.insert(host, key.id());
+            }
+            source.after = Some(key);
+        }
         if more {
             source.more = None;
+            self.note_places(cx);
             return self.ask_chunk(cx, index, host);
         }
         self.next_pull(cx, index, host);
@@ -482,7 +495,9 @@ impl Keeper {
         if let Some(source) = task.active.remove(&host) {
             self.mover.reqs.remove(&source.req);
         }
+        task.reached.remove(&host);
         task.done.push(host);
+        self.note_places(cx);
         self.pump(cx);
     }
 
@@ -510,8 +525,10 @@ impl Keeper {
             .set(Wake::Mover, cx.now.at + self.config.retry * 2);
     }
 
-    /// Sources that are late are asked again, and passed over when their time is up.
+    /// Sources that are late are asked again, and passed over when their time is up. Those that were not asked to keep
+    /// the pace are asked as soon as it allows.
     pub(super) fn mover_due(&mut self, cx: &mut Context<'_>) {
+        self.ask_paused(cx);
         let full = |until| cx.now.at < until;
         let waits = self.mover.full_until.is_some_and(full);
         let mut late = Vec::new();
@@ -519,7 +536,8 @@ impl Keeper {
             let awaited = task
                 .active
                 .iter_mut()
-                .filter(|(_, source)| source.more.is_none() && !(source.full && waits));
+                .filter(|(_, source)| source.more.is_none() && !source.paused)
+                .filter(|(_, source)| !(source.full && waits));
             late.extend(awaited.map(|(host, source)| {
                 let full = std::mem::take(&mut source.full);
                 (index, *host, (source.asked, source.since), full)
@@ -544,6 +562,43 @@ impl Keeper {
             source.since = cx.now.at;
         }
         self.ask_chunk(cx, index, host);
+    }
+
+    /// Wakes the mover when the next chunk is paid for, or when its sources are to be asked again.
+    fn arm_mover(&mut self, now: Time) {
+        let again = now + self.config.retry * 2;
+        let paid = self.move_pause(now);
+        self.timers
+            .set(Wake::Mover, paid.map_or(again, |paid| paid.min(again)));
+    }
+
+    /// Whether the next chunk must not be asked for yet: what came is not paid for, or, at a set pace, another source
+    /// is being asked.
+    fn move_is_held(&self, now: Time, host: HostId) -> bool {
+        if self.move_rate() == 0 {
+            return false;
+        }
+        let sources = self.mover.tasks.iter().flat_map(|task| &task.active);
+        let mut others = sources.filter(|(other, source)| **other != host && source.more.is_none());
+        self.move_pause(now).is_some() || others.any(|(_, source)| !source.paused)
+    }
+
+    fn ask_paused(&mut self, cx: &mut Context<'_>) {
+        let tasks = self.mover.tasks.iter().enumerate();
+        let paused: Vec<(usize, HostId)> = tasks
+            .flat_map(|(index, task)| {
+                let sources = task.active.iter().filter(|(_, source)| source.paused);
+                sources.map(move |(host, _)| (index, *host))
+            })
+            .collect();
+        for (index, host) in paused {
+            let source = self.mover.tasks.get_mut(index);
+            let source = source.and_then(|task| task.active.get_mut(&host));
+            if let Some(source) = source {
+                source.since = cx.now.at;
+                self.ask_chunk(cx, index, host);
+            }
+        }
     }
 
     /// A source is reported down: no need to wait for its time to run out.

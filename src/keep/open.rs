@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use crate::keyspace::Id;
 use crate::message::{Consistency, KeyOp, ReqId, Ticket};
 use crate::placement::HostId;
 use crate::record::{Cells, Key, Mark, Record, Summary, Time};
@@ -18,6 +19,10 @@ pub enum Caller {
     Content(Ticket),
     /// One of many keys: its place in the list.
     Many(Ticket, usize),
+    /// A page of an export: the key's id.
+    Export(ReqId, Id),
+    /// A page of an import: the value's number.
+    Import(ReqId, u64),
 }
 
 /// Where a request stands.
@@ -82,6 +87,8 @@ pub(super) struct Open {
     /// Whom it concerns.
     pub(super) groups: Groups,
     pub(super) deadline: Time,
+    /// When the present question was first put.
+    pub(super) asked: Time,
     /// How often it was asked again.
     pub(super) tries: u32,
     pub(super) phase: Phase,

@@ -39,6 +39,8 @@ impl Keeper {
         match caller {
             Caller::One(ticket) | Caller::Content(ticket) => self.answer(cx, ticket, reply),
             Caller::Many(ticket, place) => self.one_of_many(cx, ticket, place, reply),
+            Caller::Export(req, id) => self.export_read(cx, req, id, reply),
+            Caller::Import(req, number) => self.imported(cx, req, number, reply),
         }
     }
 

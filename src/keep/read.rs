@@ -18,15 +18,20 @@ use super::{Context, Keeper};
 
 impl Keeper {
     /// The replica that is asked for the value itself, the others for their versions only: this host if
-    /// it is one, else the first that is not known to be down or unwell.
+    /// it is one, else of those not known to be down or unwell the one that answered fastest lately.
     pub(super) fn reader(&self, now: Time, open: &Open, hosts: &[HostId]) -> Option<HostId> {
         if !open.reads() {
             return None;
         }
-        let here = hosts.iter().find(|host| **host == self.me);
-        here.or_else(|| hosts.iter().find(|host| !self.is_last_to_ask(now, **host)))
-            .or(hosts.first())
+        if hosts.contains(&self.me) {
+            return Some(self.me);
+        }
+        let well = hosts
+            .iter()
             .copied()
+            .filter(|host| !self.is_last_to_ask(now, *host));
+        let fastest = self.ops.speeds.fastest(well);
+        fastest.or(hosts.first().copied())
     }
 
     /// A quorum has spoken to a reader: get hold of the value, make sure that a quorum has it, answer.
@@ -40,6 +45,7 @@ impl Keeper {
         if open.consistency != Consistency::One && is_mixed(open, &summary) {
             return self.start_over(cx, req);
         }
+        let again = open.tries > 0;
         let Phase::Ask { said, cells } = &mut open.phase else {
             return;
         };
@@ -55,7 +61,14 @@ impl Keeper {
                 key: open.key.clone(),
                 want: Want::Value,
             };
-            for host in holders {
+            // One will do; if it does not send the value, all are asked.
+            let fastest = self.ops.speeds.fastest(holders.iter().copied());
+            let asked = if again {
+                holders
+            } else {
+                fastest.into_iter().collect()
+            };
+            for host in asked {
                 self.send(cx, host, message.clone());
             }
             return;
@@ -169,7 +182,9 @@ impl Keeper {
                 Outcome::Version(live.map(|(version, _)| version))
             }
         };
+        let asked = open.asked;
         self.finish(cx, req, Ok(outcome));
+        self.ops.speeds.over(req, asked);
         self.close(req);
     }
 

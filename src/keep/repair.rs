@@ -49,9 +49,21 @@ struct Session {
     theirs: Option<Answer>,
 }
 
-/// A comparison that a round of collection waits for.
+/// Who waits for a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waits {
+    /// A round of collection.
+    Round,
+    /// Somebody asked for all spans to be compared now.
+    Balance,
+}
+
+/// A comparison that somebody waits for.
 #[derive(Debug)]
 pub(super) struct Pass {
+    pub(super) waits: Waits,
+    /// Records that were newer at the peer and are here now, and the other way round.
+    pub(super) brought: (u64, u64),
     pub(super) peer: HostId,
     /// What was found to differ and is not durably equal yet.
     pub(super) open: BTreeSet<ReqId>,
@@ -60,6 +72,8 @@ pub(super) struct Pass {
     pub(super) failed: bool,
     /// Whether anything came since this was last asked.
     pub(super) moved: bool,
+    /// Whether anything came from the peer since this was last asked.
+    pub(super) heard: bool,
 }
 
 /// One side's answer to the present question.
@@ -79,6 +93,8 @@ pub(super) struct Repair {
     /// Records sent to a peer.
     pub(super) sending: BTreeMap<ReqId, Key>,
     pub(super) pass: Option<Pass>,
+    /// Records brought up since this host started, here and elsewhere.
+    pub(super) healed: u64,
 }
 
 impl Repair {
@@ -88,16 +104,24 @@ impl Repair {
     }
 
     /// The round is over: nothing waits for this comparison any more.
-    pub(super) fn end_pass(&mut self) {
-        if self.pass.take().is_some() {
+    pub(super) fn end_pass(&mut self, waits: Waits) {
+        if self.pass.take_if(|pass| pass.waits == waits).is_some() {
             self.session = None;
         }
     }
 
     /// Whether the comparison of a round got on since this was last asked.
-    pub(super) fn take_moved(&mut self) -> bool {
-        let pass = self.pass.as_mut();
+    pub(super) fn take_moved(&mut self, waits: Waits) -> bool {
+        let pass = self.pass.as_mut().filter(|pass| pass.waits == waits);
         pass.is_some_and(|pass| std::mem::take(&mut pass.moved))
+    }
+}
+
+impl Repair {
+    /// Whether the peer of such a comparison said anything since this was last asked.
+    pub(super) fn take_heard(&mut self, waits: Waits) -> bool {
+        let pass = self.pass.as_mut().filter(|pass| pass.waits == waits);
+        pass.is_some_and(|pass| std::mem::take(&mut pass.heard))
     }
 }
 
@@ -127,10 +151,11 @@ impl Keeper {
         }
     }
 
-    /// Compares a span for a round of collection, instead of what was being compared.
+    /// Compares a span for somebody who waits, instead of what was being compared.
     pub(super) fn begin_pass(
         &mut self,
         cx: &mut Context<'_>,
+        waits: Waits,
         peer: HostId,
         at: RosterVersion,
         span: Span,
@@ -138,11 +163,14 @@ impl Keeper {
         self.repair.fetching.clear();
         self.repair.sending.clear();
         self.repair.pass = Some(Pass {
+            waits,
+            brought: (0, 0),
             peer,
             open: BTreeSet::new(),
             compared: false,
             failed: false,
             moved: false,
+            heard: false,
         });
         self.compare(cx, peer, at, vec![span]);
     }
@@ -290,6 +318,7 @@ impl Keeper {
         };
         if let Some(pass) = self.repair.pass.as_mut() {
             pass.moved = true;
+            pass.heard |= !own;
         }
         if own {
             session.mine = Some(answer);
@@ -356,6 +385,7 @@ impl Keeper {
                 at,
                 span,
                 after: after.clone(),
+                whole: true,
             },
         );
         let page = self.page(span, after);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::keyspace::Span;
+use crate::keyspace::{Id, Span};
 use crate::message::{MoveProgress, ReqId};
 use crate::placement::{HostId, Piece};
 use crate::record::{Key, Time};
@@ -21,7 +21,12 @@ pub(super) struct Source {
     pub(super) pulls: Vec<Span>,
     /// Comparisons that the store has not done yet.
     pub(super) checking: usize,
+    /// All up to this one are merged, too.
     pub(super) after: Option<Key>,
+    /// The last key of the chunk that is being merged.
+    pub(super) coming: Option<Key>,
+    /// Not asked for the next chunk, because what came must be paid for first.
+    pub(super) paused: bool,
     pub(super) asked: Time,
     pub(super) since: Time,
     /// Records of the last chunk that are not merged yet.
@@ -32,8 +37,6 @@ pub(super) struct Source {
     pub(super) failed: bool,
     /// Our store had no room for a record: the chunk is asked for again, later.
     pub(super) full: bool,
-    /// Where the last chunk began.
-    pub(super) before: Option<Key>,
 }
 
 /// How many of a piece's holders have to be merged.
@@ -54,6 +57,8 @@ pub(super) struct Task {
     pub(super) need: Need,
     pub(super) done: Vec<HostId>,
     pub(super) active: BTreeMap<HostId, Source>,
+    /// Up to which id everything of a source is merged that is not done.
+    pub(super) reached: BTreeMap<HostId, Id>,
     /// Sources passed over because they were silent; tried again when no other is left.
     pub(super) silent: Vec<HostId>,
     pub(super) complete: bool,
@@ -85,6 +90,8 @@ pub(super) struct Mover {
     pub(super) closed: bool,
     /// When it is tried again whether our store has room.
     pub(super) full_until: Option<Time>,
+    /// When its places were last noted on disk.
+    pub(super) noted: Time,
 }
 
 impl Task {
@@ -98,6 +105,7 @@ impl Task {
             need,
             done: Vec::new(),
             active: BTreeMap::new(),
+            reached: BTreeMap::new(),
             silent: Vec::new(),
             complete: false,
             marks_needed: 0,
@@ -155,6 +163,20 @@ impl Task {
         }
     }
 
+    /// How much of the span is here, from 0 to 1.
+    fn share_done(&self, me: HostId) -> f64 {
+        let needed = self.sources(me);
+        if self.complete || needed == 0 {
+            return 1.0;
+        }
+        let span = self.piece.span;
+        let reached = self.reached.values();
+        let here = reached.map(|id| Span::new(span.from, *id).fraction() / span.fraction());
+        let done = u32::try_from(self.done.len()).unwrap_or(u32::MAX);
+        let parts = f64::from(done) + here.sum::<f64>();
+        (parts / f64::from(u32::try_from(needed).unwrap_or(u32::MAX))).clamp(0.0, 1.0)
+    }
+
     /// The next source to ask: one not known to be down rather than one that is, and of those that were
     /// passed over the one whose turn is longest ago, so that whoever comes back is asked again.
     pub(super) fn next_source(&self, me: HostId, down: impl Fn(HostId) -> bool) -> Option<HostId> {
@@ -181,6 +203,28 @@ impl Mover {
         }
     }
 
+    /// How far the move into this host is, in parts of a million: ids are spread evenly, so how far round its span a
+    /// source has come says how much of it is here.
+    pub(super) fn millionths(&self, me: HostId) -> u64 {
+        let (mut done, mut all) = (0.0, 0.0);
+        for task in &self.tasks {
+            let share = task.piece.span.fraction();
+            all += share;
+            done += share * task.share_done(me);
+        }
+        if all == 0.0 {
+            return 1_000_000;
+        }
+        // At most a million, and never negative.
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "0 to 1,000,000"
+        )]
+        let millionths = (done / all * 1e6) as u64;
+        millionths
+    }
+
     pub(super) fn is_complete(&self) -> bool {
         self.tasks.iter().all(|task| task.complete)
     }
@@ -189,7 +233,6 @@ impl Mover {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::Id;
 
     #[test]
     fn a_replica_merges_from_a_quorum_of_old_counting_itself() {

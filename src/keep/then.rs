@@ -85,9 +85,9 @@ pub(super) enum Next {
         from: HostId,
         req: ReqId,
     },
-    /// Repair: our own digests.
+    /// Comparing: our own digests.
     OwnDigests(ReqId),
-    /// Repair: our own list.
+    /// Comparing: our own list.
     OwnList(ReqId),
     /// Repair: our own record, to be sent.
     Send {
@@ -110,4 +110,6 @@ pub(super) enum Next {
     Counted(RosterVersion, Stamp),
     /// Some records of that span were dropped.
     Collected(Span, Stamp),
+    /// Purging: a page's worth is dropped.
+    Purged,
 }

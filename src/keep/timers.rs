@@ -50,6 +50,8 @@ pub(super) enum Wake {
     Collect,
     /// Ask the replicas again that a round of collection waits for.
     Round,
+    /// Ask again what an operation waits for.
+    Ops,
 }
 
 /// The queue. Each [`Wake`] stands in it at most once.

@@ -8,11 +8,13 @@ use bytes::Bytes;
 use super::Peer;
 use crate::keyspace::Id;
 use crate::placement::{HostId, Member};
-use crate::record::{Body, Key, Mark, Version, WallMs};
+use crate::record::{Body, Key, Version, WallMs};
 use crate::ring::Direction;
 use crate::roster::{Change, Roster, RosterVersion};
 
-use super::MoveProgress;
+use super::ops::{
+    Balanced, Explained, ExportPage, Imported, Item, PerHost, Purged, Replica, Status, Tuning,
+};
 
 /// Names a client's request to one host; drawn by whoever drives the host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -115,6 +117,32 @@ pub enum Request {
     Status,
     /// The roster this host lives by: who is in, with which tokens.
     Roster,
+    /// The same of every host of the ring; who does not answer is named.
+    StatusOfAll,
+    /// Ask each host that should hold this key what it has.
+    Check(Key),
+    /// Why is this key where it is, and what would a get find?
+    Explain(Key),
+    /// Compare every span's copies now, on every host, and heal what differs.
+    Balance,
+    /// Drop old copies now that all current holders are known to have: on this host, or on every one.
+    Purge(Option<HostId>),
+    /// Change settings while they run: of this host, or of every one.
+    Configure(Tuning, Option<HostId>),
+    /// A page of live values.
+    Export {
+        /// Only keys after this one, in the order of ids; `None`: from the beginning.
+        after: Option<Key>,
+        /// The page ends once it holds so many bytes of keys and values; one value at least is on it.
+        max_bytes: u64,
+    },
+    /// Write values that came from elsewhere.
+    Import {
+        /// The values.
+        items: Vec<Item>,
+        /// Also where there is a value; else only absent keys are written.
+        overwrite: bool,
+    },
 }
 
 /// A value read.
@@ -139,38 +167,6 @@ pub struct Route {
     pub relays: u32,
     /// Every node that handled it, the asker first, the owner last.
     pub path: Vec<Peer>,
-}
-
-/// What a host knows of the ring and of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Status {
-    /// The roster it has adopted.
-    pub version: RosterVersion,
-    /// Whether spans are moving.
-    pub moving: bool,
-    /// The hosts in Old or New.
-    pub hosts: Vec<HostId>,
-    /// Its own part in the move.
-    pub progress: MoveProgress,
-    /// Hints it keeps for others.
-    pub hints: u64,
-    /// Requests it is coordinating.
-    pub open: u64,
-    /// Who may stop for a while, by the roster.
-    pub drain: Option<HostId>,
-    /// Hosts it finds silent.
-    pub down: Vec<HostId>,
-    /// Whether its own store does not keep up.
-    pub unwell: bool,
-    /// Why a silent host stays in for now, if one is due to be removed.
-    pub removal_waits: Option<String>,
-    /// Deletes, and records with an expiry, in the spans of which it is the first replica, as last counted.
-    pub mortal: u64,
-    /// The host for which collecting what was deleted waits: it is silent, or its copies are not whole.
-    pub collecting_waits_for: Option<HostId>,
-    /// The least fence and the least floor of the spans it holds: how long ago, by wall time, everything was
-    /// last fenced and collected. Zero: never.
-    pub marks: Mark,
 }
 
 /// A request that succeeded.
@@ -200,7 +196,23 @@ pub enum Outcome {
     /// The roster; none if this host is in no ring that has one.
     Roster(Option<Arc<Roster>>),
     /// The status.
-    Status(Status),
+    Status(Box<Status>),
+    /// The status of every host.
+    StatusOfAll(PerHost<Status>),
+    /// A key's copies.
+    Checked(Vec<Replica>),
+    /// Why a key is where it is.
+    Explained(Box<Explained>),
+    /// Each host has compared its spans.
+    Balanced(PerHost<Balanced>),
+    /// Each host has looked through its old copies.
+    Purged(PerHost<Purged>),
+    /// The settings each host has now.
+    Configured(PerHost<Tuning>),
+    /// A page of live values.
+    Exported(ExportPage),
+    /// Values were imported.
+    Imported(Imported),
 }
 
 /// A request that failed, and what that means for what is stored.

@@ -23,6 +23,8 @@ use crate::record::{Cells, Key, Mark, Marks, Record, Stamp, Summary, Version, Wa
 use crate::roster::{Change, Roster, RosterVersion};
 use crate::store::Digest;
 
+use super::ops::{Chore, Report, View};
+
 /// Names one question of one life of a host: its start number above, a counter below.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReqId(pub u64);
@@ -191,6 +193,8 @@ pub enum KeepMessage {
         version: RosterVersion,
         /// Its wall clock now.
         wall: WallMs,
+        /// How it sees the ring.
+        view: View,
     },
     /// Send me your roster if it is newer than mine.
     RosterAsk {
@@ -316,7 +320,7 @@ pub enum KeepMessage {
         /// The digests, or why not.
         result: Result<Vec<Digest>, Refusal>,
     },
-    /// Replica to replica: every key and version in a (now small) span.
+    /// Host to host: the keys and versions in a span, a page of them. Replicas that compare ask each other.
     ListAsk {
         /// The question.
         req: ReqId,
@@ -326,6 +330,23 @@ pub enum KeepMessage {
         span: Span,
         /// Only keys after this one.
         after: Option<Key>,
+        /// Whether a replica answers only if it is whole.
+        whole: bool,
+    },
+    /// Any host to any other: do or tell this. Answer: [`KeepMessage::ChoreIs`]. Repeated: the host tells how far
+    /// it is; nothing is begun twice.
+    ChoreAsk {
+        /// The question.
+        req: ReqId,
+        /// What.
+        chore: Chore,
+    },
+    /// The host's report, or how far it is.
+    ChoreIs {
+        /// The question.
+        req: ReqId,
+        /// What it says.
+        report: Report,
     },
     /// Keys and versions in order, and whether more follow.
     ListIs {

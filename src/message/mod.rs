@@ -15,7 +15,9 @@ mod effects;
 mod event;
 mod find;
 mod keep;
+mod ops;
 mod show;
+mod show_ops;
 
 use bytes::Bytes;
 
@@ -24,13 +26,13 @@ use crate::placement::HostId;
 
 pub use crate::placement::Token as Peer;
 pub use client::{
-    Consistency, Expiry, Failure, Found, KeyOp, Options, Outcome, Reply, Request, Route, Status,
-    Ticket,
+    Consistency, Expiry, Failure, Found, KeyOp, Options, Outcome, Reply, Request, Route, Ticket,
 };
 pub use effects::Effects;
 pub use event::Event;
 pub use find::*;
 pub use keep::{Answered, Ballot, KeepMessage, MoveProgress, Refusal, ReqId, Road, Step, Want};
+pub use ops::*;
 
 /// A message on its way from one host to another.
 #[derive(Clone, Debug, PartialEq, Eq)]

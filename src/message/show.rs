@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use super::show_ops::{Copies, Each};
 use super::{
     Answered, Ballot, Expiry, FindMessage, KeepMessage, KeyOp, LinksAre, Lookup, LookupAnswer,
     Message, Outcome, Peer, Refusal, Request, Road, Route, Step, Want,
 };
+use super::{Balanced, Purged, Status, Tuning};
 use crate::keyspace::Span;
 use crate::placement::HostId;
 use crate::record::{Body, Cells, Key, Record, Summary, WallMs};
@@ -251,6 +253,8 @@ impl fmt::Display for KeepMessage {
             Self::SuspectAsk { host, .. } => write!(f, "SuspectAsk {host}"),
             Self::SuspectIs { host, .. } => write!(f, "SuspectIs {host}"),
             Self::Health { well } => write!(f, "Health {}", if *well { "well" } else { "unwell" }),
+            Self::ChoreAsk { chore, .. } => write!(f, "ChoreAsk {chore}"),
+            Self::ChoreIs { report, .. } => write!(f, "ChoreIs {report}"),
             Self::Gossip { version, .. } => write!(f, "Gossip {version}"),
             Self::RosterAsk { have } => write!(f, "RosterAsk, have {have}"),
             Self::RosterIs(roster) => write!(f, "RosterIs {}", Brief(roster)),
@@ -451,6 +455,18 @@ impl fmt::Display for Request {
             Request::AcceptLoss(hosts) => write!(f, "accept the loss of {}", Hosts(hosts)),
             Request::Status => write!(f, "status"),
             Request::Roster => write!(f, "roster"),
+            Request::StatusOfAll => write!(f, "status of all"),
+            Request::Check(key) => write!(f, "{} check", Quoted(key)),
+            Request::Explain(key) => write!(f, "{} explain", Quoted(key)),
+            Request::Balance => write!(f, "balance"),
+            Request::Purge(None) => write!(f, "purge"),
+            Request::Purge(Some(host)) => write!(f, "purge {host}"),
+            Request::Configure(tuning, None) => write!(f, "configure{tuning}"),
+            Request::Configure(tuning, Some(host)) => write!(f, "configure {host}{tuning}"),
+            Request::Export { after, max_bytes } => {
+                write!(f, "export {max_bytes} bytes{}", After(after.as_ref()))
+            }
+            Request::Import { items, .. } => write!(f, "import {} values", items.len()),
         }
     }
 }
@@ -495,6 +511,25 @@ impl fmt::Display for Outcome {
                     status.hosts.len()
                 )
             }
+            Outcome::StatusOfAll(hosts) => write!(
+                f,
+                "{}",
+                Each(hosts, |status: &Status| Outcome::Status(Box::new(
+                    status.clone()
+                )))
+            ),
+            Outcome::Checked(replicas) => write!(f, "{}", Copies(replicas)),
+            Outcome::Explained(explained) => write!(f, "{explained}"),
+            Outcome::Balanced(hosts) => write!(f, "{}", Each(hosts, Balanced::clone)),
+            Outcome::Purged(hosts) => write!(f, "{}", Each(hosts, Purged::clone)),
+            Outcome::Configured(hosts) => write!(f, "{}", Each(hosts, Tuning::clone)),
+            Outcome::Exported(page) => write!(
+                f,
+                "exported {} values{}",
+                page.items.len(),
+                more_of(page.next.is_some())
+            ),
+            Outcome::Imported(count) => write!(f, "{count}"),
         }
     }
 }

@@ -27,6 +27,7 @@ mod alive;
 mod begin;
 mod config;
 mod links;
+mod operate;
 mod request;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -133,6 +134,9 @@ impl Host {
     /// A message arrived.
     pub fn receive(&mut self, now: Now, envelope: Envelope, fx: &mut dyn Effects<Then>) {
         let from = envelope.from;
+        if self.keeper.takes_for_down(from) {
+            self.nodes.values_mut().for_each(|node| node.host_up(from));
+        }
         match envelope.body {
             Message::Find {
                 from: id,

@@ -3,7 +3,9 @@
 use crate::find::{Found, LookupError, Routes};
 use crate::keep::{Caller, Context, Entry, Then};
 use crate::keyspace::Id;
-use crate::message::{Effects, Failure, KeyOp, Options, Outcome, ReqId, Request, Route, Ticket};
+use crate::message::{
+    Chore, Effects, Failure, KeyOp, Options, Outcome, ReqId, Request, Route, Ticket,
+};
 use crate::placement::rebalance;
 use crate::record::{Key, Now, Time};
 use crate::roster::Change;
@@ -21,11 +23,13 @@ pub(super) enum Purpose {
     Key(Caller, Key, KeyOp, Options, Time),
     /// A request that found its owner gone.
     Again(ReqId),
+    /// A client wants to know why this key is where it is.
+    Explain(Ticket, Key, Options),
 }
 
 impl Host {
     /// A client asks something of this host. The answer comes by [`Effects::answer`], once.
-    #[allow(clippy::too_many_lines, reason = "a table: one arm for each request")]
+    #[expect(clippy::too_many_lines, reason = "a table: an arm for each request")]
     pub fn request(
         &mut self,
         now: Now,
@@ -62,7 +66,10 @@ impl Host {
             Request::Roster => {
                 fx.answer(ticket, Ok(Outcome::Roster(self.keeper.roster().cloned())))
             }
-            Request::Status => fx.answer(ticket, Ok(Outcome::Status(self.keeper.status()))),
+            Request::Status => {
+                let status = Box::new(self.keeper.status(now));
+                fx.answer(ticket, Ok(Outcome::Status(status)));
+            }
             Request::Change(changes) => {
                 self.keeper
                     .change(&mut Context { now, fx }, ticket, changes, options.deadline)
@@ -95,6 +102,25 @@ impl Host {
                     .accept_loss(&mut Context { now, fx }, ticket, hosts);
             }
             Request::Leave => self.leave(now, ticket, options, fx),
+            Request::StatusOfAll => self.everyone(now, ticket, Chore::Status, None, options, fx),
+            Request::Balance => self.everyone(now, ticket, Chore::Balance, None, options, fx),
+            Request::Purge(host) => self.everyone(now, ticket, Chore::Purge, host, options, fx),
+            Request::Configure(tuning, host) => {
+                self.everyone(now, ticket, Chore::Configure(tuning), host, options, fx);
+            }
+            Request::Check(key) => self.probe(now, ticket, key, None, options, fx),
+            Request::Explain(key) => {
+                let purpose = Purpose::Explain(ticket, key.clone(), options);
+                self.look_up(now, key.id(), true, purpose, fx);
+            }
+            Request::Export { after, max_bytes } => {
+                let cx = &mut Context { now, fx };
+                self.keeper.export(cx, ticket, after, max_bytes, options);
+            }
+            Request::Import { items, overwrite } => {
+                let cx = &mut Context { now, fx };
+                self.keeper.import(cx, ticket, items, overwrite, options);
+            }
         }
         self.settle(now, fx);
     }
@@ -127,7 +153,7 @@ impl Host {
     }
 
     /// Asks round the ring who owns an id, from this host's node nearest before it.
-    fn look_up(
+    pub(super) fn look_up(
         &mut self,
         now: Now,
         id: Id,
@@ -173,6 +199,7 @@ impl Host {
             Purpose::Route(_) | Purpose::Where(_) | Purpose::Again(_) => {
                 now + self.config.keep.deadline
             }
+            Purpose::Explain(..) => now + self.config.keep.deadline / 2,
         }
     }
 
@@ -212,21 +239,9 @@ impl Host {
         };
         let linked = self.keeper.roster().is_none().then_some(found.owner.host);
         match purpose {
-            Purpose::Route(ticket) => {
-                let Found {
-                    owner,
-                    direction,
-                    relays,
-                    path,
-                    ..
-                } = found;
-                let route = Route {
-                    owner,
-                    direction,
-                    relays,
-                    path: path.unwrap_or_default(),
-                };
-                fx.answer(ticket, Ok(Outcome::Route(route)));
+            Purpose::Route(ticket) => fx.answer(ticket, Ok(Outcome::Route(route(found)))),
+            Purpose::Explain(ticket, key, options) => {
+                self.probe(now, ticket, key, Some(Ok(route(found))), options, fx);
             }
             Purpose::Where(ticket) => fx.answer(ticket, Ok(Outcome::Hosts(vec![found.owner.host]))),
             Purpose::Key(caller, key, op, options, deadline) => {
@@ -260,6 +275,10 @@ impl Host {
             Purpose::Key(caller, ..) => {
                 self.keeper
                     .tell(&mut Context { now, fx }, caller, Err(failure))
+            }
+            Purpose::Explain(ticket, key, options) => {
+                let route = Some(Err(failure.to_string()));
+                self.probe(now, ticket, key, route, options, fx);
             }
             Purpose::Again(_) => {} // The request is asked again until its own deadline.
         }
@@ -326,6 +345,22 @@ impl Host {
     #[must_use]
     pub fn routes(&self) -> Routes {
         self.config.find.routes
+    }
+}
+
+fn route(found: Found) -> Route {
+    let Found {
+        owner,
+        direction,
+        relays,
+        path,
+        ..
+    } = found;
+    Route {
+        owner,
+        direction,
+        relays,
+        path: path.unwrap_or_default(),
     }
 }
 

@@ -191,6 +191,7 @@ mod tests {
         message(KeepMessage::Gossip {
             version: RosterVersion(1),
             wall: WallMs(1),
+            view: crate::message::View::default(),
         })
     }
 

@@ -177,7 +177,7 @@ pub struct Roster {
 /// The bytes of a roster once somebody asked for them: all who share a roster share them too. A copy of
 /// a roster may be meant to differ, so it starts without.
 #[derive(Debug, Default)]
-struct Written(OnceLock<Bytes>);
+struct Written(OnceLock<Bytes>, OnceLock<u64>);
 
 impl Clone for Written {
     fn clone(&self) -> Written {

@@ -59,6 +59,8 @@ pub enum Setting {
     Acceptor,
     /// Whether something of an earlier move is still to be merged.
     Move,
+    /// How far the sources of the current move are.
+    Places,
     /// Its fences and floors.
     Marks,
 }

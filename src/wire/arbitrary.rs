@@ -9,8 +9,9 @@ use proptest::{collection, option};
 
 use crate::keyspace::{Id, Span};
 use crate::message::{
-    Answered, Ballot, Envelope, FindMessage, Grant, KeepMessage, LinksAre, Lookup, LookupAnswer,
-    MAX_AVOID, Manner, Message, MoveProgress, Peer, Question, Refusal, ReqId, Road, Step, Want,
+    Answered, Balanced, Ballot, Chore, Differs, Envelope, FindMessage, Grant, KeepMessage,
+    LinksAre, Lookup, LookupAnswer, MAX_AVOID, Manner, Message, MoveProgress, Peer, Purged,
+    Question, Refusal, Report, ReqId, Road, Status, Step, Tuning, View, Want,
 };
 use crate::placement::{HostId, Member, Zone};
 use crate::record::{
@@ -277,7 +278,11 @@ fn about_the_roster() -> BoxedStrategy<KeepMessage> {
     let accepted = option::of((ballot(), roster()));
     let outcome = prop_oneof![at().prop_map(Ok), ".{0,20}".prop_map(Err)];
     prop_oneof![
-        (at(), wall).prop_map(|(version, wall)| M::Gossip { version, wall }),
+        (at(), wall, any::<(u64, u64)>()).prop_map(|(version, wall, (roster, routes))| M::Gossip {
+            version,
+            wall,
+            view: View { roster, routes },
+        }),
         at().prop_map(|have| M::RosterAsk { have }),
         (at(), host()).prop_map(|(at, host)| M::SuspectAsk { at, host }),
         (at(), host()).prop_map(|(at, host)| M::SuspectIs { at, host }),
@@ -296,6 +301,111 @@ fn about_the_roster() -> BoxedStrategy<KeepMessage> {
         (req(), collection::vec(change(), 0..4))
             .prop_map(|(req, changes)| M::ChangeAsk { req, changes }),
         (req(), outcome).prop_map(|(req, result)| M::ChangeIs { req, result }),
+    ]
+    .boxed()
+}
+
+fn tuning() -> impl Strategy<Value = Tuning> {
+    option::of(any::<u64>()).prop_map(|move_bytes_per_s| Tuning { move_bytes_per_s })
+}
+
+fn hosts() -> impl Strategy<Value = Vec<HostId>> {
+    collection::vec(host(), 0..5)
+}
+
+fn status() -> BoxedStrategy<Status> {
+    let differs = prop_oneof![
+        at().prop_map(Differs::Version),
+        Just(Differs::Roster),
+        Just(Differs::Routes)
+    ];
+    let left = option::of((0u64..1 << 40).prop_map(std::time::Duration::from_millis));
+    let ring = (
+        at(),
+        any::<bool>(),
+        hosts(),
+        hosts(),
+        any::<(u8, u32, u32)>(),
+    );
+    let counts = any::<(u64, u64, u64, u64)>();
+    let disagree = collection::vec((host(), differs), 0..3);
+    let stops = (option::of(host()), any::<bool>(), option::of(".{0,20}"));
+    let collecting = (any::<u64>(), option::of(host()), mark());
+    (
+        ring,
+        progress(),
+        left,
+        counts,
+        disagree,
+        ".{0,20}",
+        stops,
+        collecting,
+    )
+        .prop_map(
+            |(ring, progress, left, counts, disagree, stop_not, stops, collecting)| {
+                let (mortal, collecting_waits_for, marks) = collecting;
+                let (drain, unwell, removal_waits) = stops;
+                let (version, moving, hosts, down, (replicas, spans, lacking)) = ring;
+                let (move_bytes_per_s, hints, repaired, open) = counts;
+                Status {
+                    version,
+                    moving,
+                    hosts,
+                    down,
+                    replicas,
+                    spans,
+                    lacking,
+                    progress,
+                    left,
+                    move_bytes_per_s,
+                    hints,
+                    repaired,
+                    open,
+                    disagree,
+                    stop_not,
+                    drain,
+                    unwell,
+                    removal_waits,
+                    mortal,
+                    collecting_waits_for,
+                    marks,
+                }
+            },
+        )
+        .boxed()
+}
+
+/// What hosts are asked by people, and what they report.
+fn about_chores() -> BoxedStrategy<KeepMessage> {
+    use KeepMessage as M;
+    let chore = prop_oneof![
+        Just(Chore::Status),
+        Just(Chore::Balance),
+        Just(Chore::Purge),
+        tuning().prop_map(Chore::Configure)
+    ];
+    let balanced = (any::<(u32, u64, u64, u64)>(), hosts()).prop_map(
+        |((spans, pulled, pushed, differing), unreachable)| Balanced {
+            spans,
+            pulled,
+            pushed,
+            differing,
+            unreachable,
+        },
+    );
+    let kept = collection::vec((".{0,20}", any::<u64>()), 0..4);
+    let purged = (any::<u64>(), kept).prop_map(|(dropped, kept)| Purged { dropped, kept });
+    let report = prop_oneof![
+        any::<(u32, u32)>().prop_map(|(done, of)| Report::Going(done, of)),
+        status().prop_map(|status| Report::Status(Box::new(status))),
+        balanced.prop_map(Report::Balanced),
+        purged.prop_map(Report::Purged),
+        tuning().prop_map(Report::Tuned),
+        ".{0,20}".prop_map(Report::Refused),
+    ];
+    prop_oneof![
+        (req(), chore).prop_map(|(req, chore)| M::ChoreAsk { req, chore }),
+        (req(), report).prop_map(|(req, report)| M::ChoreIs { req, report }),
     ]
     .boxed()
 }
@@ -335,12 +445,15 @@ fn about_spans() -> BoxedStrategy<KeepMessage> {
             };
             M::DigestsAre { req, marks, result }
         }),
-        (req(), at(), span(), option::of(key())).prop_map(|(req, at, span, after)| M::ListAsk {
-            req,
-            at,
-            span,
-            after
-        }),
+        (req(), at(), span(), option::of(key()), any::<bool>()).prop_map(
+            |(req, at, span, after, whole)| M::ListAsk {
+                req,
+                at,
+                span,
+                after,
+                whole
+            }
+        ),
         (req(), or_refused(list)).prop_map(|(req, result)| M::ListIs { req, result }),
     ]
     .boxed()
@@ -377,7 +490,8 @@ pub(crate) fn keep_message() -> impl Strategy<Value = KeepMessage> {
         about_data(),
         about_the_roster(),
         about_spans(),
-        about_collecting()
+        about_collecting(),
+        about_chores()
     ]
 }
 

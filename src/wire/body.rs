@@ -49,6 +49,8 @@ pub(super) enum Body<'a> {
     Bytes(&'a [u8]),
     /// A piece of a value.
     Piece(&'a Bytes),
+    /// Bytes made for this message.
+    Owned(Vec<u8>),
     Record(&'a Key, &'a Cells),
     /// A value without its key.
     Cells(&'a Cells),
@@ -71,6 +73,7 @@ impl Body<'_> {
             Body::Piece(bytes) => bytes.len(),
             Body::Record(key, cells) => key.bytes().len() + piece_len(cells),
             Body::Cells(cells) => piece_len(cells),
+            Body::Owned(bytes) => bytes.len(),
             Body::Records(records) => records
                 .iter()
                 .map(|r| 128 + r.key.bytes().len() + piece_len(&r.cells))
@@ -91,6 +94,7 @@ impl Body<'_> {
             Body::Record(_, cells) | Body::Cells(cells) => piece(cells),
             Body::Nothing
             | Body::Bytes(_)
+            | Body::Owned(_)
             | Body::Records(_)
             | Body::Versions(_)
             | Body::Digests(..)
@@ -113,6 +117,7 @@ impl Body<'_> {
             Body::Nothing => {}
             Body::Bytes(bytes) => out.put_slice(bytes),
             Body::Piece(bytes) => out.put_slice(bytes),
+            Body::Owned(bytes) => out.put_slice(bytes),
             Body::Record(key, cells) => {
                 out.put_slice(key.bytes());
                 out.put_slice(piece(cells).map_or(&[], |piece| piece));

@@ -83,6 +83,8 @@ pub(super) enum Kind {
     MarksAre,
     RoundAsk,
     RoundIs,
+    ChoreAsk,
+    ChoreIs,
 }
 
 impl Kind {
@@ -140,12 +142,14 @@ impl Kind {
             | Kind::MarksAsk
             | Kind::MarksAre
             | Kind::RoundAsk
-            | Kind::RoundIs => Speaker::Keep,
+            | Kind::RoundIs
+            | Kind::ChoreAsk
+            | Kind::ChoreIs => Speaker::Keep,
         }
     }
 
     /// Every kind, by its number less one.
-    const ALL: [Kind; 51] = [
+    const ALL: [Kind; 53] = [
         Kind::Ask,
         Kind::Answer,
         Kind::Write,
@@ -197,6 +201,8 @@ impl Kind {
         Kind::MarksAre,
         Kind::RoundAsk,
         Kind::RoundIs,
+        Kind::ChoreAsk,
+        Kind::ChoreIs,
     ];
 
     fn of(byte: u8) -> Result<Kind, WireError> {
@@ -225,7 +231,8 @@ impl Kind {
             | Kind::Found
             | Kind::GoOn
             | Kind::Links
-            | Kind::Granted => MAX_LIST_FRAME_BYTES,
+            | Kind::Granted
+            | Kind::ChoreIs => MAX_LIST_FRAME_BYTES,
             Kind::Ask
             | Kind::Write
             | Kind::AskPiece
@@ -242,6 +249,7 @@ impl Kind {
             | Kind::MoveIs
             | Kind::DigestAsk
             | Kind::ListAsk
+            | Kind::ChoreAsk
             | Kind::Dropped
             | Kind::Unsettled
             | Kind::AskLinks

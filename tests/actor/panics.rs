@@ -10,7 +10,9 @@ use roundelay::actor::{Book, Clock, Input, Local, ReplyTo, Shell, Surroundings, 
 use roundelay::dht::{Dht, DhtError};
 use roundelay::find::{FindConfig, Routes};
 use roundelay::keep::Then;
-use roundelay::message::{Envelope, Event, KeepMessage, Message, Options, Reply, Request, Ticket};
+use roundelay::message::{
+    Envelope, Event, KeepMessage, Message, Options, Reply, Request, Ticket, View,
+};
 use roundelay::node::Host;
 use roundelay::placement::HostId;
 use roundelay::record::{Now, WallMs};
@@ -146,7 +148,11 @@ impl Pitfall {
 /// What one host says to another now and then.
 fn gossip(to: HostId) -> Envelope {
     let (version, wall) = (RosterVersion(1), WallMs(1_700_000_000_000));
-    let body = Message::Keep(KeepMessage::Gossip { version, wall });
+    let body = Message::Keep(KeepMessage::Gossip {
+        version,
+        wall,
+        view: View::default(),
+    });
     let from = HostId(2);
     Envelope { from, to, body }
 }

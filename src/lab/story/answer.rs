@@ -1,11 +1,11 @@
 //! How answers read.
 
-use std::fmt::Write;
-
 use crate::keyspace::Id;
-use crate::message::{Found, Outcome, Reply, Request, Route, Status};
+use crate::message::{Found, Outcome, Reply, Request, Route};
 use crate::record::{Body, Key, Summary};
 use crate::roster::RosterVersion;
+
+use super::answer_ops;
 
 /// A key as a table shows it.
 pub(super) fn label(key: &Key) -> String {
@@ -66,44 +66,18 @@ fn outcome(request: &Request, outcome: &Outcome) -> String {
         Outcome::Status(status) if status.version == RosterVersion::NONE => {
             "has no roster".to_owned()
         }
-        Outcome::Status(status) => self::status(status, outcome),
+        Outcome::Status(status) => answer_ops::status(status),
+        Outcome::StatusOfAll(hosts) => {
+            answer_ops::per_host("each host says:", hosts, answer_ops::full_status)
+        }
+        Outcome::Checked(replicas) => format!("asked each:\n{}", answer_ops::copies(replicas)),
+        Outcome::Explained(explained) => answer_ops::explained(explained),
+        Outcome::Balanced(hosts) => answer_ops::each("balanced:", hosts),
+        Outcome::Purged(hosts) => answer_ops::each("purged:", hosts),
+        Outcome::Configured(hosts) => answer_ops::each("configured:", hosts),
+        Outcome::Exported(_) | Outcome::Imported(_) => outcome.to_string(),
         Outcome::Many(results) => many(request, results),
     }
-}
-
-/// What a host knows, with what it waits for.
-fn status(status: &Status, outcome: &Outcome) -> String {
-    let mut text = outcome.to_string();
-    let progress = &status.progress;
-    if status.moving {
-        let _ = write!(
-            text,
-            ", {} of {} pieces here",
-            progress.complete, progress.pieces
-        );
-    }
-    if let Some(host) = progress.waiting_for {
-        let _ = write!(text, ", waits for {host}");
-    }
-    if progress.full {
-        text += ", its store is full";
-    }
-    if let Some(host) = status.collecting_waits_for {
-        let _ = write!(text, ", collects nothing before {host} takes part");
-    }
-    if status.hints > 0 {
-        let _ = write!(text, ", keeps {} hints", status.hints);
-    }
-    if let Some(host) = status.drain {
-        let _ = write!(text, ", {host} may stop");
-    }
-    if status.unwell {
-        let _ = write!(text, ", is unwell");
-    }
-    if let Some(why) = &status.removal_waits {
-        let _ = write!(text, ", {why}");
-    }
-    text
 }
 
 /// A result a line.
@@ -118,7 +92,7 @@ fn many(request: &Request, results: &[Reply]) -> String {
     lines.collect::<Vec<String>>().join("\n")
 }
 
-fn route(route: &Route) -> String {
+pub(super) fn route(route: &Route) -> String {
     let path: Vec<String> = route.path.iter().map(ToString::to_string).collect();
     let (owner, relays, direction) = (route.owner, route.relays, route.direction);
     let unit = if relays == 1 { "relay" } else { "relays" };

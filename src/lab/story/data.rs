@@ -55,7 +55,14 @@ impl Story {
             }
             "many" => self.many(args),
             "whereis" => match key(args)? {
-                Ok(key) => self.client(args, Request::WhereIs(key)),
+                Ok(key) => {
+                    let check = match args.word() {
+                        Some("check") => true,
+                        Some(word) => return Err(format!("what is {word:?}? check, or nothing")),
+                        None => false,
+                    };
+                    self.client(args, super::operate::where_is(key, check))
+                }
                 Err(refused) => Ok(refused),
             },
             "lookup" => {
@@ -134,7 +141,7 @@ impl Story {
 }
 
 /// The key a command names. One that cannot be is refused by the library, not a mistake of the story.
-fn key(args: &mut Args<'_>) -> Result<Result<Key, String>, String> {
+pub(super) fn key(args: &mut Args<'_>) -> Result<Result<Key, String>, String> {
     let bytes = match args.parsed::<usize>("key-size")? {
         Some(size) => vec![b'k'; bounded("key-size", size)?],
         None => args.need("KEY")?.as_bytes().to_vec(),

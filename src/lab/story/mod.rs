@@ -25,10 +25,12 @@
 //! Left out on purpose: reading the file. Who has the text of a story brings its commands here.
 
 mod answer;
+mod answer_ops;
 mod args;
 mod data;
 mod faults;
 mod names;
+mod operate;
 mod plan;
 mod ring;
 mod settle;
@@ -81,6 +83,8 @@ pub struct Story {
     show: Show,
     /// Requests that nobody has waited for yet, by the name given with `as=`.
     open: BTreeMap<String, (HostId, Ticket, Request)>,
+    /// What was exported, by the name given to `export`: kept from world to world.
+    archives: BTreeMap<String, Vec<u8>>,
     /// Whole runs, by the name given to `remember`.
     remembered: BTreeMap<String, String>,
 }
@@ -128,6 +132,8 @@ impl Story {
             | "whereis" | "lookup" | "wait" => self.data_command(name, args),
             "tables" | "keys" | "status" | "links-of" | "versions" | "trace" | "check"
             | "remember" | "same" => self.show_command(name, args),
+            "balance" | "purge" | "remove" | "cancel" | "configure" | "explain" | "export"
+            | "import" | "damage" => self.operate_command(name, args),
             other => Err(usage::unknown(other)),
         }
     }

@@ -89,6 +89,8 @@ pub(super) fn plan(args: &mut Args<'_>) -> Result<Plan, String> {
     set(&mut keep.remove_after, args.time("remove-after")?);
     set(&mut keep.drain_for, args.time("drain-for")?);
     set(&mut keep.source_patience, args.time("patience")?);
+    set(&mut keep.move_bytes_per_s, args.parsed("move-rate")?);
+    set(&mut keep.chunk_records, args.parsed("chunk")?);
     set(&mut keep.max_open, args.parsed("max-open")?);
     set(&mut keep.max_many, args.parsed("max-many")?);
     set(&mut keep.max_value_bytes, args.parsed("max-value")?);

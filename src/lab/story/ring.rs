@@ -45,7 +45,11 @@ impl Story {
             }
             "change" => self.change(args),
             "replicas" => {
-                let text = args.need("NUMBER")?;
+                let Some(text) = args.word() else {
+                    let host = self.scene()?.asked(args)?;
+                    args.end()?;
+                    return self.scene()?.replicas(host);
+                };
                 let replicas = text
                     .parse()
                     .map_err(|error| format!("NUMBER is {text:?}: {error}"))?;

@@ -35,6 +35,9 @@ impl Story {
                 self.scene()?.keys()?
             }
             "status" => {
+                if args.word().is_some_and(|word| word == "ring") {
+                    return self.operate(args, Request::StatusOfAll);
+                }
                 args.end()?;
                 self.scene()?.status()
             }
@@ -248,6 +251,21 @@ impl Scene {
             let _ = writeln!(text, "{} {said}", host.id());
         }
         text
+    }
+
+    /// How many copies a key has, as a host says.
+    pub(super) fn replicas(&mut self, host: HostId) -> Result<String, String> {
+        let limit = self.world.now() + PATIENCE;
+        match self.world.ask(host, Request::Status, limit) {
+            Some(Answer::Reply(Ok(Outcome::Status(status)))) => {
+                let (wanted, hosts) = (usize::from(status.replicas), status.hosts.len());
+                let real = wanted.min(hosts);
+                Ok(format!(
+                    "{wanted} copies of each key, {real} with {hosts} hosts\n"
+                ))
+            }
+            other => Err(format!("{host}: {other:?}")),
+        }
     }
 
     fn links_of(&mut self, args: &mut Args<'_>) -> Result<String, String> {

@@ -34,8 +34,8 @@ pub const USAGE: &[(&str, &str, &str)] = &[
     ),
     (
         "replicas",
-        "NUMBER [at=HOST] [as=NAME]",
-        "keep so many copies from now on",
+        "[NUMBER] [at=HOST] [as=NAME]",
+        "keep so many copies from now on; without a number: how many are kept",
     ),
     (
         "rebalance",
@@ -46,6 +46,42 @@ pub const USAGE: &[(&str, &str, &str)] = &[
         "give-up",
         "[at=HOST] [as=NAME]",
         "give up the move that is under way",
+    ),
+    ("cancel", "[at=HOST] [as=NAME]", "the same as give-up"),
+    (
+        "remove",
+        "HOST … [at=HOST] [as=NAME]",
+        "take hosts out of the ring without asking them; the others make up the copies",
+    ),
+    (
+        "balance",
+        "[at=HOST] [deadline=5m] [as=NAME]",
+        "compare every span's copies now, on every host, and heal what differs",
+    ),
+    (
+        "purge",
+        "[HOST] [at=HOST] [deadline=5m] [as=NAME]",
+        "drop old copies that all current holders have, on every host or on one",
+    ),
+    (
+        "configure",
+        "[move-rate=BYTES] [host=HOST] [at=HOST] [as=NAME]",
+        "change settings while hosts run; move-rate: bytes a second that a host takes in while spans move, 0: no limit",
+    ),
+    (
+        "export",
+        "NAME [page=65536] [at=HOST]",
+        "all live values, page by page, into an archive that stays when a new world begins",
+    ),
+    (
+        "import",
+        "NAME [overwrite=yes] [skip=0] [page=100] [at=HOST]",
+        "the values of an archive into this ring; only absent keys, unless overwrite",
+    ),
+    (
+        "damage",
+        "NAME [at=BYTE] [cut=BYTES]",
+        "one bit of an archive changes, or its end is lost",
     ),
     (
         "drain",
@@ -161,7 +197,16 @@ pub const USAGE: &[(&str, &str, &str)] = &[
         "put=cat/meow get=cat del=cat has=cat … [at=HOST] …",
         "many keys at once, each with a result",
     ),
-    ("whereis", "KEY [at=HOST]", "the hosts that hold a key"),
+    (
+        "whereis",
+        "KEY [check] [at=HOST] [deadline=3s]",
+        "the hosts that hold a key; check: asks each what it has",
+    ),
+    (
+        "explain",
+        "KEY [at=HOST] [deadline=3s]",
+        "why this key is where it is, how it is found, what each copy is, what a get would find",
+    ),
     (
         "lookup",
         "ID | key=KEY [at=HOST] [as=NAME]",
@@ -182,7 +227,11 @@ pub const USAGE: &[(&str, &str, &str)] = &[
         "",
         "which host holds which key at which version; crashed hosts in brackets",
     ),
-    ("status", "", "what each host knows of the ring"),
+    (
+        "status",
+        "[ring] [at=HOST]",
+        "what each host knows of the ring; ring: one host asks all the others",
+    ),
     ("links-of", "[HOST …]", "next, prev and span of each node"),
     (
         "versions",
@@ -213,7 +262,7 @@ pub const USAGE: &[(&str, &str, &str)] = &[
 
 /// The settings that `ring` and `links` take, with their times and numbers.
 pub(super) const SETTINGS: &str = "settings: delay, sync=always|everysec|never, deadline, retry, hint-after, \
-    hint-retry, gossip, repair, drive, give-up, remove-after, drain-for, patience, max-open, max-many, max-value, max-hints, \
+    hint-retry, gossip, repair, drive, give-up, remove-after, drain-for, patience, move-rate, chunk, max-open, max-many, max-value, max-hints, \
     collect, collect-age, store, relay-limit, successors, stabilize, lease, takeover, link-down, detect=on|off";
 
 /// The error for a mistake in a known command.

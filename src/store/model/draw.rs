@@ -150,6 +150,7 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
         Just(Setting::Roster),
         Just(Setting::Acceptor),
         Just(Setting::Move),
+        Just(Setting::Places),
         Just(Setting::Marks)
     ];
     prop_oneof![

@@ -1,5 +1,6 @@
 //! Messages between hosts, as header and body.
 
+mod ops;
 mod read;
 mod write;
 
@@ -69,6 +70,14 @@ pub(super) struct KeepHeader {
     fence: u64,
     #[prost(uint64, tag = "21")]
     floor: u64,
+    /// How a host sees the ring: its roster's hash, and that of the hosts it takes for down.
+    #[prost(fixed64, tag = "44")]
+    view_roster: u64,
+    #[prost(fixed64, tag = "45")]
+    view_routes: u64,
+    /// What is to be done.
+    #[prost(message, optional, tag = "46")]
+    chore: Option<ops::ChorePb>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -95,7 +104,7 @@ enum RefusalCase {
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
-struct ProgressPb {
+pub(super) struct ProgressPb {
     #[prost(uint32, tag = "1")]
     pieces: u32,
     #[prost(uint32, tag = "2")]

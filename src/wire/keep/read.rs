@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::ops::read_report;
 use super::{KeepHeader, RefusalCase};
 use crate::keyspace::Span;
 use crate::message::{
-    Answered, Ballot, KeepMessage, MoveProgress, Refusal, ReqId, Road, Step, Want,
+    Answered, Ballot, KeepMessage, MoveProgress, Refusal, ReqId, Road, Step, View, Want,
 };
 use crate::placement::HostId;
 use crate::record::{Key, Mark, Marks, PIECE_BYTES, Record, Stamp, Summary, Version, WallMs};
@@ -115,6 +116,10 @@ impl Reader {
                 M::Gossip {
                     version: at,
                     wall: WallMs(wall),
+                    view: View {
+                        roster: self.header.view_roster,
+                        routes: self.header.view_routes,
+                    },
                 }
             }
             Kind::RosterAsk => M::RosterAsk { have: at },
@@ -194,6 +199,7 @@ impl Reader {
                 at,
                 span: self.span()?,
                 after: self.optional_key()?,
+                whole: within("who is asked", self.header.code, 1)? == 0,
             },
             Kind::ListIs => M::ListIs {
                 req,
@@ -215,6 +221,18 @@ impl Reader {
                 req,
                 at,
                 result: self.result(|_| Ok(()))?,
+            },
+            Kind::ChoreAsk => M::ChoreAsk {
+                req,
+                chore: self
+                    .header
+                    .chore
+                    .ok_or(WireError::Missing("chore"))?
+                    .read()?,
+            },
+            Kind::ChoreIs => M::ChoreIs {
+                req,
+                report: read_report(&mut self.body)?,
             },
             other => return Err(WireError::Kind(other as u8)),
         })
@@ -382,14 +400,7 @@ impl Reader {
 
     fn progress(&self) -> Result<MoveProgress, WireError> {
         let read = self.header.progress.ok_or(WireError::Missing("progress"))?;
-        Ok(MoveProgress {
-            pieces: read.pieces,
-            complete: read.complete,
-            records: read.records,
-            bytes: read.bytes,
-            waiting_for: read.waiting_for.map(HostId),
-            full: read.full,
-        })
+        Ok(read.into())
     }
 }
 

@@ -1,5 +1,6 @@
 //! A message between hosts becomes header and body.
 
+use super::ops::write_report;
 use super::{KeepHeader, MAX_TEXT_BYTES, ProgressPb, RefusalCase, RefusalPb};
 use crate::message::{Answered, KeepMessage, MoveProgress, Refusal, ReqId, Road, Step, Want};
 use crate::placement::HostId;
@@ -39,7 +40,7 @@ fn optional_key(key: Option<&Key>) -> Body<'_> {
 }
 
 /// At most [`MAX_TEXT_BYTES`] of a text, cut between characters.
-fn short_text(text: &str) -> String {
+pub(super) fn short_text(text: &str) -> String {
     let mut end = text.len().min(MAX_TEXT_BYTES);
     while !text.is_char_boundary(end) {
         end -= 1;
@@ -179,10 +180,16 @@ pub(in crate::wire) fn write(message: &KeepMessage) -> (Kind, KeepHeader, Body<'
                 bytes.as_ref().map_or(Body::Nothing, Body::Piece),
             )
         }
-        M::Gossip { version, wall } => (
+        M::Gossip {
+            version,
+            wall,
+            view,
+        } => (
             Kind::Gossip,
             KeepHeader {
                 wall: wall.0,
+                view_roster: view.roster,
+                view_routes: view.routes,
                 ..about(*version)
             },
             Body::Nothing,
@@ -343,14 +350,27 @@ pub(in crate::wire) fn write(message: &KeepMessage) -> (Kind, KeepHeader, Body<'
             at,
             span,
             after,
+            whole,
         } => {
             let (span, after) = (Some((*span).into()), after.as_ref());
             let header = KeepHeader {
+                code: u32::from(!*whole),
                 span,
                 key_len: after.and_then(key_len),
                 ..head(*req, *at)
             };
             (Kind::ListAsk, header, optional_key(after))
+        }
+        M::ChoreAsk { req, chore } => {
+            let header = KeepHeader {
+                chore: Some(chore.into()),
+                ..head(*req, RosterVersion::NONE)
+            };
+            (Kind::ChoreAsk, header, Body::Nothing)
+        }
+        M::ChoreIs { req, report } => {
+            let header = head(*req, RosterVersion::NONE);
+            (Kind::ChoreIs, header, Body::Owned(write_report(report)))
         }
         M::ListIs { req, result: list } => {
             let (header, body) = result(

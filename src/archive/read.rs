@@ -1,0 +1,363 @@
+//! An archive becomes values, if it is one.
+
+use bytes::{Buf, Bytes, BytesMut};
+use prost::Message;
+use sha1::{Digest, Sha1};
+
+use super::{
+    ArchiveError, CHECK_BYTES, END, FRONT_BYTES, ITEM, ItemPb, LAYOUT, MAGIC, MAX_BLOCK_BYTES,
+    MAX_VALUE_BYTES, MAY_BE_SKIPPED, PIECE, check,
+};
+use crate::message::Item;
+use crate::record::{Body, Key, MAX_MEDIA_TYPE_BYTES, WallMs};
+
+/// What comes next in an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// A value.
+    Item(Item),
+    /// Its end: all of it was read, and its checksum fits.
+    End {
+        /// How many values it holds.
+        items: u64,
+    },
+}
+
+/// Reads one archive: [`Reader::feed`] it bytes as they come, and take what is whole with [`Reader::next`].
+#[derive(Debug)]
+pub struct Reader {
+    bytes: BytesMut,
+    began: bool,
+    ended: bool,
+    /// A value whose pieces have not all come.
+    coming: Option<Item>,
+    items: u64,
+    hash: Sha1,
+}
+
+impl Default for Reader {
+    fn default() -> Reader {
+        Reader::new()
+    }
+}
+
+impl Reader {
+    /// Nothing has come yet.
+    #[must_use]
+    pub fn new() -> Reader {
+        Reader {
+            bytes: BytesMut::new(),
+            began: false,
+            ended: false,
+            coming: None,
+            items: 0,
+            hash: Sha1::new(),
+        }
+    }
+
+    /// The next bytes of the archive.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The next whole part; none if it has not come yet.
+    ///
+    /// # Errors
+    /// If this is no archive, or not the one that was written. Nothing further can be read then.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "none means: feed it more, not that there is no more"
+    )]
+    pub fn next(&mut self) -> Result<Option<Part>, ArchiveError> {
+        if !self.began && !self.head()? {
+            return Ok(None);
+        }
+        while !self.ended
+            && let Some((kind, payload)) = self.block()?
+        {
+            if let Some(part) = self.take(kind, &payload)? {
+                return Ok(Some(part));
+            }
+        }
+        Ok(None)
+    }
+
+    /// No more bytes will come.
+    ///
+    /// # Errors
+    /// If the archive has not ended.
+    pub const fn close(&self) -> Result<(), ArchiveError> {
+        if self.ended {
+            Ok(())
+        } else {
+            Err(ArchiveError::Cut { item: self.items })
+        }
+    }
+
+    /// How many values were read.
+    #[must_use]
+    pub const fn items(&self) -> u64 {
+        self.items
+    }
+
+    fn damaged(&self, what: impl Into<String>) -> ArchiveError {
+        ArchiveError::Damaged {
+            item: self.items,
+            what: what.into(),
+        }
+    }
+
+    /// The head of the file: whether it is here.
+    fn head(&mut self) -> Result<bool, ArchiveError> {
+        let seen = self.bytes.len().min(MAGIC.len());
+        if self.bytes[..seen] != MAGIC[..seen] {
+            return Err(ArchiveError::Magic);
+        }
+        let fixed = MAGIC.len() + 4;
+        let Some(mut numbers) = self.bytes.get(MAGIC.len()..fixed) else {
+            return Ok(false);
+        };
+        let (layout, more) = (numbers.get_u16(), usize::from(numbers.get_u16()));
+        if layout != LAYOUT {
+            return Err(ArchiveError::Layout(layout));
+        }
+        if self.bytes.len() < fixed + more {
+            return Ok(false);
+        }
+        let head = self.bytes.split_to(fixed + more);
+        self.hash.update(&head);
+        self.began = true;
+        Ok(true)
+    }
+
+    /// The next block, if it is here.
+    fn block(&mut self) -> Result<Option<(u8, Bytes)>, ArchiveError> {
+        let Some(mut front) = self.bytes.get(..FRONT_BYTES) else {
+            return Ok(None);
+        };
+        let (kind, len) = (front.get_u8(), front.get_u32());
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        if len > MAX_BLOCK_BYTES {
+            let most = MAX_BLOCK_BYTES;
+            return Err(self.damaged(format!("a block of {len} bytes, at most {most} there are")));
+        }
+        let all = FRONT_BYTES + len + CHECK_BYTES;
+        if self.bytes.len() < all {
+            return Ok(None);
+        }
+        let block = self.bytes.split_to(all).freeze();
+        let payload = block.slice(FRONT_BYTES..FRONT_BYTES + len);
+        if check(&block[..FRONT_BYTES], &payload) != block[FRONT_BYTES + len..] {
+            return Err(self.damaged("a block's check does not fit"));
+        }
+        if kind != END {
+            self.hash.update(&block);
+        }
+        Ok(Some((kind, payload)))
+    }
+
+    /// What a block means: a whole value, the end, or nothing yet.
+    fn take(&mut self, kind: u8, payload: &Bytes) -> Result<Option<Part>, ArchiveError> {
+        match kind {
+            ITEM if self.coming.is_some() => {
+                Err(self.damaged("a value ends before its last piece"))
+            }
+            ITEM => {
+                self.coming = Some(self.item(payload)?);
+                Ok(self.whole())
+            }
+            PIECE => {
+                let Some(item) = self.coming.as_mut().filter(|_| !payload.is_empty()) else {
+                    return Err(self.damaged("a piece of no value"));
+                };
+                let index = item.body.pieces.len() as u64;
+                if payload.len() as u64 != item.body.piece_len(index) {
+                    return Err(self.damaged("a piece of another length than its value says"));
+                }
+                item.body.pieces.push(payload.clone());
+                Ok(self.whole())
+            }
+            END => self.end(payload).map(Some),
+            kind if kind >= MAY_BE_SKIPPED => Ok(None),
+            kind => Err(ArchiveError::Kind {
+                item: self.items,
+                kind,
+            }),
+        }
+    }
+
+    fn item(&self, payload: &Bytes) -> Result<Item, ArchiveError> {
+        let read = ItemPb::decode(payload.clone());
+        let read = read.map_err(|error| self.damaged(error.to_string()))?;
+        let key = Key::new(read.key).map_err(|error| self.damaged(error.to_string()))?;
+        if read.len > MAX_VALUE_BYTES {
+            return Err(self.damaged(format!("a value of {} bytes", read.len)));
+        }
+        let content_type = read.content_type;
+        if content_type
+            .as_ref()
+            .is_some_and(|text| text.len() > MAX_MEDIA_TYPE_BYTES)
+        {
+            return Err(self.damaged("a media type that is too long"));
+        }
+        Ok(Item {
+            key,
+            body: Body {
+                len: read.len,
+                content_type: content_type.map(Into::into),
+                pieces: Vec::new(),
+            },
+            deadline: read.deadline_ms.map(WallMs),
+        })
+    }
+
+    /// The value whose pieces were coming, if they are all here.
+    fn whole(&mut self) -> Option<Part> {
+        let item = self.coming.take_if(|item| item.body.is_whole())?;
+        self.items += 1;
+        Some(Part::Item(item))
+    }
+
+    fn end(&mut self, mut payload: &[u8]) -> Result<Part, ArchiveError> {
+        if self.coming.is_some() || payload.len() != 28 {
+            return Err(self.damaged("the last block does not fit"));
+        }
+        let items = payload.get_u64();
+        if items != self.items || *payload != *self.hash.clone().finalize() {
+            return Err(ArchiveError::Checksum);
+        }
+        self.ended = true;
+        Ok(Part::End { items })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Writer;
+    use super::*;
+    use crate::record::PIECE_BYTES;
+    use proptest::prelude::*;
+
+    fn item(key: &str, body: Body, deadline: Option<u64>) -> Item {
+        Item {
+            key: Key::new(key.to_owned()).unwrap(),
+            body,
+            deadline: deadline.map(WallMs),
+        }
+    }
+
+    fn small() -> Vec<Item> {
+        let typed = Body {
+            content_type: Some("text/plain".into()),
+            ..Body::new("meow")
+        };
+        vec![
+            item("cat", typed, Some(1_700_000_000_000)),
+            item("nothing", Body::new(""), None),
+        ]
+    }
+
+    fn some() -> Vec<Item> {
+        let long: Vec<u8> = (0..=255_u8).cycle().take(PIECE_BYTES * 2 + 7).collect();
+        let mut all = small();
+        all.push(item("long", Body::new(long), None));
+        all
+    }
+
+    fn written(items: &[Item]) -> Vec<u8> {
+        let mut writer = Writer::new();
+        let mut bytes = writer.begin();
+        items
+            .iter()
+            .for_each(|item| bytes.extend(writer.item(item)));
+        bytes.extend(writer.end());
+        bytes
+    }
+
+    fn read(bytes: &[u8], step: usize) -> Result<Vec<Item>, ArchiveError> {
+        let (mut reader, mut items) = (Reader::new(), Vec::new());
+        for chunk in bytes.chunks(step) {
+            reader.feed(chunk);
+            while let Some(part) = reader.next()? {
+                match part {
+                    Part::Item(item) => items.push(item),
+                    Part::End { items: all } => assert_eq!(all, items.len() as u64),
+                }
+            }
+        }
+        reader.close()?;
+        Ok(items)
+    }
+
+    #[test]
+    fn what_was_written_is_read_back_however_it_comes() {
+        let (items, bytes) = (some(), written(&some()));
+        for step in [1_000, 65_537, bytes.len()] {
+            assert_eq!(read(&bytes, step).unwrap(), items);
+        }
+        assert_eq!(read(&written(&[]), 1).unwrap(), []);
+    }
+
+    #[test]
+    fn a_cut_archive_gives_what_came_before_and_says_so() {
+        let bytes = written(&some());
+        let whole = read(&bytes[..bytes.len() - 1], 1_000);
+        assert_eq!(whole, Err(ArchiveError::Cut { item: 3 }));
+        assert_eq!(read(b"hello", 5), Err(ArchiveError::Magic));
+        assert_eq!(read(b"ROUND", 5), Err(ArchiveError::Cut { item: 0 }));
+    }
+
+    #[test]
+    fn what_a_later_version_adds_is_skipped_or_refused() {
+        let cat = &some()[..1];
+        let mut writer = Writer::new();
+        let mut bytes = writer.begin();
+        bytes[17] = 9;
+        assert_eq!(read(&bytes, 1_000), Err(ArchiveError::Layout(9)));
+
+        let plain = written(cat);
+        let with_block = |kind: u8| {
+            let mut front = vec![kind, 0, 0, 0, 3];
+            front.extend(b"new");
+            let check = check(&front[..5], b"new");
+            front.extend(check);
+            front
+        };
+        let mut head = plain[..20].to_vec();
+        head.extend(with_block(7));
+        assert_eq!(
+            read(&head, 1_000),
+            Err(ArchiveError::Kind { item: 0, kind: 7 })
+        );
+
+        let mut reader = Reader::new();
+        let mut head = plain[..20].to_vec();
+        head.extend(with_block(200));
+        head.extend(&plain[20..]);
+        reader.feed(&head);
+        assert_eq!(reader.next(), Ok(Some(Part::Item(cat[0].clone()))));
+        assert_eq!(
+            reader.next(),
+            Err(ArchiveError::Checksum),
+            "nobody put it there"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_byte_that_changed_is_noticed(at in 0_usize..1_000, flip in 1_u8..=255) {
+            let mut bytes = written(&small());
+            let at = at % bytes.len();
+            bytes[at] ^= flip;
+            prop_assert!(read(&bytes, 64).is_err());
+        }
+
+        #[test]
+        fn any_bytes_are_no_reason_to_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let mut all = written(&[])[..20].to_vec();
+            all.extend(&bytes);
+            let _ = read(&all, 7);
+            let _ = read(&bytes, 7);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! How is this host, and how does the ring look from here?
+//!
+//! A status is what one host knows: nobody is asked. Whoever wants to know of all asks everyone, and is told who
+//! did not answer. *Lacking* spans have fewer complete holders than they should: a holder counts if it is not taken
+//! for down and, as far as this host has heard, merges nothing any more.
+//!
+//! *Hold this true*: a host whose stop would leave a span without a full set of complete copies elsewhere, as far as
+//! it knows, says that it must not be stopped, and why.
+
+use crate::message::Status;
+use crate::placement::HostId;
+use crate::record::Now;
+use crate::roster::Roster;
+
+use super::super::Keeper;
+
+impl Keeper {
+    /// What this host knows of the ring and of itself.
+    #[must_use]
+    pub fn status(&self, now: Now) -> Status {
+        let Some(roster) = &self.roster else {
+            return Status {
+                open: self.open.len() as u64,
+                ..Status::default()
+            };
+        };
+        let hosts = roster.hosts();
+        let down = hosts.iter().filter(|host| self.down.contains_key(host));
+        Status {
+            version: roster.version,
+            moving: roster.is_moving(),
+            down: down.copied().collect(),
+            hosts,
+            replicas: roster.new().replicas,
+            spans: u32::try_from(roster.new().placement.tokens().len()).unwrap_or(u32::MAX),
+            lacking: self.lacking(roster),
+            progress: self.mover.progress(),
+            left: self.move_left(now.at),
+            move_bytes_per_s: self.move_rate(),
+            hints: self.hints.len() as u64,
+            repaired: self.repair.healed,
+            open: self.open.len() as u64,
+            drain: roster.notes.drain,
+            unwell: self.health.unwell,
+            removal_waits: self.suspect.waits.clone(),
+            mortal: self.collect.mortal,
+            collecting_waits_for: self.collect.waits_for,
+            marks: self.least_marks(),
+            disagree: self.disagreements(now.at),
+            stop_not: self.why_not_stop(roster),
+        }
+    }
+
+    /// Spans that have fewer complete holders than they should.
+    fn lacking(&self, roster: &Roster) -> u32 {
+        let new = roster.new();
+        let hosts = new.placement.hosts();
+        let poor: Vec<HostId> = hosts.filter(|host| self.is_lacking(*host)).collect();
+        if poor.is_empty() {
+            return 0;
+        }
+        let lacks = |holders: Vec<HostId>| holders.iter().any(|host| poor.contains(host));
+        let tokens = new.placement.tokens();
+        let lacking = tokens.filter(|token| lacks(new.holders(token.id))).count();
+        u32::try_from(lacking).unwrap_or(u32::MAX)
+    }
+
+    /// Whether what this host should hold may not be whole there, as far as we know.
+    fn is_lacking(&self, host: HostId) -> bool {
+        if host == self.me {
+            return !self.mover.is_complete();
+        }
+        self.down.contains_key(&host) || self.heard_incomplete(host)
+    }
+
+    /// Why this host must not be stopped now; empty if it may be.
+    fn why_not_stop(&self, roster: &Roster) -> String {
+        if !roster.has(self.me) {
+            return String::new();
+        }
+        let (hosts, copies) = (
+            roster.new().placement.len(),
+            usize::from(roster.new().replicas),
+        );
+        let lacking = self.lacking(roster);
+        if let Some(why) = self.obstacle(roster) {
+            why
+        } else if hosts <= 1 {
+            "it is the only host: with it all keys are gone".to_owned()
+        } else if hosts < copies {
+            format!("the ring has {hosts} hosts for {copies} copies: each holds everything")
+        } else if lacking > 0 {
+            format!("{lacking} spans have a copy that is not complete, or not reachable")
+        } else {
+            String::new()
+        }
+    }
+}

@@ -1,0 +1,385 @@
+//! Chores and reports as protobuf schemas: rare, and small but for the lists of hosts in them.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use prost::Message;
+
+use super::ProgressPb;
+use super::write::short_text;
+use crate::message::{Balanced, Chore, Differs, MoveProgress, Purged, Report, Status, Tuning};
+use crate::placement::HostId;
+use crate::record::{Mark, Stamp};
+use crate::roster::{MAX_HOSTS, RosterVersion};
+use crate::wire::WireError;
+use crate::wire::error::within;
+
+/// At most so many reasons why records were kept are told; the others are added up.
+const MAX_REASONS: usize = 64;
+
+/// The longest time a report may speak of: a hundred years, in milliseconds.
+const MAX_LEFT_MS: u64 = 3_155_760_000_000;
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(super) struct ChorePb {
+    #[prost(oneof = "ChoreCase", tags = "1, 2, 3, 4")]
+    case: Option<ChoreCase>,
+}
+
+#[derive(Clone, Copy, PartialEq, prost::Oneof)]
+enum ChoreCase {
+    #[prost(bool, tag = "1")]
+    Status(bool),
+    #[prost(bool, tag = "2")]
+    Balance(bool),
+    #[prost(bool, tag = "3")]
+    Purge(bool),
+    #[prost(message, tag = "4")]
+    Configure(TuningPb),
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+struct TuningPb {
+    #[prost(uint64, optional, tag = "1")]
+    move_bytes_per_s: Option<u64>,
+}
+
+impl From<Tuning> for TuningPb {
+    fn from(tuning: Tuning) -> TuningPb {
+        TuningPb {
+            move_bytes_per_s: tuning.move_bytes_per_s,
+        }
+    }
+}
+
+impl From<TuningPb> for Tuning {
+    fn from(read: TuningPb) -> Tuning {
+        Tuning {
+            move_bytes_per_s: read.move_bytes_per_s,
+        }
+    }
+}
+
+impl From<&Chore> for ChorePb {
+    fn from(chore: &Chore) -> ChorePb {
+        let case = match chore {
+            Chore::Status => ChoreCase::Status(true),
+            Chore::Balance => ChoreCase::Balance(true),
+            Chore::Purge => ChoreCase::Purge(true),
+            Chore::Configure(tuning) => ChoreCase::Configure((*tuning).into()),
+        };
+        ChorePb { case: Some(case) }
+    }
+}
+
+impl ChorePb {
+    pub(super) fn read(self) -> Result<Chore, WireError> {
+        Ok(match self.case.ok_or(WireError::Missing("chore"))? {
+            ChoreCase::Status(_) => Chore::Status,
+            ChoreCase::Balance(_) => Chore::Balance,
+            ChoreCase::Purge(_) => Chore::Purge,
+            ChoreCase::Configure(tuning) => Chore::Configure(tuning.into()),
+        })
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ReportPb {
+    #[prost(oneof = "ReportCase", tags = "1, 2, 3, 4, 5, 6")]
+    case: Option<ReportCase>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+enum ReportCase {
+    #[prost(message, tag = "1")]
+    Going(GoingPb),
+    #[prost(message, tag = "2")]
+    Status(StatusPb),
+    #[prost(message, tag = "3")]
+    Balanced(BalancedPb),
+    #[prost(message, tag = "4")]
+    Purged(PurgedPb),
+    #[prost(message, tag = "5")]
+    Tuned(TuningPb),
+    #[prost(string, tag = "6")]
+    Refused(String),
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+struct GoingPb {
+    #[prost(uint32, tag = "1")]
+    done: u32,
+    #[prost(uint32, tag = "2")]
+    of: u32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct BalancedPb {
+    #[prost(uint32, tag = "1")]
+    spans: u32,
+    #[prost(uint64, tag = "2")]
+    pulled: u64,
+    #[prost(uint64, tag = "3")]
+    pushed: u64,
+    #[prost(uint64, tag = "4")]
+    differing: u64,
+    #[prost(fixed64, repeated, tag = "5")]
+    unreachable: Vec<u64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct PurgedPb {
+    #[prost(uint64, tag = "1")]
+    dropped: u64,
+    #[prost(message, repeated, tag = "2")]
+    kept: Vec<KeptPb>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct KeptPb {
+    #[prost(string, tag = "1")]
+    why: String,
+    #[prost(uint64, tag = "2")]
+    records: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct StatusPb {
+    #[prost(uint64, tag = "1")]
+    version: u64,
+    #[prost(bool, tag = "2")]
+    moving: bool,
+    #[prost(fixed64, repeated, tag = "3")]
+    hosts: Vec<u64>,
+    #[prost(fixed64, repeated, tag = "4")]
+    down: Vec<u64>,
+    #[prost(uint32, tag = "5")]
+    replicas: u32,
+    #[prost(uint32, tag = "6")]
+    spans: u32,
+    #[prost(uint32, tag = "7")]
+    lacking: u32,
+    #[prost(message, optional, tag = "8")]
+    progress: Option<ProgressPb>,
+    #[prost(uint64, optional, tag = "9")]
+    left_ms: Option<u64>,
+    #[prost(uint64, tag = "10")]
+    move_bytes_per_s: u64,
+    #[prost(uint64, tag = "11")]
+    hints: u64,
+    #[prost(uint64, tag = "12")]
+    repaired: u64,
+    #[prost(uint64, tag = "13")]
+    open: u64,
+    #[prost(message, repeated, tag = "14")]
+    disagree: Vec<DiffersPb>,
+    #[prost(string, tag = "15")]
+    stop_not: String,
+    #[prost(fixed64, optional, tag = "16")]
+    drain: Option<u64>,
+    #[prost(bool, tag = "17")]
+    unwell: bool,
+    #[prost(string, optional, tag = "18")]
+    removal_waits: Option<String>,
+    #[prost(uint64, tag = "19")]
+    mortal: u64,
+    #[prost(fixed64, optional, tag = "20")]
+    collecting_waits_for: Option<u64>,
+    #[prost(uint64, tag = "21")]
+    fence: u64,
+    #[prost(uint64, tag = "22")]
+    floor: u64,
+}
+
+/// With a version: it lives by that one. Else by the code: 1 another roster, 2 other routes.
+#[derive(Clone, Copy, PartialEq, Message)]
+struct DiffersPb {
+    #[prost(fixed64, tag = "1")]
+    host: u64,
+    #[prost(uint64, optional, tag = "2")]
+    version: Option<u64>,
+    #[prost(uint32, tag = "3")]
+    code: u32,
+}
+
+/// A report as bytes.
+pub(super) fn write_report(report: &Report) -> Vec<u8> {
+    let case = match report {
+        Report::Going(done, of) => ReportCase::Going(GoingPb {
+            done: *done,
+            of: *of,
+        }),
+        Report::Status(status) => ReportCase::Status(StatusPb::from(&**status)),
+        Report::Balanced(balanced) => ReportCase::Balanced(BalancedPb {
+            spans: balanced.spans,
+            pulled: balanced.pulled,
+            pushed: balanced.pushed,
+            differing: balanced.differing,
+            unreachable: numbers(&balanced.unreachable),
+        }),
+        Report::Purged(purged) => ReportCase::Purged(PurgedPb::from(purged)),
+        Report::Tuned(tuning) => ReportCase::Tuned((*tuning).into()),
+        Report::Refused(why) => ReportCase::Refused(short_text(why)),
+    };
+    ReportPb { case: Some(case) }.encode_to_vec()
+}
+
+/// The report that is the whole body.
+pub(super) fn read_report(body: &mut Bytes) -> Result<Report, WireError> {
+    let bytes = std::mem::take(body);
+    let read = ReportPb::decode(bytes)?;
+    Ok(match read.case.ok_or(WireError::Missing("report"))? {
+        ReportCase::Going(going) => Report::Going(going.done, going.of),
+        ReportCase::Status(status) => Report::Status(Box::new(status.read()?)),
+        ReportCase::Balanced(read) => Report::Balanced(Balanced {
+            spans: read.spans,
+            pulled: read.pulled,
+            pushed: read.pushed,
+            differing: read.differing,
+            unreachable: hosts(&read.unreachable)?,
+        }),
+        ReportCase::Purged(read) => Report::Purged(Purged {
+            dropped: read.dropped,
+            kept: read.kept.into_iter().map(|k| (k.why, k.records)).collect(),
+        }),
+        ReportCase::Tuned(tuning) => Report::Tuned(tuning.into()),
+        ReportCase::Refused(why) => Report::Refused(why),
+    })
+}
+
+fn numbers(hosts: &[HostId]) -> Vec<u64> {
+    hosts.iter().map(|host| host.0).collect()
+}
+
+fn hosts(numbers: &[u64]) -> Result<Vec<HostId>, WireError> {
+    let limit = u64::try_from(MAX_HOSTS).unwrap_or(u64::MAX);
+    within("a number of hosts", numbers.len() as u64, limit)?;
+    Ok(numbers.iter().copied().map(HostId).collect())
+}
+
+impl From<&Purged> for PurgedPb {
+    fn from(purged: &Purged) -> PurgedPb {
+        let told = purged.kept.iter().take(MAX_REASONS);
+        let mut kept: Vec<KeptPb> = told
+            .map(|(why, records)| KeptPb {
+                why: short_text(why),
+                records: *records,
+            })
+            .collect();
+        let rest = purged.kept.iter().skip(MAX_REASONS).map(|(_, n)| n);
+        let rest: u64 = rest.sum();
+        if rest > 0 {
+            let why = "for other reasons".to_owned();
+            kept.push(KeptPb { why, records: rest });
+        }
+        PurgedPb {
+            dropped: purged.dropped,
+            kept,
+        }
+    }
+}
+
+impl From<&Status> for StatusPb {
+    fn from(status: &Status) -> StatusPb {
+        let left = status.left.map(|left| left.as_millis());
+        StatusPb {
+            version: status.version.0,
+            moving: status.moving,
+            hosts: numbers(&status.hosts),
+            down: numbers(&status.down),
+            replicas: status.replicas.into(),
+            spans: status.spans,
+            lacking: status.lacking,
+            progress: Some((&status.progress).into()),
+            left_ms: left.map(|ms| u64::try_from(ms).unwrap_or(MAX_LEFT_MS).min(MAX_LEFT_MS)),
+            move_bytes_per_s: status.move_bytes_per_s,
+            hints: status.hints,
+            repaired: status.repaired,
+            open: status.open,
+            disagree: status.disagree.iter().map(DiffersPb::from).collect(),
+            stop_not: short_text(&status.stop_not),
+            drain: status.drain.map(|host| host.0),
+            unwell: status.unwell,
+            removal_waits: status.removal_waits.as_deref().map(short_text),
+            mortal: status.mortal,
+            collecting_waits_for: status.collecting_waits_for.map(|host| host.0),
+            fence: status.marks.fence.0,
+            floor: status.marks.floor.0,
+        }
+    }
+}
+
+impl StatusPb {
+    fn read(self) -> Result<Status, WireError> {
+        let left = self
+            .left_ms
+            .map(|ms| within("a time left", ms, MAX_LEFT_MS));
+        let disagree = self.disagree.into_iter().map(DiffersPb::read);
+        Ok(Status {
+            version: RosterVersion(self.version),
+            moving: self.moving,
+            hosts: hosts(&self.hosts)?,
+            down: hosts(&self.down)?,
+            replicas: u8::try_from(self.replicas).unwrap_or(u8::MAX),
+            spans: self.spans,
+            lacking: self.lacking,
+            progress: self.progress.map(MoveProgress::from).unwrap_or_default(),
+            left: left.transpose()?.map(Duration::from_millis),
+            move_bytes_per_s: self.move_bytes_per_s,
+            hints: self.hints,
+            repaired: self.repaired,
+            open: self.open,
+            disagree: disagree.collect::<Result<_, _>>()?,
+            stop_not: self.stop_not,
+            drain: self.drain.map(HostId),
+            unwell: self.unwell,
+            removal_waits: self.removal_waits,
+            mortal: self.mortal,
+            collecting_waits_for: self.collecting_waits_for.map(HostId),
+            marks: Mark {
+                fence: Stamp(self.fence),
+                floor: Stamp(self.floor),
+            },
+        })
+    }
+}
+
+impl From<&(HostId, Differs)> for DiffersPb {
+    fn from((host, differs): &(HostId, Differs)) -> DiffersPb {
+        let (version, code) = match differs {
+            Differs::Version(version) => (Some(version.0), 0),
+            Differs::Roster => (None, 1),
+            Differs::Routes => (None, 2),
+        };
+        DiffersPb {
+            host: host.0,
+            version,
+            code,
+        }
+    }
+}
+
+impl DiffersPb {
+    fn read(self) -> Result<(HostId, Differs), WireError> {
+        let differs = match (self.version, self.code) {
+            (Some(version), _) => Differs::Version(RosterVersion(version)),
+            (None, 1) => Differs::Roster,
+            (None, 2) => Differs::Routes,
+            (None, _) => return Err(WireError::Missing("in what a host differs")),
+        };
+        Ok((HostId(self.host), differs))
+    }
+}
+
+impl From<ProgressPb> for MoveProgress {
+    fn from(read: ProgressPb) -> MoveProgress {
+        MoveProgress {
+            pieces: read.pieces,
+            complete: read.complete,
+            records: read.records,
+            bytes: read.bytes,
+            waiting_for: read.waiting_for.map(HostId),
+            full: read.full,
+        }
+    }
+}

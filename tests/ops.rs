@@ -1,0 +1,284 @@
+//! Operations that a story cannot show well: many records, writes that never stop, two rings of actors.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "in a test they are the shortest way to fail"
+)]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use roundelay::actor::Input;
+use roundelay::dht::{Dht, DhtError, ImportOptions};
+use roundelay::keyspace::Id;
+use roundelay::message::{
+    CopyState, Expiry, KeyOp, Options, Outcome, Request, Ticket, Tuning, Verdict,
+};
+use roundelay::node::HostConfig;
+use roundelay::placement::{HostId, Member, random};
+use roundelay::record::{Body, Cells, Key, Record, Stamp, Time, ValueCell, Version};
+use roundelay::roster::{RingId, Roster};
+use roundelay::sim::{Answer, NetworkConfig, World};
+use roundelay::store::{Done, MemoryStore, Op};
+
+/// A settled world, each host with the tokens given.
+fn world(tokens: &[Vec<Id>], replicas: u8, quiet: bool) -> World {
+    let mut world = World::new(7, NetworkConfig::default());
+    let hosts = (1..).map(HostId).zip(tokens);
+    let members = hosts.map(|(host, tokens)| (host, Member::new(tokens.clone())));
+    let roster = Roster::settled(RingId(7), members.collect(), replicas).unwrap();
+    let roster = Arc::new(roster);
+    for host in (1..).take(tokens.len()) {
+        add(&mut world, host, quiet);
+        world.tell(HostId(host), Input::Enter(Arc::clone(&roster)));
+    }
+    world.run_until(Time::from_ms(100));
+    world
+}
+
+fn add(world: &mut World, host: u64, quiet: bool) {
+    let mut config = HostConfig::new(HostId(host), host);
+    config.keep.repair = Duration::ZERO;
+    if quiet {
+        config.keep.gossip = Duration::ZERO;
+    }
+    world.add_host(config, Box::new(MemoryStore::default()));
+}
+
+fn ask(world: &mut World, host: u64, request: Request) -> Outcome {
+    let limit = world.now() + Duration::from_secs(600);
+    match world.ask(HostId(host), request, limit) {
+        Some(Answer::Reply(Ok(outcome))) => outcome,
+        other => panic!("h{host}: {other:?}"),
+    }
+}
+
+fn key(index: u64) -> Key {
+    Key::new(format!("key {index}")).unwrap()
+}
+
+/// The lines of a trace.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn one_differing_record_among_a_million_is_found_with_twenty_messages() {
+    const RECORDS: u64 = 1_000_000;
+    // h1 owns all ids but one.
+    let tokens = [vec![Id::from_u64(1)], vec![Id::from_u64(2)]];
+    let mut world = world(&tokens, 2, true);
+    let record = |index: u64, stamp: u64| Record {
+        key: key(index),
+        cells: Cells {
+            value: Some(ValueCell {
+                version: Version {
+                    stamp: Stamp(stamp),
+                    delete: false,
+                    host: HostId(1),
+                    start: 1,
+                },
+                body: Some(Body::new("x")),
+            }),
+            expiry: None,
+        },
+    };
+    for host in [HostId(1), HostId(2)] {
+        let store = world.store(host);
+        for index in 0..RECORDS {
+            store.apply(Op::Merge(record(index, 1)));
+        }
+    }
+    world.store(HostId(2)).apply(Op::Merge(record(4711, 2)));
+    let lines = Lines::default();
+    world.trace(Some(Box::new(lines.clone())));
+    let Outcome::Balanced(hosts) = ask(&mut world, 1, Request::Balance) else {
+        panic!("balance was answered otherwise");
+    };
+    let of_h1 = hosts[0].1.as_ref().unwrap();
+    assert_eq!((of_h1.pulled, of_h1.pushed, of_h1.differing), (1, 0, 0));
+    let trace = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let about_data = [" Digest", " List", " Ask ", " Answer "];
+    let between = trace
+        .lines()
+        .filter(|line| line.contains("h1 -> h2") || line.contains("h2 -> h1"));
+    let count = between
+        .filter(|line| about_data.iter().any(|name| line.contains(name)))
+        .count();
+    // To find it and to bring it over, to find nothing more, and to compare what h2 owns.
+    assert!(count <= 20, "{count} messages:\n{trace}");
+    let held = world.store(HostId(1)).apply(Op::Versions(key(4711)));
+    assert!(matches!(held, Done::Versions(summary) if summary.value.unwrap().stamp == Stamp(2)));
+}
+
+/// Writes that never stop: so many are under way at any time, from every host.
+struct Writers {
+    open: VecDeque<(Ticket, Key)>,
+    acked: BTreeMap<Key, Version>,
+    next: u64,
+}
+
+impl Writers {
+    fn go_on(&mut self, world: &mut World, hosts: u64) {
+        let mut still = VecDeque::new();
+        while let Some((ticket, key)) = self.open.pop_front() {
+            match world.take_answer(ticket) {
+                None => still.push_back((ticket, key)),
+                Some(Answer::Reply(Ok(Outcome::Stored(version)))) => {
+                    let newest = self.acked.entry(key).or_insert(version);
+                    *newest = version.max(*newest);
+                }
+                Some(other) => panic!("{key}: {other:?}"),
+            }
+        }
+        while still.len() < 32 {
+            self.next += 1;
+            let key = key(self.next % 500);
+            let value = Bytes::from(vec![7; 500]);
+            let host = HostId(1 + self.next % hosts);
+            let request = Request::One(key.clone(), KeyOp::from(value));
+            let ticket = world.request(host, request, Options::default());
+            still.push_back((ticket, key));
+        }
+        self.open = still;
+    }
+}
+
+#[test]
+fn a_move_ends_though_writes_never_stop() {
+    let tokens: Vec<Vec<Id>> = (1..=3).map(|host| random(host, 4)).collect();
+    let mut world = world(&tokens, 3, false);
+    let mut writers = Writers {
+        open: VecDeque::new(),
+        acked: BTreeMap::new(),
+        next: 0,
+    };
+    let until = world.now() + Duration::from_secs(2);
+    while world.now() < until {
+        writers.go_on(&mut world, 3);
+        world.run_until(world.now() + Duration::from_millis(5));
+    }
+    let slow = Tuning {
+        move_bytes_per_s: Some(50_000),
+    };
+    ask(&mut world, 1, Request::Configure(slow, None));
+    add(&mut world, 4, false);
+    let tune = world.request(HostId(4), Request::Status, Options::default());
+    let join = Request::Join {
+        via: HostId(1),
+        replaces: None,
+        replicas: None,
+        member: Member::new([]),
+        tokens: 4,
+    };
+    let join = world.request(HostId(4), join, Options::default());
+    let (began, before) = (world.now(), writers.acked.len());
+    while world.answer(join).is_none() {
+        writers.go_on(&mut world, 3);
+        world.run_until(world.now() + Duration::from_millis(5));
+        assert!(
+            world.now().since(began) < Duration::from_secs(120),
+            "it never ends"
+        );
+    }
+    assert!(world.take_answer(tune).is_some());
+    assert!(matches!(
+        world.take_answer(join),
+        Some(Answer::Reply(Ok(Outcome::Settled(_))))
+    ));
+    assert!(
+        writers.next > 1_000 && before > 0,
+        "writes went on: {}",
+        writers.next
+    );
+    for (key, version) in writers.acked {
+        match ask(&mut world, 4, Request::One(key.clone(), KeyOp::Has)) {
+            Outcome::Version(Some(read)) => assert!(read >= version, "{key}: {read} < {version}"),
+            other => panic!("{key}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_ring_of_actors_does_all_operations() -> Result<(), Box<dyn std::error::Error>> {
+    roundelay::sim::paused().block_on(async {
+        let one = Dht::simulated(5, 42).await?;
+        for index in 0..40 {
+            one.put(format!("key {index}"), format!("value {index}"))
+                .await?;
+        }
+        let hour = Expiry::In(Duration::from_secs(3600));
+        one.put_until("soon", "gone", hour).await?;
+        one.put("big", vec![7_u8; 3_000_000]).await?;
+        one.delete("key 0").await?;
+
+        let balanced = one.balance().await?;
+        assert_eq!(balanced.len(), 5);
+        assert!(
+            balanced
+                .iter()
+                .all(|(_, said)| said.as_ref().is_ok_and(|b| b.differing == 0))
+        );
+        assert!(one.purge(None).await?.iter().all(|(_, said)| said.is_ok()));
+        assert_eq!(one.replicas().await?, 3);
+        let status = one.status_of_all().await?;
+        assert!(
+            status
+                .iter()
+                .all(|(_, said)| said.as_ref().unwrap().stop_not.is_empty())
+        );
+        let copies = one.check("big").await?;
+        assert!(copies.iter().all(|copy| copy.state == CopyState::Present));
+        let explained = one.explain("key 1").await?;
+        assert!(matches!(explained.verdict, Verdict::Value(_)));
+        assert!(explained.route.is_ok() && explained.span.contains(explained.key.id()));
+        let gone = one.explain("key 0").await?;
+        assert!(matches!(gone.verdict, Verdict::Deleted(_)));
+        let tuning = Tuning {
+            move_bytes_per_s: Some(1 << 20),
+        };
+        let tuned = one.configure(tuning, None).await?;
+        assert!(tuned.iter().all(|(_, said)| *said == Ok(tuning)));
+
+        let mut file = Vec::new();
+        assert_eq!(one.export(&mut file).await?, 41);
+        let two = Dht::simulated(3, 43).await?;
+        two.put("key 1", "of its own").await?;
+        let count = two.import(&mut &file[..], ImportOptions::default()).await?;
+        assert_eq!((count.written, count.present), (40, 1));
+        let own = two.get("key 1").await?.unwrap();
+        assert_eq!(own.body.to_bytes(), "of its own");
+        assert_eq!(two.get("big").await?.unwrap().body.len, 3_000_000);
+        assert!(two.get("soon").await?.unwrap().deadline.is_some());
+        assert_eq!(two.get("key 0").await?, None);
+
+        let cut = &file[..file.len() - 40];
+        let three = Dht::simulated(3, 44).await?;
+        let failed = three.import(&mut &cut[..], ImportOptions::default()).await;
+        let Err(DhtError::Import { taken, .. }) = failed else {
+            panic!("a cut archive was taken for whole: {failed:?}");
+        };
+        let rest = ImportOptions {
+            skip: taken,
+            ..ImportOptions::default()
+        };
+        let count = three.import(&mut &file[..], rest).await?;
+        assert_eq!(taken + count.written, 41);
+        Ok::<(), DhtError>(())
+    })?;
+    Ok(())
+}
