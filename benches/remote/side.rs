@@ -30,6 +30,7 @@ pub(crate) fn small(from: HostId, kind: u64) -> Envelope {
         body: Message::Keep(KeepMessage::Gossip {
             version: RosterVersion(kind),
             wall: WallMs(1_700_000_000_123),
+            view: roundelay::message::View::default(),
         }),
     }
 }

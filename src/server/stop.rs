@@ -82,7 +82,7 @@ impl Server {
 
     async fn progress(&self) -> String {
         match self.dht.status().await {
-            Ok(status) => format!("still waiting: {}", Outcome::Status(status)),
+            Ok(status) => format!("still waiting: {}", Outcome::Status(Box::new(status))),
             Err(error) => format!("still waiting: {error}"),
         }
     }

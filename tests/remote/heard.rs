@@ -21,6 +21,7 @@ pub(crate) fn numbered(from: u64, to: u64, life: u64, number: u64) -> Envelope {
         body: Message::Keep(KeepMessage::Gossip {
             version: RosterVersion(life),
             wall: WallMs(number),
+            view: roundelay::message::View::default(),
         }),
     }
 }
@@ -139,7 +140,7 @@ impl Handler<Arrived> for Probe {
         let mut ledger = self.ledger.borrow_mut();
         for envelope in arrived.envelopes {
             let (from, to) = (envelope.from.0, envelope.to.0);
-            let Message::Keep(KeepMessage::Gossip { version, wall }) = envelope.body else {
+            let Message::Keep(KeepMessage::Gossip { version, wall, .. }) = envelope.body else {
                 panic!("not a numbered message");
             };
             let (life, number) = (version.0, wall.0);
