@@ -53,6 +53,7 @@ fn main() {
             body: Said::Keep(KeepMessage::Gossip {
                 version: RosterVersion(7),
                 wall: WallMs(1_700_000_000_123),
+                view: roundelay::message::View::default(),
             }),
         };
         let line = book.borrow().line(&envelope).cloned();
