@@ -162,3 +162,27 @@ pub(super) fn check(text: &str) -> String {
         .map(|byte| format!("{byte:02x}"))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_that_was_cut_short_is_noticed() {
+        let folder = tempfile::tempdir().expect("a folder for a test");
+        let mut mark = Mark::open(folder.path()).expect("a new mark");
+        mark.check(0, folder.path()).expect("nothing was written");
+        mark.written(7);
+        drop(mark);
+        // The process ended, the machine went on: seven groups must be there.
+        let found = |commits| {
+            let mut mark = Mark::open(folder.path()).expect("it is there");
+            let found = mark.check(commits, folder.path());
+            mark.written(7);
+            found
+        };
+        assert!(found(7).is_ok());
+        let why = found(6).expect_err("a group is missing").to_string();
+        assert!(why.contains("of 7 groups of writes only 6"), "{why}");
+    }
+}

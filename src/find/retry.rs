@@ -44,7 +44,6 @@ impl Finder {
         }
     }
 
-    // region: go_round
     /// The node asked last is silent: ask the one before it to name another.
     fn go_round(&mut self, now: Time, mut asking: Box<Asking>, out: &mut Vec<FindOut>) {
         let Some((silent, _)) = asking.trail.pop() else {
@@ -63,7 +62,6 @@ impl Finder {
             None => self.set_off(now, asking, out),
         }
     }
-    // endregion: go_round
 
     /// The next try, the other way round and step by step, after a pause.
     pub(super) fn try_again(&mut self, now: Time, mut asking: Box<Asking>, out: &mut Vec<FindOut>) {
