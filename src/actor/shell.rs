@@ -417,7 +417,7 @@ impl Shell {
         if let Some(envelope) =
             left.take_if(|envelope| self.near.binary_search(&envelope.to).is_ok())
         {
-            left = self.to_neighbour(envelope);
+            left = self.by_neighbour(envelope);
         }
         let Some(envelope) = left else { return };
         self.by_book += 1;
@@ -428,7 +428,7 @@ impl Shell {
     }
 
     /// Sends it by the address of a neighbour, or gives it back.
-    fn to_neighbour(&mut self, envelope: Envelope) -> Option<Envelope> {
+    fn by_neighbour(&mut self, envelope: Envelope) -> Option<Envelope> {
         let sender = match &envelope.body {
             Message::Find { from, .. } => self.nodes.get(from).into_iter(),
             Message::Keep(_) | Message::Detect(_) => None.into_iter(),

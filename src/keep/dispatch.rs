@@ -163,6 +163,7 @@ impl Keeper {
         }
     }
 
+    #[allow(clippy::too_many_lines, reason = "one line for each result")]
     pub(super) fn stored_next(&mut self, cx: &mut Context<'_>, done: Done, next: Next) {
         if let Done::Failed(error) = &done
             && self.unsaved(cx, &next)

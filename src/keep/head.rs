@@ -144,6 +144,10 @@ impl Keeper {
     }
 
     /// One part was compared.
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "whatever else the store says, the part is sent"
+    )]
     pub(super) fn confirmed_part(
         &mut self,
         cx: &mut Context<'_>,

@@ -31,6 +31,7 @@ use super::{Context, Keeper};
 
 impl Keeper {
     /// A roster was adopted: begin its move, finish the last one, or forget it.
+    #[allow(clippy::too_many_lines, reason = "one decision with all its cases")]
     pub(super) fn begin_move(
         &mut self,
         cx: &mut Context<'_>,

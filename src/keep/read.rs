@@ -35,6 +35,7 @@ impl Keeper {
     }
 
     /// A quorum has spoken to a reader: get hold of the value, make sure that a quorum has it, answer.
+    #[allow(clippy::too_many_lines, reason = "one decision with all its cases")]
     pub(super) fn conclude_read(&mut self, cx: &mut Context<'_>, req: ReqId, summary: Summary) {
         let Some(open) = self.open.get_mut(&req) else {
             return;

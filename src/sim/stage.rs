@@ -99,6 +99,10 @@ impl Director {
         self.give(place, input);
     }
 
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "all else is for the host itself"
+    )]
     fn give(&mut self, place: u32, input: Input) {
         self.busy = true;
         let actors = self.actors.borrow();

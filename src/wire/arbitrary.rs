@@ -313,6 +313,7 @@ fn hosts() -> impl Strategy<Value = Vec<HostId>> {
     collection::vec(host(), 0..5)
 }
 
+#[allow(clippy::too_many_lines, reason = "one line for each field")]
 fn status() -> BoxedStrategy<Status> {
     let differs = prop_oneof![
         at().prop_map(Differs::Version),

@@ -80,6 +80,10 @@ impl Keeper {
     }
 
     /// A host reports.
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "every other report ends the waiting"
+    )]
     pub(in crate::keep) fn chore_is(
         &mut self,
         cx: &mut Context<'_>,

@@ -12,6 +12,7 @@ use super::Story;
 use super::args::{self, Args};
 
 impl Story {
+    #[allow(clippy::too_many_lines, reason = "one line for each command")]
     pub(super) fn data_command(
         &mut self,
         name: &str,

@@ -18,8 +18,8 @@ impl Run {
         }
         let via = self.member_at_random()?;
         let roster = self.checker.roster()?;
-        let gone = self.all(State::Gone).into_iter();
-        let replaces = gone.filter(|host| roster.has(*host)).next_back();
+        let mut gone = self.all(State::Gone).into_iter();
+        let replaces = gone.rfind(|host| roster.has(*host));
         let host = self.add_host();
         let (member, tokens) = if self.rng.random_ratio(1, 2) {
             (self.plan.member(host), 0)

@@ -42,7 +42,7 @@ use crate::record::Time;
 
 pub use faults::Fault;
 pub use plan::Plan;
-pub use replay::{replay, why};
+pub use replay::{OnLine, replay, why};
 pub use report::{Rates, Report};
 
 /// Lives through one seed and judges it.

@@ -25,16 +25,15 @@ use crate::record::Time;
 /// How many of the last lines that matter are shown.
 const LAST_LINES: usize = 40;
 
+/// What is done with each line of a trace.
+pub type OnLine = Box<dyn FnMut(&str)>;
+
 /// Lives through a seed again. Every line of its trace up to the virtual time `until` (none: all) is given to
 /// `line`, without its end. Returns what came of it, in words.
 ///
 /// # Errors
 /// What came of it, if a rule was broken.
-pub fn replay(
-    seed: u64,
-    until: Option<Time>,
-    line: Option<Box<dyn FnMut(&str)>>,
-) -> Result<String, String> {
+pub fn replay(seed: u64, until: Option<Time>, line: Option<OnLine>) -> Result<String, String> {
     let plan = Plan::draw(seed);
     let mut text = format!("{plan}\n");
     let trace = line.map(|line| {

@@ -54,7 +54,7 @@ impl Run {
             majority
                 && tokens.all(|token| {
                     let group = membership.holders(token.id);
-                    group.iter().filter(|other| intact(other)).count() >= group.len() / 2 + 1
+                    group.iter().filter(|other| intact(other)).count() > group.len() / 2
                 })
         })
     }

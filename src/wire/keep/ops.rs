@@ -89,6 +89,10 @@ struct ReportPb {
     case: Option<ReportCase>,
 }
 
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one is made for a whole host, and read at once"
+)]
 #[derive(Clone, PartialEq, prost::Oneof)]
 enum ReportCase {
     #[prost(message, tag = "1")]
