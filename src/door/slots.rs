@@ -160,6 +160,13 @@ pub(super) fn weight(answer: &Answer) -> usize {
         Ok(Outcome::Value(Some(found))) => usize::try_from(found.body.len)
             .unwrap_or(usize::MAX)
             .saturating_add(REST),
+        Ok(Outcome::Exported(page)) => {
+            let bytes = page
+                .items
+                .iter()
+                .map(|item| item.body.len + 2 * REST as u64);
+            usize::try_from(bytes.sum::<u64>()).unwrap_or(usize::MAX)
+        }
         Ok(_) | Err(_) => REST,
     }
 }

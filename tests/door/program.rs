@@ -124,3 +124,84 @@ fn a_password_comes_from_a_file() {
     let (code, _, complaint) = at(&ring, &["get", "a"]);
     assert!(code == 1 && complaint.contains("NOAUTH"), "{complaint}");
 }
+
+#[test]
+fn the_ring_is_looked_at_and_changed() {
+    let ring = Ring::start(4, DoorSettings::default());
+    assert_eq!(at(&ring, &["put", "cat", "meow"]).0, 0);
+    let (_, hosts, _) = at(&ring, &["whereis", "cat"]);
+    assert_eq!(hosts.split_whitespace().count(), 3);
+    let (_, copies, _) = at(&ring, &["whereis", "cat", "--check"]);
+    assert_eq!(copies.matches("present").count(), 3, "{copies}");
+    let (_, why, _) = at(&ring, &["explain", "cat"]);
+    assert!(
+        why.contains("owner: ") && why.contains("which wins"),
+        "{why}"
+    );
+    let (_, who, _) = at(&ring, &["ring"]);
+    assert!(
+        who.contains("replicas: 3\n") && who.lines().any(|line| line.starts_with("  h4")),
+        "{who}"
+    );
+    let (_, status, _) = at(&ring, &["status"]);
+    assert!(status.contains("state: settled\n"), "{status}");
+    let (_, all, _) = at(&ring, &["status", "--all"]);
+    assert_eq!(all.matches("state: settled\n").count(), 4, "{all}");
+    let (code, balanced, _) = at(&ring, &["balance"]);
+    assert!(
+        code == 0 && balanced.matches("unreachable: none").count() == 4,
+        "{balanced}"
+    );
+    assert_eq!(at(&ring, &["purge"]).0, 0);
+    assert_eq!(at(&ring, &["replicas"]).1, "3\n");
+    assert_eq!(at(&ring, &["remove", "h4"]).0, 0);
+    assert_eq!(at(&ring, &["replicas", "2"]).0, 0);
+    assert_eq!(
+        at(&ring, &["whereis", "cat"]).1.split_whitespace().count(),
+        2
+    );
+    assert_eq!(at(&ring, &["get", "cat"]).1, "meow");
+}
+
+#[test]
+fn what_was_exported_is_imported_elsewhere() {
+    let (one, other) = (Ring::start(3, DoorSettings::default()), Ring::alone());
+    for n in 0..300 {
+        one.client(n % 3)
+            .ask(format!("SET key{n} value{n}\r\n"), "+OK\r\n");
+    }
+    one.client(0)
+        .ask("DEL key7\r\nEXPIRE key8 1000\r\n", ":1\r\n:1\r\n");
+    other.client(0).ask("SET key9 mine\r\n", "+OK\r\n");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    let (code, _, told) = at(&one, &["export", "--out", path]);
+    assert_eq!((code, told.as_str()), (0, "299 values exported\n"));
+    let (code, _, told) = at(&other, &["import", path]);
+    assert_eq!(
+        (code, told.as_str()),
+        (0, "298 values written, 1 were there, 0 had expired\n")
+    );
+    let mut me = other.client(0);
+    me.ask(
+        "GET key5\r\nGET key7\r\nGET key9\r\nTTL key5\r\n",
+        "$6\r\nvalue5\r\n$-1\r\n$4\r\nmine\r\n:-1\r\n",
+    );
+    me.send("TTL key8\r\n");
+    let left = me.line();
+    assert!(left == ":1000" || left.starts_with(":99"), "{left}");
+    assert_eq!(at(&other, &["import", path, "--overwrite"]).0, 0);
+    me.ask("GET key9\r\n", "$6\r\nvalue9\r\n");
+    let mut bytes = std::fs::read(file.path()).unwrap();
+    std::fs::write(file.path(), &bytes[..bytes.len() / 2]).unwrap();
+    let (code, _, told) = at(&other, &["import", path]);
+    assert!(code == 1 && told.contains("cut off"), "{told}");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(file.path(), &bytes).unwrap();
+    let (code, _, told) = at(&other, &["import", path]);
+    assert!(
+        code == 1 && told.contains("damaged") || told.contains("no export"),
+        "{told}"
+    );
+}

@@ -87,13 +87,6 @@ pub(super) const SPECS: &[Spec] = &[
         "Fetches such a value, and checks that it is the one its key names.",
         fetch,
     ),
-    spec(
-        ("dht.whereis", "DHT.WHEREIS key"),
-        2,
-        READ,
-        "The hosts that keep a key, the owner first.",
-        whereis,
-    ),
     Spec {
         keys: (0, 0, 0),
         ..spec(
@@ -188,16 +181,6 @@ fn fetch(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
         Some(Err(told)) => told,
     };
     Ok(Plan::Many(requests, Options::default(), Box::new(checked)))
-}
-
-fn whereis(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
-    let request = Request::WhereIs(args.key()?);
-    let hosts: OfOne = |answer, _| match answer {
-        Ok(Outcome::Hosts(hosts)) => texts(hosts),
-        Ok(other) => unexpected(&other),
-        Err(told) => told,
-    };
-    Ok(Plan::One(request, Options::default(), hosts))
 }
 
 fn lookup(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {

@@ -10,7 +10,7 @@ use crate::record::WallMs;
 use crate::roster::{Change, Phase, Roster};
 
 /// What changes who is in; it waits until the keys have followed.
-const RULE: &[&str] = &["admin", "write", "blocking"];
+pub(super) const RULE: &[&str] = &["admin", "write", "blocking"];
 
 pub(super) const fn spec(
     (name, usage): (&'static str, &'static str),
@@ -119,11 +119,10 @@ pub(super) fn settled(answer: Answer, _: WallMs) -> Value {
     }
 }
 
-fn replicas(cx: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
+fn replicas(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
     if args.len() > 1 {
         return Err(syntax());
     }
-    let _ = cx;
     if args.len() == 1 {
         let change = Change::Replicas(small(args.number()?)?);
         return Ok(ask(Request::Change(vec![change]), settled));

@@ -18,6 +18,7 @@ mod args;
 mod client;
 mod connection;
 mod dht_keys;
+mod dht_ops;
 mod dht_ring;
 mod host;
 mod keys;
@@ -101,6 +102,7 @@ impl Table {
             keys::SPECS,
             dht_keys::SPECS,
             dht_ring::SPECS,
+            dht_ops::SPECS,
         ];
         let mut all: Vec<&Spec> = families.into_iter().flatten().collect();
         all.sort_by_key(|spec| spec.name);
