@@ -1,6 +1,7 @@
 //! Operations that a story cannot show well: many records, writes that never stop, two rings of actors.
 
 #![allow(
+    clippy::too_many_lines,
     clippy::unwrap_used,
     clippy::wildcard_enum_match_arm,
     reason = "in a test they are the shortest way to fail"

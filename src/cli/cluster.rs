@@ -144,6 +144,10 @@ impl Host {
     }
 }
 
+#[allow(
+    clippy::too_many_lines,
+    reason = "the life of all processes, from beginning to end"
+)]
 async fn watch(args: &ClusterArgs) -> anyhow::Result<ExitCode> {
     let mut end = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

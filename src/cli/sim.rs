@@ -133,9 +133,9 @@ fn again(seed: u64, until: Option<f64>, trace: bool) -> anyhow::Result<bool> {
         Some(Ok(until)) => Some(Time::ZERO + until),
         Some(Err(error)) => anyhow::bail!("--until: {error}"),
     };
-    let line: Option<Box<dyn FnMut(&str)>> = trace.then(|| {
+    let line: Option<roundelay::lab::sweep::OnLine> = trace.then(|| {
         let mut out = std::io::BufWriter::new(std::io::stdout());
-        let line: Box<dyn FnMut(&str)> = Box::new(move |line| {
+        let line: roundelay::lab::sweep::OnLine = Box::new(move |line| {
             let _ = writeln!(out, "{line}"); // Whoever reads from a pipe may stop early.
         });
         line
