@@ -2,7 +2,7 @@
 //!
 //! A ring that is tested by the code that runs it proves little. The checker stands apart: it knows what
 //! clients asked and were told ([`history`]), what was written to any store (it looks on, see
-//! [`Watch`](crate::sim::Watch)), which clocks were wrong and which disks were destroyed, because the
+//! [`Watch`]), which clocks were wrong and which disks were destroyed, because the
 //! harness did that; and it has the world's own time. From these it judges:
 //!
 //! ```text
