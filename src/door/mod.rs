@@ -13,7 +13,7 @@
 //!
 //! | file | question |
 //! |---|---|
-//! | [`sniff`](mod@sniff) | what is it that speaks? |
+//! | `sniff` | what is it that speaks? |
 //! | [`resp`] | where does a command begin and end, and how is it answered? |
 //! | `commands/` | which commands are there, and what does each ask of the ring? |
 //! | `session` | what is under way for one client? |
