@@ -1,46 +1,84 @@
-//! A host in a process of its own, as people start it, and a client of its port.
+//! A host in a process of its own, as people start it.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use redis::{ConnectionLike, Value};
 use tempfile::TempDir;
 
 /// Nothing here takes longer, but for a fault.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Several hosts, each with a port and a directory that outlive its process.
+/// A client waits so long for an answer. A host says within five seconds what became of a request.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// Where one host lives and how it is started. It may be changed between two lives.
+#[derive(Clone, Debug)]
+pub(crate) struct Seat {
+    pub(crate) address: String,
+    pub(crate) home: PathBuf,
+    /// What stands before the program: it starts the program in the same process.
+    pub(crate) before: Vec<String>,
+    pub(crate) environment: Vec<(String, OsString)>,
+    pub(crate) flags: Vec<String>,
+}
+
+/// Several hosts, each with an address and a directory that outlive its process.
 pub(crate) struct Hosts {
     pub(crate) dir: TempDir,
-    ports: Vec<u16>,
+    pub(crate) seats: Vec<Seat>,
     processes: Vec<Option<Child>>,
     /// How often each was started.
     lives: Vec<usize>,
-    flags: Vec<String>,
 }
 
 impl Hosts {
-    /// So many hosts, started at once, all told of the first two.
+    /// So many hosts on loopback, started at once, all told of the first two.
     pub(crate) fn start(n: usize, flags: &[&str]) -> Hosts {
+        Hosts::start_at(&free_ports(n), |seat, _| {
+            seat.flags.extend(flags.iter().map(ToString::to_string));
+        })
+    }
+
+    /// Hosts at these addresses, each seat made ready by `change`.
+    pub(crate) fn start_at(addresses: &[String], change: impl Fn(&mut Seat, usize)) -> Hosts {
         let mut hosts = Hosts {
             dir: tempfile::tempdir().unwrap(),
-            ports: free_ports(n),
-            processes: (0..n).map(|_| None).collect(),
-            lives: vec![0; n],
-            flags: flags.iter().map(ToString::to_string).collect(),
+            seats: Vec::new(),
+            processes: Vec::new(),
+            lives: Vec::new(),
         };
-        (0..n).for_each(|host| hosts.spawn(host));
-        (0..n).for_each(|host| hosts.wait_until_in(host));
+        for (host, address) in addresses.iter().enumerate() {
+            hosts.sit(address.clone());
+            change(&mut hosts.seats[host], host);
+        }
+        hosts.all().for_each(|host| hosts.spawn(host));
+        hosts.all().for_each(|host| hosts.wait_until_in(host));
         hosts
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.ports.len()
+    fn sit(&mut self, address: String) -> usize {
+        let host = self.seats.len();
+        self.seats.push(Seat {
+            address,
+            home: self.dir.path().join(format!("h{host}")),
+            before: Vec::new(),
+            environment: Vec::new(),
+            flags: Vec::new(),
+        });
+        self.processes.push(None);
+        self.lives.push(0);
+        host
     }
 
-    pub(crate) fn home(&self, host: usize) -> PathBuf {
-        self.dir.path().join(format!("h{host}"))
+    /// Their numbers.
+    pub(crate) fn all(&self) -> std::ops::Range<usize> {
+        0..self.seats.len()
     }
 
     fn log(&self, host: usize) -> PathBuf {
@@ -54,17 +92,22 @@ impl Hosts {
 
     /// Starts a host, in whatever its directory is.
     pub(crate) fn spawn(&mut self, host: usize) {
-        let name = |host: usize| format!("127.0.0.1:{}", self.ports[host]);
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(self.log(host))
             .unwrap();
-        let process = Command::new(env!("CARGO_BIN_EXE_roundelay"))
-            .args(["serve", "--listen", &name(host)])
-            .args(["--join", &format!("{},{}", name(0), name(1)), "--data-dir"])
-            .arg(self.home(host))
-            .args(&self.flags)
+        let seat = &self.seats[host];
+        let program = env!("CARGO_BIN_EXE_roundelay");
+        let mut words = seat.before.iter().map(String::as_str).chain([program]);
+        let named = format!("{},{}", self.seats[0].address, self.seats[1].address);
+        let process = Command::new(words.next().unwrap())
+            .args(words)
+            .args(["serve", "--listen", &seat.address, "--join", &named])
+            .arg("--data-dir")
+            .arg(&seat.home)
+            .args(&seat.flags)
+            .envs(seat.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -73,12 +116,9 @@ impl Hosts {
         self.lives[host] += 1;
     }
 
-    /// One host more.
+    /// One host more, on loopback.
     pub(crate) fn add(&mut self) -> usize {
-        self.ports.extend(free_ports(1));
-        self.processes.push(None);
-        self.lives.push(0);
-        let host = self.len() - 1;
+        let host = self.sit(free_ports(1).remove(0));
         self.spawn(host);
         host
     }
@@ -90,9 +130,12 @@ impl Hosts {
         process.wait().unwrap();
     }
 
+    pub(crate) fn pid(&self, host: usize) -> u32 {
+        self.processes[host].as_ref().unwrap().id()
+    }
+
     pub(crate) fn signal(&self, host: usize, signal: &str) {
-        let process = self.processes[host].as_ref().unwrap();
-        let kill = format!("kill -{signal} {}", process.id());
+        let kill = format!("kill -{signal} {}", self.pid(host));
         let done = Command::new("sh").args(["-c", &kill]).status();
         assert!(done.unwrap().success());
     }
@@ -105,24 +148,68 @@ impl Hosts {
     }
 
     pub(crate) fn url(&self, host: usize) -> String {
-        format!("redis://127.0.0.1:{}", self.ports[host])
+        format!("redis://{}", self.seats[host].address)
     }
 
-    /// A connection to a host.
-    pub(crate) fn client(&self, host: usize) -> redis::RedisResult<redis::Connection> {
-        let client = redis::Client::open(self.url(host))?;
-        let connection = client.get_connection_with_timeout(Duration::from_secs(1))?;
-        connection.set_read_timeout(Some(Duration::from_secs(10)))?;
-        Ok(connection)
+    /// Their numbers and URLs, for clients.
+    pub(crate) fn urls(&self, hosts: impl IntoIterator<Item = usize>) -> Vec<(usize, String)> {
+        let hosts = hosts.into_iter();
+        hosts.map(|host| (host, self.url(host))).collect()
     }
 
     /// Waits until a host, in its present life, holds its share of a ring.
     pub(crate) fn wait_until_in(&self, host: usize) {
         let lives = self.lives[host];
-        wait_for(&format!("h{host} in a ring"), || {
-            let said = self.said(host);
-            (said.matches(" is in a ring of ").count() >= lives).then_some(())
-        });
+        let what = format!("h{host} in a ring");
+        wait_for_or(
+            &what,
+            || self.tell(),
+            || {
+                let said = self.said(host);
+                (said.matches(" is in a ring of ").count() >= lives).then_some(())
+            },
+        );
+    }
+
+    /// Waits until these hosts say the same of the ring: settled, with so many hosts in it.
+    pub(crate) fn wait_until_agreed(&self, hosts: &[usize], members: usize) {
+        let settled = format!("state=settled, members={members}, ");
+        wait_for_or(
+            "all to agree",
+            || self.tell(),
+            || {
+                let told: Option<BTreeSet<String>> =
+                    hosts.iter().map(|host| self.ring(*host)).collect();
+                let told = told?;
+                (told.len() == 1 && told.first()?.starts_with(&settled)).then_some(())
+            },
+        );
+    }
+
+    /// What a host says of the ring, in a line.
+    fn ring(&self, host: usize) -> Option<String> {
+        let told = self.told(host, "DHT.RING")?;
+        let state: String = redis::from_redis_value_ref(told.get("state")?).ok()?;
+        let members = many(told.get("hosts")?);
+        Some(format!("state={state}, members={members}, {told:?}"))
+    }
+
+    /// How many hosts a host takes for down.
+    pub(crate) fn down(&self, host: usize) -> Option<usize> {
+        self.told(host, "DHT.STATUS")?.get("down").map(many)
+    }
+
+    fn told(&self, host: usize, command: &str) -> Option<BTreeMap<String, Value>> {
+        let mut connection = connect(&self.url(host))?;
+        redis::cmd(command).query(&mut connection).ok()
+    }
+
+    /// What all have said, for whoever looks for a fault.
+    fn tell(&self) -> String {
+        self.all().fold(String::new(), |mut all, host| {
+            let _ = write!(all, "--- h{host}\n{}", self.said(host));
+            all
+        })
     }
 }
 
@@ -134,33 +221,67 @@ impl Drop for Hosts {
             let _ = process.wait();
         }
         if std::thread::panicking() {
-            for host in 0..self.len() {
-                eprintln!("--- h{host}\n{}", self.said(host));
-            }
+            eprintln!("{}", self.tell());
         }
     }
 }
 
+/// How many there are in a list.
+fn many(list: &Value) -> usize {
+    match list {
+        Value::Array(items) => items.len(),
+        other => panic!("no list: {other:?}"),
+    }
+}
+
+/// A connection to a host, if it takes one.
+pub(crate) fn connect(url: &str) -> Option<redis::Connection> {
+    let client = redis::Client::open(url).unwrap();
+    let wait = Duration::from_secs(1);
+    let connection = client.get_connection_with_timeout(wait).ok()?;
+    connection.set_read_timeout(Some(ANSWER)).ok()?;
+    connection.set_write_timeout(Some(ANSWER)).ok()?;
+    connection.is_open().then_some(connection)
+}
+
+#[expect(clippy::disallowed_methods, reason = "real processes take real time")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
 /// Looks again and again until there is something.
-pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    #[expect(clippy::disallowed_methods, reason = "real processes take real time")]
-    let begin = Instant::now();
+pub(crate) fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    wait_for_or(what, String::new, look)
+}
+
+/// The same, and says this if there is nothing.
+pub(crate) fn wait_for_or<T>(
+    what: &str,
+    tell: impl Fn() -> String,
+    mut look: impl FnMut() -> Option<T>,
+) -> T {
+    let begin = now();
     while begin.elapsed() < PATIENCE {
         if let Some(found) = look() {
             return found;
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    panic!("waited {PATIENCE:?} for {what}")
+    panic!("waited {PATIENCE:?} for {what}\n{}", tell())
 }
 
 /// Ports that nobody has now. Somebody else may take one; then its host says so, and the test fails.
-fn free_ports(n: usize) -> Vec<u16> {
+fn free_ports(n: usize) -> Vec<String> {
     let held: Vec<TcpListener> = (0..n)
         .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
         .collect();
-    let ports = held.iter().map(|held| held.local_addr().unwrap().port());
-    ports.collect()
+    let addresses = held.iter().map(|held| held.local_addr().unwrap());
+    addresses.map(|address| address.to_string()).collect()
+}
+
+/// Another port for a host that moves.
+pub(crate) fn another_address() -> String {
+    free_ports(1).remove(0)
 }
 
 /// Flips a bit in the middle of every file of that kind.

@@ -1,81 +1,213 @@
-//! Clients that write while hosts die, and remember what was acknowledged.
+//! Clients that put, get and delete while hosts die. All of them use the same keys, and all they are told is written
+//! down.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use redis::TypedCommands;
+use redis::Value;
+use roundelay::lab::check::history::{Kind, Told, number_in, value};
 
-/// One client, writing to keys of its own, each again and again with a greater number.
-pub(crate) struct Writer {
+use crate::history::{History, version, version_in};
+use crate::host::{Hosts, PATIENCE, connect, now, wait_for};
+
+/// So few that every key is written by several at once.
+const KEYS: u64 = 24;
+
+/// Every so many puts one is of a value in two pieces.
+const LARGE_EVERY: u64 = 50;
+const LARGE_BYTES: usize = 1_200_000;
+
+/// Between two requests of a client: hosts that are busy with nothing else than clients prove little.
+const PAUSE: Duration = Duration::from_millis(3);
+
+/// Several clients, each asking one host until that one fails, and then the next.
+pub(crate) struct Load {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<Written>,
+    acknowledged: Arc<AtomicUsize>,
+    threads: Vec<JoinHandle<()>>,
 }
 
-/// What a writer knows of each key: the last number acknowledged, and the last one sent.
-pub(crate) type Written = BTreeMap<String, (u64, u64)>;
-
-const KEYS: u64 = 20;
-
-impl Writer {
-    /// Writes by whichever of these addresses answers.
-    pub(crate) fn start(name: &str, urls: Vec<String>) -> Writer {
+impl Load {
+    /// So many clients of these hosts.
+    pub(crate) fn start(history: &Arc<History>, clients: usize, hosts: &[(usize, String)]) -> Load {
         let stop = Arc::new(AtomicBool::new(false));
-        let (stopped, name) = (Arc::clone(&stop), name.to_string());
-        let thread = std::thread::spawn(move || write(&name, &urls, &stopped));
-        Writer { stop, thread }
+        let acknowledged = Arc::new(AtomicUsize::new(0));
+        let threads = (0..clients).map(|client| {
+            let (history, hosts) = (Arc::clone(history), hosts.to_vec());
+            let (stop, acknowledged) = (Arc::clone(&stop), Arc::clone(&acknowledged));
+            std::thread::spawn(move || ask_on(client, &history, &hosts, &stop, &acknowledged))
+        });
+        Load {
+            threads: threads.collect(),
+            stop,
+            acknowledged,
+        }
     }
 
-    pub(crate) fn end(self) -> Written {
+    /// How many writes were acknowledged to these clients.
+    pub(crate) fn acknowledged(&self) -> usize {
+        self.acknowledged.load(Ordering::Relaxed)
+    }
+
+    /// Waits until so many more writes are acknowledged.
+    #[track_caller]
+    pub(crate) fn goes_on(&self, more: usize) {
+        let wanted = self.acknowledged() + more;
+        wait_for(&format!("{more} writes to be acknowledged"), || {
+            (self.acknowledged() >= wanted).then_some(())
+        });
+    }
+
+    pub(crate) fn end(self) {
         self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().unwrap()
+        for thread in self.threads {
+            thread.join().unwrap();
+        }
     }
 }
 
-fn write(name: &str, urls: &[String], stop: &AtomicBool) -> Written {
-    let (mut written, mut number, mut at) = (Written::new(), 0u64, 0usize);
-    let mut connection = None;
-    while !stop.load(Ordering::Relaxed) {
-        if connection.is_none() {
-            at = (at + 1) % urls.len();
-            let client = redis::Client::open(urls[at].as_str()).unwrap();
-            connection = client
-                .get_connection_with_timeout(Duration::from_millis(500))
-                .ok();
+/// Ends the load, reads every key at every one of these hosts, and judges everything that was ever told.
+#[track_caller]
+pub(crate) fn check(history: &History, loads: Vec<Load>, hosts: &Hosts, up: &[usize]) {
+    loads.into_iter().for_each(Load::end);
+    let (_, written) = history.counts();
+    assert!(written > 100, "only {written} writes were acknowledged");
+    for host in up {
+        let mut connection = None;
+        for key in (0..KEYS).map(key_named) {
+            let begin = now();
+            loop {
+                connection = connection.or_else(|| connect(&hosts.url(*host)));
+                let told = connection
+                    .as_mut()
+                    .map(|open| ask(history, open, *host, &key, Kind::Get, 0));
+                match told {
+                    Some(Told::Found { .. } | Told::Absent) => break,
+                    Some(Told::Silence) => connection = None,
+                    _ => {}
+                }
+                assert!(
+                    begin.elapsed() < PATIENCE,
+                    "{key} cannot be read at h{host}: {told:?}"
+                );
+                std::thread::sleep(Duration::from_millis(100));
+            }
         }
+    }
+    history.check();
+}
+
+fn key_named(number: u64) -> String {
+    format!("key-{number}")
+}
+
+fn ask_on(
+    client: usize,
+    history: &History,
+    hosts: &[(usize, String)],
+    stop: &AtomicBool,
+    acknowledged: &AtomicUsize,
+) {
+    let mut dice = 0x9e37_79b9_7f4a_7c15 ^ (client as u64 + 1) << 40;
+    let mut roll = |sides: u64| {
+        dice ^= dice << 13;
+        dice ^= dice >> 7;
+        dice ^= dice << 17;
+        dice % sides
+    };
+    let (mut at, mut connection) = (client, None);
+    while !stop.load(Ordering::Relaxed) {
+        let (host, url) = &hosts[at % hosts.len()];
+        connection = connection.or_else(|| connect(url));
         let Some(open) = connection.as_mut() else {
-            std::thread::sleep(Duration::from_millis(20));
+            at += 1;
+            std::thread::sleep(PAUSE * 5);
             continue;
         };
-        let _ = open.set_read_timeout(Some(Duration::from_secs(10)));
-        number += 1;
-        let key = format!("{name}-{}", number % KEYS);
-        let known = written.entry(key.clone()).or_default();
-        known.1 = number;
-        match open.set(&key, number) {
-            Ok(()) => known.0 = number,
-            // It may be stored or not; it will not be sent again.
-            Err(_) => connection = None,
+        let key = roll(KEYS);
+        let kind = match roll(10) {
+            0..6 => Kind::Put,
+            6 if key.is_multiple_of(4) => Kind::Delete,
+            _ => Kind::Get,
+        };
+        let len = match roll(LARGE_EVERY) {
+            0 => LARGE_BYTES,
+            n => 8 * usize::try_from(n).unwrap(),
+        };
+        match ask(history, open, *host, &key_named(key), kind, len) {
+            Told::Wrote(_) => drop(acknowledged.fetch_add(1, Ordering::Relaxed)),
+            Told::Found { .. } | Told::Absent | Told::Present(_) | Told::Idle => {}
+            Told::Silence | Told::Nothing(_) | Told::Unknown(_) => {
+                (at, connection) = (at + 1, None);
+            }
         }
+        std::thread::sleep(PAUSE);
     }
-    written
 }
 
-/// Every key has what was acknowledged last, or something that was sent after it.
-pub(crate) fn check(written: &Written, connection: &mut redis::Connection) {
-    let mut acknowledged = 0;
-    for (key, (last, sent)) in written {
-        let read: u64 = connection
-            .get(key)
-            .unwrap()
-            .map_or(0, |text| text.parse().unwrap());
-        assert!(
-            (*last..=*sent).contains(&read),
-            "{key}: {last} was acknowledged, {sent} sent last, {read} is read"
-        );
-        acknowledged += u64::from(*last > 0);
+/// Asks, and writes down what was asked and told.
+pub(crate) fn ask(
+    history: &History,
+    connection: &mut redis::Connection,
+    host: usize,
+    key: &str,
+    kind: Kind,
+    len: usize,
+) -> Told {
+    let number = history.began(host, key, kind);
+    let (word, body) = match kind {
+        Kind::Put => ("DHT.PUT", Some(value(number, len))),
+        Kind::Delete => ("DHT.DEL", None),
+        Kind::Get => ("DHT.GET", None),
+        Kind::Has | Kind::Expire => unreachable!("nobody asks for that here"),
+    };
+    let mut command = redis::cmd(word);
+    command.arg(key);
+    if let Some(body) = &body {
+        command.arg(&body[..]);
     }
-    assert!(acknowledged > 0, "something was written");
+    let answer: redis::RedisResult<Value> = command.query(connection);
+    let told = match answer {
+        Ok(answer) => read(kind, &answer),
+        Err(error) => failed(&error),
+    };
+    history.ended(number, told.clone());
+    told
+}
+
+fn failed(error: &redis::RedisError) -> Told {
+    let words = error.to_string();
+    match error.code() {
+        Some("UNCERTAIN") => Told::Unknown(version_in(&words).expect("it says which version")),
+        Some(_) => Told::Nothing(words),
+        None => Told::Silence,
+    }
+}
+
+fn read(kind: Kind, answer: &Value) -> Told {
+    let said = |value: &Value| {
+        let text: String = redis::from_redis_value_ref(value).unwrap();
+        version(&text).unwrap_or_else(|| panic!("no version: {text}"))
+    };
+    if kind == Kind::Put {
+        return Told::Wrote(said(answer));
+    }
+    if *answer == Value::Nil {
+        return Told::Absent;
+    }
+    let fields: BTreeMap<String, Value> = redis::from_redis_value_ref(answer).unwrap();
+    let version = said(&fields["version"]);
+    if kind == Kind::Delete {
+        return Told::Wrote(version);
+    }
+    let bytes: Vec<u8> = redis::from_redis_value_ref(&fields["value"]).unwrap();
+    let number = number_in(&bytes).filter(|number| value(*number, bytes.len())[..] == bytes[..]);
+    Told::Found {
+        version,
+        number,
+        deadline: None,
+    }
 }

@@ -1,0 +1,56 @@
+//! Hosts that come and go in order.
+
+use std::sync::Arc;
+
+use crate::history::History;
+use crate::host::{Hosts, connect};
+use crate::load::{Load, check};
+
+#[test]
+fn one_joins_and_all_are_restarted_one_after_the_other_under_load() {
+    let (mut hosts, history) = (Hosts::start(3, &[]), Arc::new(History::new()));
+    let load = Load::start(&history, 3, &hosts.urls(hosts.all()));
+    load.goes_on(100);
+    let new = hosts.add();
+    hosts.wait_until_in(new);
+    load.goes_on(100);
+    for host in hosts.all() {
+        assert_eq!(hosts.stop(host), Some(0), "{}", hosts.said(host));
+        let said = hosts.said(host);
+        assert!(!said.contains("without the others' consent"), "{said}");
+        load.goes_on(50);
+        hosts.spawn(host);
+        hosts.wait_until_in(host);
+        load.goes_on(50);
+    }
+    check(&history, vec![load], &hosts, &[0, 1, 2, 3]);
+    hosts.wait_until_agreed(&[0, 1, 2, 3], 4);
+}
+
+/// One leaves because it is told to end, one because a client asks it to. What they held is with the others then:
+/// their directories are not looked at again.
+#[test]
+fn two_of_five_leave_under_load_and_the_others_hold_what_they_held() {
+    let mut hosts = Hosts::start(5, &["--leave-on-exit"]);
+    let history = Arc::new(History::new());
+    let load = Load::start(&history, 3, &hosts.urls(hosts.all()));
+    load.goes_on(150);
+    assert_eq!(hosts.stop(4), Some(0), "{}", hosts.said(4));
+    let said = hosts.said(4);
+    assert!(
+        said.contains("leaves the ring: the others take over"),
+        "{said}"
+    );
+    assert!(!said.contains("without the others' consent"), "{said}");
+    load.goes_on(100);
+    hosts.wait_until_agreed(&[0, 1, 2, 3], 4);
+    let mut connection = connect(&hosts.url(3)).unwrap();
+    let wait = Some(crate::host::PATIENCE);
+    connection.set_read_timeout(wait).unwrap();
+    let left: String = redis::cmd("DHT.LEAVE").query(&mut connection).unwrap();
+    assert!(left.starts_with('v'), "{left}");
+    hosts.kill(3);
+    load.goes_on(100);
+    hosts.wait_until_agreed(&[0, 1, 2], 3);
+    check(&history, vec![load], &hosts, &[0, 1, 2]);
+}
