@@ -152,13 +152,13 @@ impl Keeper {
         } else if let Next::Adopted(version) = next {
             self.not_adopted(cx, *version);
             true
+        } else if let Next::Learned { at, from } = next {
+            self.not_learned(*at, *from);
+            true
         } else {
             matches!(
                 next,
-                Next::Promised { .. }
-                    | Next::Accepted { .. }
-                    | Next::Learned { .. }
-                    | Next::Marked { .. }
+                Next::Promised { .. } | Next::Accepted { .. } | Next::Marked { .. }
             )
         }
     }

@@ -20,11 +20,13 @@
 
 use bytes::Bytes;
 
+use crate::keyspace::{Id, Span};
 use crate::message::Event;
 use crate::placement::{HostId, Piece};
 use crate::roster::{Membership, Roster};
 use crate::store::{Op, Setting};
 
+use super::closed::Closed;
 use super::task::{Need, Task};
 use super::then::Next;
 use super::{Context, Keeper};
@@ -45,11 +47,11 @@ pub(super) enum Doubt {
 }
 
 /// What is on disk of unfinished moves: whether it is late, whether it doubts, whether something lies on the shelf.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Unfinished {
     pub(super) late: bool,
-    /// Whether, being late, it still lacks the marks of those who held its spans before.
-    pub(super) closed: bool,
+    /// For what, being late, it still lacks the marks of those who held it before.
+    pub(super) closed: Closed,
     pub(super) doubt: Doubt,
     pub(super) shelf: bool,
 }
@@ -63,27 +65,25 @@ impl Unfinished {
             (false, true) => Doubt::Slept,
             (false, false) => Doubt::None,
         };
+        let closed = said.split(' ').find_map(Closed::decode).unwrap_or_default();
         Unfinished {
-            late: has("late") || has("closed"),
-            closed: has("closed"),
+            late: has("late") || !closed.is_empty(),
+            closed,
             doubt,
             shelf: has("shelf"),
         }
     }
 
-    fn encode(self) -> Bytes {
+    fn encode(&self) -> Bytes {
         let doubt = match self.doubt {
             Doubt::None => "",
             Doubt::Lost => "lost",
             Doubt::Slept => "slept",
         };
-        let late = match (self.late, self.closed) {
-            (true, true) => "closed",
-            (true, false) => "late",
-            (false, _) => "",
-        };
+        let late = if self.late { "late" } else { "" };
+        let closed = self.closed.encode();
         let shelf = if self.shelf { "shelf" } else { "" };
-        let mut words = vec![late, doubt, shelf];
+        let mut words = vec![late, &closed, doubt, shelf];
         words.retain(|word| !word.is_empty());
         words.join(" ").into()
     }
@@ -121,25 +121,30 @@ impl Keeper {
         };
         let tokens = old.placement.tokens();
         let mine = tokens.filter(|token| old.holds(self.me, token.id));
-        mine.filter_map(|token| {
+        let parts = mine.filter_map(|token| Some((token.id, old.placement.span_of(token.id)?)));
+        let parts = parts.flat_map(|(id, span)| {
+            let parts = self.unfinished.closed.cut(span).into_iter();
+            parts.map(move |(part, closed)| (id, part, closed))
+        });
+        let task = |(id, span, closed): (Id, Span, bool)| {
             let piece = Piece {
-                span: old.placement.span_of(token.id)?,
-                old: left(old, token.id),
+                span,
+                old: left(old, id),
                 new: vec![self.me],
             };
             // After a power cut its marks are as they were: settings are always synced.
-            Some(match need {
-                Need::Others => Task::needing(piece, need).with_marks(self.me, true),
-                Need::All | Need::Quorum => Task::needing(piece, need),
-            })
-        })
-        .collect()
+            match need {
+                Need::All | Need::Quorum if !closed => Task::needing(piece, need),
+                _ => Task::needing(piece, need).with_marks(self.me, true),
+            }
+        };
+        parts.map(task).collect()
     }
 
     /// All it doubted is here: it serves again, and does its part in a move that is under way.
     pub(super) fn sure(&mut self, cx: &mut Context<'_>) {
         self.unfinished.doubt = Doubt::None;
-        (self.unfinished.late, self.unfinished.closed) = (false, false);
+        (self.unfinished.late, self.unfinished.closed) = (false, Closed::default());
         self.save_unfinished(cx);
         self.note(cx, Event::Sure);
         if let Some(roster) = self.roster.clone() {
@@ -149,7 +154,7 @@ impl Keeper {
 }
 
 /// The holders of an id that are not given up.
-fn left(membership: &Membership, id: crate::keyspace::Id) -> Vec<HostId> {
+fn left(membership: &Membership, id: Id) -> Vec<HostId> {
     let holders = membership.holders(id).into_iter();
     holders.filter(|host| membership.has(*host)).collect()
 }
@@ -161,10 +166,11 @@ mod tests {
     #[test]
     fn what_is_unfinished_is_read_back() {
         for doubt in [Doubt::None, Doubt::Lost, Doubt::Slept] {
+            let closed = Closed::decode("closed:0a-0b,0d-0e").unwrap();
             for (late, closed, shelf) in [
-                (false, false, true),
-                (true, false, false),
-                (true, true, true),
+                (false, Closed::default(), true),
+                (true, Closed::default(), false),
+                (true, closed, true),
             ] {
                 let unfinished = Unfinished {
                     late,

@@ -17,13 +17,13 @@
 use std::collections::BTreeSet;
 
 use crate::keyspace::{Id, Span};
-use crate::message::{Event, KeepMessage, Refusal, Road};
+use crate::message::{Event, KeepMessage, MAX_LACKING, Refusal, Road};
 use crate::placement::HostId;
 use crate::record::{Guard, Mark, Marks, MarksFull, Record, Stamp};
 use crate::roster::RosterVersion;
 use crate::store::{Done, Op, Setting};
 
-use super::task::Task;
+use super::closed::Closed;
 use super::then::Next;
 use super::{Context, Keeper};
 
@@ -65,7 +65,7 @@ impl Keeper {
     ) -> Result<(), MarksFull> {
         let before = self.marks.clone();
         self.marks.merge(span, other)?;
-        self.store(cx, Op::Set(Setting::Marks, self.marks.encode()), next);
+        self.save_marks(cx, next);
         for (part, mark) in self.marks.of(span) {
             if before.least(part).floor < mark.floor {
                 self.collect(cx, part, mark.floor);
@@ -96,8 +96,7 @@ impl Keeper {
             }
         }
         if self.marks != before {
-            let marks = self.marks.encode();
-            self.store(cx, Op::Set(Setting::Marks, marks), Next::Nothing);
+            self.save_marks(cx, Next::Nothing);
         }
     }
 
@@ -139,9 +138,10 @@ impl Keeper {
 
     /// A replica-to-be asks for our marks. Those of Old no longer change while the move is under way.
     pub(super) fn marks_asked(&mut self, cx: &mut Context<'_>, from: HostId, at: RosterVersion) {
+        let lacking = self.unfinished.closed.spans();
         let result = match self.admit(at, None) {
-            Ok(()) if self.unfinished.closed => Err(Refusal::Incomplete),
-            admitted => admitted.map(|()| self.marks.clone()),
+            Ok(()) if lacking.len() > MAX_LACKING => Err(Refusal::Incomplete),
+            admitted => admitted.map(|()| (self.marks.clone(), lacking.to_vec())),
         };
         self.send(cx, from, KeepMessage::MarksAre { at, result });
     }
@@ -186,13 +186,13 @@ impl Keeper {
         cx: &mut Context<'_>,
         from: HostId,
         at: RosterVersion,
-        result: Result<Marks, Refusal>,
+        result: Result<(Marks, Vec<Span>), Refusal>,
     ) {
         match result {
             Err(Refusal::Behind(theirs)) => self.offer_roster(cx, from, theirs),
             Err(Refusal::Ahead(roster)) => self.roster_is(cx, Some(from), roster),
             Err(Refusal::NotMine | Refusal::Store(_) | Refusal::Below | Refusal::Incomplete) => {}
-            Ok(theirs) if at == self.mover.at => self.learn_marks(cx, from, at, &theirs),
+            Ok(theirs) if at == self.mover.at => self.learn_marks(cx, from, at, theirs),
             Ok(_) => {}
         }
     }
@@ -202,19 +202,59 @@ impl Keeper {
         cx: &mut Context<'_>,
         from: HostId,
         at: RosterVersion,
-        theirs: &Marks,
+        (theirs, lacking): (Marks, Vec<Span>),
     ) {
+        if self.mover.learning.contains_key(&from) {
+            return; // Its marks are on their way to the disk.
+        }
         let tasks = self.mover.tasks.iter();
         let wanting = tasks.filter(|task| task.wants_marks_of(from));
         let spans: Vec<Span> = wanting.map(|task| task.piece.span).collect();
+        let told = |span: &&Span| !touches(span, &lacking);
         let mut all = Marks::default();
-        let merged = spans.iter().try_for_each(|span| all.merge(*span, theirs));
+        let merged = spans
+            .iter()
+            .filter(told)
+            .try_for_each(|span| all.merge(*span, &theirs));
         let whole = Span::whole(Id::MAX);
         let next = Next::Learned { at, from };
+        let before = self.learned.clone();
+        if spans.iter().all(|span| told(&span)) {
+            self.learned.note(at, from);
+        }
         let learned = merged.and_then(|()| self.take_marks(cx, whole, &all, next));
         if let Err(full) = learned {
+            self.learned = before;
             log::error!("{}: cannot take the marks of {from}: {full}", self.me);
+        } else {
+            self.mover.learning.insert(from, lacking);
         }
+    }
+
+    /// The marks of a source could not be stored: it is asked again.
+    pub(super) fn not_learned(&mut self, at: RosterVersion, from: HostId) {
+        if at == self.mover.at {
+            self.mover.learning.remove(&from);
+        }
+    }
+
+    /// A move goes on after a restart: whose marks are on disk need not tell them again.
+    pub(super) fn take_up_learned(&mut self) {
+        if self.learned.at != self.mover.at {
+            return;
+        }
+        for host in &self.learned.from {
+            let tasks = self.mover.tasks.iter_mut();
+            for task in tasks.filter(|task| task.wants_marks_of(*host)) {
+                task.marked.push(*host);
+            }
+        }
+    }
+
+    /// What is on disk of marks.
+    fn save_marks(&mut self, cx: &mut Context<'_>, next: Next) {
+        let setting = self.learned.encode(&self.marks);
+        self.store(cx, Op::Set(Setting::Marks, setting), next);
     }
 
     /// The marks of a source are durable here; what waited for them goes on.
@@ -222,14 +262,15 @@ impl Keeper {
         if at != self.mover.at {
             return;
         }
+        let lacking = self.mover.learning.remove(&from).unwrap_or_default();
         let tasks = self.mover.tasks.iter_mut();
-        for task in tasks.filter(|task| task.wants_marks_of(from)) {
-            task.marked.push(from);
-        }
-        let was_closed = self.mover.closed;
-        self.mover.closed = self.mover.tasks.iter().any(Task::is_closed);
-        if was_closed && !self.mover.closed && self.unfinished.late {
-            self.set_late(cx, true, false);
+        let told =
+            tasks.filter(|task| task.wants_marks_of(from) && !touches(&task.piece.span, &lacking));
+        told.for_each(|task| task.marked.push(from));
+        let closed = Closed::of(&self.mover.tasks);
+        self.mover.closed = !closed.is_empty();
+        if self.unfinished.late && self.unfinished.closed != closed {
+            self.set_late(cx, true, closed);
         }
         for (from, message) in std::mem::take(&mut self.parked) {
             self.handle(cx, from, message);
@@ -271,6 +312,11 @@ impl Keeper {
         });
         least.unwrap_or(Mark::NONE)
     }
+}
+
+/// Whether a span has something in common with one of those.
+fn touches(span: &Span, others: &[Span]) -> bool {
+    others.iter().any(|other| !span.intersect(other).is_empty())
 }
 
 /// By which road a write comes; none for a move.

@@ -41,6 +41,7 @@ mod accept;
 mod adopt;
 mod agree;
 mod begin;
+mod closed;
 mod collect;
 mod compare;
 mod config;
@@ -55,6 +56,7 @@ mod heal;
 mod health;
 mod hints;
 mod join;
+mod learned;
 mod life;
 mod marks;
 mod moving;
@@ -98,6 +100,7 @@ use drive::Drive;
 use health::Health;
 use hints::Hints;
 use join::Joining;
+use learned::Learned;
 use life::Life;
 use open::Opens;
 use ops::Ops;
@@ -164,6 +167,8 @@ pub struct Keeper {
     unfinished: Unfinished,
     /// Its fences and floors: on disk, or on their way there.
     marks: Marks,
+    /// Whose they are, of those it comes to a span from.
+    learned: Box<Learned>,
 
     // What few messages are about lies elsewhere, so that the rest is together: a large ring has thousands
     // of keepers, and each message finds another one cold.
@@ -199,6 +204,8 @@ impl Keeper {
             .and_then(|bytes| Roster::decode(&bytes).ok())
             .map(Arc::new);
         let note = MoveNote::decode(&settings(Setting::Places).unwrap_or_default());
+        let said = settings(Setting::Marks).unwrap_or_default();
+        let (learned, marks) = Learned::decode(&said).unwrap_or_default();
         let agree = Agree::new(settings(Setting::Acceptor).as_deref());
         Keeper {
             me,
@@ -218,9 +225,8 @@ impl Keeper {
             mover: Box::default(),
             unfinished: Unfinished::decode(settings(Setting::Move).as_deref()),
             noted: Box::new(note),
-            marks: settings(Setting::Marks)
-                .and_then(|bytes| Marks::decode(&bytes))
-                .unwrap_or_default(),
+            marks,
+            learned: Box::new(learned),
             drift: Drift::default(),
             open: Opens::default(),
             many: BTreeMap::new(),

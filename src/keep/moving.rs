@@ -22,6 +22,7 @@ use crate::record::{Record, Time};
 use crate::roster::{Membership, Roster, RosterVersion, same_hosts};
 use crate::store::{Done, Op, StoreError};
 
+use super::closed::Closed;
 use super::doubt::Doubt;
 use super::resume::rest;
 use super::task::{Mover, Need, Source, Task};
@@ -57,8 +58,9 @@ impl Keeper {
         } else if self.unfinished.late {
             let spans = roster.spans_of(self.me).into_iter();
             let whole = |span| Task::new(held(roster.new(), span));
-            spans
-                .map(|span| whole(span).with_marks(self.me, self.unfinished.closed))
+            let parts = spans.flat_map(|span| self.unfinished.closed.cut(span));
+            parts
+                .map(|(part, closed)| whole(part).with_marks(self.me, closed))
                 .collect()
         } else if went_on {
             let unfinished = before.tasks.into_iter().filter(|task| !task.complete);
@@ -79,21 +81,22 @@ impl Keeper {
             Vec::new()
         };
         let slept = lived_by.is_some() && !followed;
-        let closed = tasks.iter().any(Task::is_closed);
-        if !self.unfinished.late
-            && self.unfinished.doubt == Doubt::None
-            && (slept || !roster.is_moving())
-            && !tasks.is_empty()
-        {
-            self.set_late(cx, true, closed);
-        }
         *self.mover = Mover {
             at: roster.version,
             tasks,
-            closed,
             ..Mover::default()
         };
         self.take_up_note(cx.now.at);
+        self.take_up_learned();
+        let closed = Closed::of(&self.mover.tasks);
+        self.mover.closed = !closed.is_empty();
+        if !self.unfinished.late
+            && self.unfinished.doubt == Doubt::None
+            && (slept || !roster.is_moving())
+            && !self.mover.tasks.is_empty()
+        {
+            self.set_late(cx, true, closed);
+        }
         self.move_begins(cx.now.at);
         self.pump(cx);
     }
@@ -102,25 +105,39 @@ impl Keeper {
     fn moving_tasks(&self, roster: &Roster) -> Vec<Task> {
         let moves = roster.moves().into_iter();
         let mine = moves.filter(|piece| piece.new.contains(&self.me));
-        let task = |piece: Piece| {
-            let newcomer = self.unfinished.closed || !piece.old.contains(&self.me);
+        let known = &self.unfinished.closed;
+        let parts = mine.flat_map(|piece| {
+            let parts = known.cut(piece.span).into_iter();
+            parts.map(move |(span, closed)| {
+                (
+                    Piece {
+                        span,
+                        ..piece.clone()
+                    },
+                    closed,
+                )
+            })
+        });
+        let task = |(piece, closed): (Piece, bool)| {
+            let newcomer = closed || !piece.old.contains(&self.me);
             lossy(roster, piece).with_marks(self.me, newcomer)
         };
-        let mut tasks: Vec<Task> = mine.map(task).collect();
-        if self.unfinished.late && self.unfinished.closed {
-            // Spans that stay where they are: still not ours to write to.
-            let old = roster.old();
-            let tokens = old.placement.tokens();
-            let ours = tokens.filter(|token| old.holds(self.me, token.id));
-            let spans = ours.filter_map(|token| old.placement.span_of(token.id));
-            tasks.extend(spans.map(|span| Task::new(held(old, span)).with_marks(self.me, true)));
-        }
+        let mut tasks: Vec<Task> = parts.map(task).collect();
+        // Spans that stay where they are, and are still not ours to write to.
+        let old = roster.old();
+        let tokens = old.placement.tokens();
+        let ours = tokens.filter(|token| !known.is_empty() && old.holds(self.me, token.id));
+        let spans = ours.filter_map(|token| old.placement.span_of(token.id));
+        let parts = spans.flat_map(|span| known.cut(span));
+        let closed = parts.filter(|(_, closed)| *closed);
+        let task = |(part, _)| Task::new(held(old, part)).with_marks(self.me, true);
+        tasks.extend(closed.map(task));
         tasks
     }
 
-    /// Notes on disk whether something of an earlier move is still to be merged here, and whether marks are
+    /// Notes on disk whether something of an earlier move is still to be merged here, and for what marks are
     /// missing, too: neither a restart nor the next move may make this host forget it.
-    pub(super) fn set_late(&mut self, cx: &mut Context<'_>, late: bool, closed: bool) {
+    pub(super) fn set_late(&mut self, cx: &mut Context<'_>, late: bool, closed: Closed) {
         (self.unfinished.late, self.unfinished.closed) = (late, closed);
         self.save_unfinished(cx);
     }
@@ -229,7 +246,7 @@ impl Keeper {
                 .is_some_and(|roster| !roster.is_moving());
             self.review_shelf(cx);
             if settled && self.unfinished.late {
-                self.set_late(cx, false, false);
+                self.set_late(cx, false, Closed::default());
             }
             if self.roster.is_some() {
                 self.collect_again(cx);

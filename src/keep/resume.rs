@@ -34,13 +34,13 @@ const MAX_NOTES: usize = 4_096;
 /// How often a note is written at most: each is a sync of the disk.
 const NOTE_EVERY: Duration = Duration::from_secs(1);
 
-/// Bytes of one place: the span's end, the source, and the id reached, which is the span's end once it is done.
-const NOTE_BYTES: usize = 20 + 8 + 1 + 20;
+/// Bytes of one place: the span's start and end, the source, and the id reached, which is the span's end once it is done.
+const NOTE_BYTES: usize = 20 + 20 + 8 + 1 + 20;
 
 /// How far one source of one span was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
-    span_to: Id,
+    span: Span,
     host: HostId,
     /// The last id merged; `None`: all of it.
     reached: Option<Id>,
@@ -57,10 +57,11 @@ impl MoveNote {
     fn encode(&self) -> Bytes {
         let mut bytes = self.version.0.to_be_bytes().to_vec();
         for place in &self.places {
-            bytes.extend_from_slice(&place.span_to.to_bytes());
+            bytes.extend_from_slice(&place.span.from.to_bytes());
+            bytes.extend_from_slice(&place.span.to.to_bytes());
             bytes.extend_from_slice(&place.host.0.to_be_bytes());
             bytes.push(u8::from(place.reached.is_none()));
-            bytes.extend_from_slice(&place.reached.unwrap_or(place.span_to).to_bytes());
+            bytes.extend_from_slice(&place.reached.unwrap_or(place.span.to).to_bytes());
         }
         bytes.into()
     }
@@ -77,12 +78,13 @@ impl MoveNote {
             return None;
         }
         let place = |note: &[u8; NOTE_BYTES]| {
-            let (span_to, rest) = note.split_first_chunk::<20>()?;
+            let (from, rest) = note.split_first_chunk::<20>()?;
+            let (to, rest) = rest.split_first_chunk::<20>()?;
             let (host, rest) = rest.split_first_chunk::<8>()?;
             let (done, id) = rest.split_first()?;
             let id = Id::from_bytes(<[u8; 20]>::try_from(id).ok()?);
             Some(Place {
-                span_to: Id::from_bytes(*span_to),
+                span: Span::new(Id::from_bytes(*from), Id::from_bytes(*to)),
                 host: HostId(u64::from_be_bytes(*host)),
                 reached: (*done == 0).then_some(id),
             })
@@ -126,7 +128,7 @@ impl Keeper {
             return;
         }
         for place in note.places {
-            let span = |task: &&mut Task| task.piece.span.to == place.span_to;
+            let span = |task: &&mut Task| task.piece.span == place.span;
             let Some(task) = self.mover.tasks.iter_mut().find(span) else {
                 continue;
             };
@@ -143,14 +145,14 @@ impl Keeper {
 
 /// How far the sources of a task are.
 fn places(task: &Task) -> impl Iterator<Item = Place> {
-    let span_to = task.piece.span.to;
+    let span = task.piece.span;
     let done = task.done.iter().map(move |host| Place {
-        span_to,
+        span,
         host: *host,
         reached: None,
     });
     let reached = task.reached.iter().map(move |(host, id)| Place {
-        span_to,
+        span,
         host: *host,
         reached: Some(*id),
     });
@@ -171,7 +173,7 @@ mod tests {
     #[test]
     fn a_note_is_read_back_and_what_is_none_says_nothing() {
         let place = |n: u64, reached: Option<u64>| Place {
-            span_to: Id::from_u64(n),
+            span: Span::new(Id::from_u64(n - 5), Id::from_u64(n)),
             host: HostId(n + 1),
             reached: reached.map(Id::from_u64),
         };

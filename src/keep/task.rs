@@ -86,6 +86,8 @@ pub(super) struct Mover {
     pub(super) told: Vec<HostId>,
     /// When whom was asked for marks.
     pub(super) marks_asked: BTreeMap<HostId, Time>,
+    /// Whose marks are on their way to the disk, and for which spans it lacked them.
+    pub(super) learning: BTreeMap<HostId, Vec<Span>>,
     /// Whether some span is still closed to writes: see [`Task::is_closed`].
     pub(super) closed: bool,
     /// When it is tried again whether our store has room.

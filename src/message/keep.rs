@@ -115,6 +115,9 @@ pub struct MoveProgress {
     pub full: bool,
 }
 
+/// For so many spans at most a host says that it lacks fences and floors; with more of them it says nothing yet.
+pub const MAX_LACKING: usize = 8 * 1024;
+
 /// One message between two hosts about data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeepMessage {
@@ -388,8 +391,8 @@ pub enum KeepMessage {
     MarksAre {
         /// Under which roster.
         at: RosterVersion,
-        /// The marks, or why not.
-        result: Result<Marks, Refusal>,
+        /// The marks, and for which spans the host, late itself, lacks them: at most [`MAX_LACKING`]. Or why not.
+        result: Result<(Marks, Vec<Span>), Refusal>,
     },
     /// First replica of a span to every replica: a step of collecting what was deleted. Answer:
     /// [`KeepMessage::RoundIs`]. Harmless when repeated.

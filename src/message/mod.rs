@@ -31,7 +31,9 @@ pub use client::{
 pub use effects::Effects;
 pub use event::Event;
 pub use find::*;
-pub use keep::{Answered, Ballot, KeepMessage, MoveProgress, Refusal, ReqId, Road, Step, Want};
+pub use keep::{
+    Answered, Ballot, KeepMessage, MAX_LACKING, MoveProgress, Refusal, ReqId, Road, Step, Want,
+};
 pub use ops::*;
 
 /// A message on its way from one host to another.

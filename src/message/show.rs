@@ -359,8 +359,14 @@ impl fmt::Display for KeepMessage {
             Self::MarksAsk { at } => write!(f, "MarksAsk {at}"),
             Self::MarksAre {
                 at,
-                result: Ok(marks),
-            } => write!(f, "MarksAre {at} of {} stretches", marks.len()),
+                result: Ok((marks, lacking)),
+            } => {
+                write!(f, "MarksAre {at} of {} stretches", marks.len())?;
+                match lacking.len() {
+                    0 => Ok(()),
+                    spans => write!(f, ", lacks those of {spans} spans"),
+                }
+            }
             Self::MarksAre {
                 at,
                 result: Err(why),

@@ -68,6 +68,9 @@ pub(super) struct Disk<T> {
     /// When the last one waiting will be done.
     busy_until: u64,
     exposed: VecDeque<Exposed>,
+    /// The power went, and not all was synced: whoever starts on this disk must know it, until it has had the time
+    /// to write that down.
+    was_cut: bool,
 }
 
 impl<T> Disk<T> {
@@ -78,7 +81,13 @@ impl<T> Disk<T> {
             waiting: VecDeque::new(),
             busy_until: 0,
             exposed: VecDeque::new(),
+            was_cut: false,
         }
+    }
+
+    /// Whether what was reported by an earlier life may be gone.
+    pub(super) const fn may_have_lost(&self) -> bool {
+        self.was_cut
     }
 
     /// A value that was set in an earlier life.
@@ -117,6 +126,7 @@ impl<T> Disk<T> {
     /// The oldest operation is done.
     pub(super) fn done(&mut self, now: u64) -> Option<(Done, T)> {
         let (op, then) = *self.waiting.pop_front()?;
+        self.was_cut &= !self.waiting.is_empty();
         Some((self.apply(now, op), then))
     }
 
@@ -190,6 +200,7 @@ impl<T> Disk<T> {
         if !power_cut {
             return 0;
         }
+        self.was_cut = self.config.policy != SyncPolicy::Always;
         let exposed_ms = exposed_ms(self.config.policy);
         self.exposed.retain(|write| write.at + exposed_ms > now);
         let lost = pick(rng, self.exposed.len());

@@ -27,7 +27,7 @@ use crate::keep::Then;
 use crate::message::{Envelope, Options, Reply, Request, Ticket};
 use crate::placement::HostId;
 use crate::record::{Key, Now, Time, WallMs};
-use crate::store::{Done, Op, SyncPolicy};
+use crate::store::{Done, Op};
 use crate::wire;
 
 /// The wall time at which every world begins: 14 November 2023.
@@ -703,8 +703,7 @@ impl Nature {
         let site = self.site_mut(place);
         assert!(!site.up, "host {} is up already", site.id);
         site.up = true;
-        // Every crash here is a power cut: of its first life alone a host knows that nothing was before.
-        let lost = site.life > 0 && site.disk.config.policy != SyncPolicy::Always;
+        let lost = site.disk.may_have_lost();
         site.life += 1;
         let (life, id, mourned) = (site.life, site.id, site.mourned);
         self.trace.line(now, format_args!("{id} starts"));

@@ -466,7 +466,8 @@ fn about_collecting() -> BoxedStrategy<KeepMessage> {
     let step = prop_oneof![Just(Step::Ready), Just(Step::Fence), Just(Step::Floor)];
     prop_oneof![
         at().prop_map(|at| M::MarksAsk { at }),
-        (at(), or_refused(marks())).prop_map(|(at, result)| M::MarksAre { at, result }),
+        (at(), or_refused((marks(), collection::vec(span(), 0..4))))
+            .prop_map(|(at, result)| M::MarksAre { at, result }),
         (req(), at(), span(), stamp(), step).prop_map(|(req, at, span, upto, step)| {
             M::RoundAsk {
                 req,

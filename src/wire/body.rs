@@ -6,7 +6,7 @@
 //! ListIs           head key | head key | …
 //! ChangeAsk        head | head | …
 //! DigestsAre       records hash | records hash | … | marks   8 bytes each
-//! MarksAre         end fence floor | end fence floor | …     20, 8 and 8 bytes
+//! MarksAre         from to | … | end fence floor | …         20 and 20 bytes; 20, 8 and 8 bytes
 //! RosterIs         the roster
 //! ```
 
@@ -20,7 +20,7 @@ use super::error::within;
 use super::find::peer_bytes;
 use super::frame::{take, take_delimited};
 use super::schema::{MAX_WALL_MS, SummaryPb};
-use crate::keyspace::Id;
+use crate::keyspace::{Id, Span};
 use crate::message::Peer;
 use crate::placement::HostId;
 use crate::record::{
@@ -58,6 +58,8 @@ pub(super) enum Body<'a> {
     Versions(&'a [(Key, Summary)]),
     Digests(&'a [Digest], &'a Marks),
     Marks(&'a Marks),
+    /// Spans without marks, then marks.
+    Lacking(&'a [Span], &'a Marks),
     Changes(&'a [Change]),
     Roster(&'a Roster),
     /// Ids, then peers of three sorts.
@@ -81,6 +83,7 @@ impl Body<'_> {
             Body::Versions(keys) => keys.iter().map(|(key, _)| 112 + key.bytes().len()).sum(),
             Body::Digests(digests, marks) => digests.len() * 16 + marks.len() * 36,
             Body::Marks(marks) => marks.len() * 36,
+            Body::Lacking(spans, marks) => spans.len() * SPAN_BYTES + marks.len() * 36,
             Body::Peers(ids, peers) => {
                 ids.len() * 20 + peers.iter().map(|list| list.len() * 28).sum::<usize>()
             }
@@ -99,6 +102,7 @@ impl Body<'_> {
             | Body::Versions(_)
             | Body::Digests(..)
             | Body::Marks(_)
+            | Body::Lacking(..)
             | Body::Changes(_)
             | Body::Roster(_)
             | Body::Peers(..) => None,
@@ -145,6 +149,13 @@ impl Body<'_> {
                 out.put_slice(&marks.encode());
             }
             Body::Marks(marks) => out.put_slice(&marks.encode()),
+            Body::Lacking(spans, marks) => {
+                spans.iter().for_each(|span| {
+                    out.put_slice(&span.from.to_bytes());
+                    out.put_slice(&span.to.to_bytes());
+                });
+                out.put_slice(&marks.encode());
+            }
             Body::Changes(changes) => changes
                 .iter()
                 .for_each(|change| put_delimited(out, &ChangePb::from(change))),
@@ -337,6 +348,18 @@ pub(super) fn read_digests(bytes: &mut Bytes) -> Result<Vec<Digest>, WireError> 
             hash: word(both, 8),
         })
         .collect())
+}
+
+/// Bytes of a span in a list.
+pub(super) const SPAN_BYTES: usize = 2 * Id::BYTES;
+
+/// Spans, one behind the other.
+pub(super) fn read_spans(bytes: &[u8]) -> Vec<Span> {
+    let (spans, _) = bytes.as_chunks::<SPAN_BYTES>();
+    let half =
+        |span: &[u8; SPAN_BYTES], at: usize| Id::from_bytes(std::array::from_fn(|i| span[at + i]));
+    let span = |span| Span::new(half(span, 0), half(span, Id::BYTES));
+    spans.iter().map(span).collect()
 }
 
 /// The marks that are all the rest of a body.

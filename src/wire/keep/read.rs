@@ -8,14 +8,16 @@ use super::ops::read_report;
 use super::{KeepHeader, RefusalCase};
 use crate::keyspace::Span;
 use crate::message::{
-    Answered, Ballot, KeepMessage, MoveProgress, Refusal, ReqId, Road, Step, View, Want,
+    Answered, Ballot, KeepMessage, MAX_LACKING, MoveProgress, Refusal, ReqId, Road, Step, View,
+    Want,
 };
 use crate::placement::HostId;
 use crate::record::{Key, Mark, Marks, PIECE_BYTES, Record, Stamp, Summary, Version, WallMs};
 use crate::roster::{MAX_ROSTER_VERSION, Roster, RosterVersion};
 use crate::wire::WireError;
 use crate::wire::body::{
-    MAX_DIGESTS, read_changes, read_digests, read_key, read_marks, read_records, read_versions,
+    MAX_DIGESTS, SPAN_BYTES, read_changes, read_digests, read_key, read_marks, read_records,
+    read_spans, read_versions,
 };
 use crate::wire::error::within;
 use crate::wire::frame::{Kind, MAX_LIST_FRAME_BYTES};
@@ -208,7 +210,7 @@ impl Reader {
             Kind::MarksAsk => M::MarksAsk { at },
             Kind::MarksAre => M::MarksAre {
                 at,
-                result: self.result(|reader| read_marks(&mut reader.body))?,
+                result: self.result(Reader::marks_are)?,
             },
             Kind::RoundAsk => M::RoundAsk {
                 req,
@@ -305,6 +307,17 @@ impl Reader {
         let (fence, floor) = (stamp(self.header.fence)?, stamp(self.header.floor)?);
         within("a floor", floor.0, fence.0)?;
         Ok(Mark { fence, floor })
+    }
+
+    /// So many spans for which marks are lacking, then marks.
+    fn marks_are(&mut self) -> Result<(Marks, Vec<Span>), WireError> {
+        let count = within("spans without marks", self.header.parts, MAX_LACKING as u64)?;
+        let bytes = count as usize * SPAN_BYTES;
+        if bytes > self.body.len() {
+            return Err(WireError::Missing("spans"));
+        }
+        let lacking = read_spans(&self.body.split_to(bytes));
+        Ok((read_marks(&mut self.body)?, lacking))
     }
 
     /// So many digests, then marks.

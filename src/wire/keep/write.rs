@@ -390,8 +390,12 @@ pub(in crate::wire) fn write(message: &KeepMessage) -> (Kind, KeepHeader, Body<'
         }
         M::MarksAsk { at } => (Kind::MarksAsk, about(*at), Body::Nothing),
         M::MarksAre { at, result: marks } => {
-            let (header, body) = result(about(*at), marks, |header, marks| {
-                (header, Body::Marks(marks))
+            let (header, body) = result(about(*at), marks, |header, (marks, lacking)| {
+                let header = KeepHeader {
+                    parts: len_u32(lacking.len()),
+                    ..header
+                };
+                (header, Body::Lacking(lacking, marks))
             });
             (Kind::MarksAre, header, body)
         }
