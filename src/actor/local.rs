@@ -20,51 +20,68 @@ use crate::placement::HostId;
 use crate::record::{Now, Time, WallMs};
 use crate::store::{Op, Store, Usage};
 
-/// Monotonic time by tokio's clock (which tests may pause), wall time by the system's at the beginning
-/// and by the same clock from then on.
+/// Monotonic time by tokio's clock, which tests may pause; wall time by the system's, which may be set, forwards and
+/// backwards, at any moment: a host must see that, or a clock that was wrong at its start stays wrong until its end.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     start: Instant,
-    wall: WallMs,
+    wall: Wall,
+}
+
+/// Where wall time comes from.
+#[derive(Clone, Copy, Debug)]
+enum Wall {
+    System,
+    /// This at the start, and carried on by monotonic time.
+    Since(WallMs),
 }
 
 impl Clock {
-    /// A clock that begins at this wall time, now.
+    /// A clock that begins at this wall time, now, and is never set.
     #[must_use]
     pub fn beginning(wall: WallMs) -> Clock {
         Clock {
             start: Instant::now(),
-            wall,
+            wall: Wall::Since(wall),
         }
     }
 
     /// A clock that goes by the system's.
     #[must_use]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the real surroundings have a real clock"
-    )]
     pub fn system() -> Clock {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        Clock::beginning(WallMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)))
+        Clock {
+            start: Instant::now(),
+            wall: Wall::System,
+        }
     }
 
     /// What time is it?
     #[must_use]
     pub fn now(&self) -> Now {
         let at = Time::ZERO + self.start.elapsed();
-        Now {
-            at,
-            wall: WallMs(self.wall.0.saturating_add(at.as_ms())),
-        }
+        let wall = match self.wall {
+            Wall::System => system_wall(),
+            Wall::Since(wall) => WallMs(wall.0.saturating_add(at.as_ms())),
+        };
+        Now { at, wall }
     }
 
     /// The moment tokio's clock shows this time.
     fn instant(&self, at: Time) -> Instant {
         self.start + at.since(Time::ZERO)
     }
+}
+
+/// What the system's clock shows; before 1970 it is not set.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the real surroundings have a real clock"
+)]
+fn system_wall() -> WallMs {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    WallMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Starts a host in this process, on the arbiter of the caller: its actor, and what they share.
