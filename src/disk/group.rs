@@ -24,6 +24,10 @@ use crate::store::{Setting, StoreError, SyncPolicy};
 /// A group is committed before it would hold more bytes than this.
 const GROUP_BYTES: u64 = 8 * 1024 * 1024;
 
+/// After the engine ran out of space it is opened again once so many bytes are free: with fewer it would only fail
+/// again, at every try.
+const LEAST_FREE_BYTES: u64 = 1024 * 1024;
+
 /// A disk that refused is tried again after this long.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
@@ -90,7 +94,10 @@ impl DiskStore {
                 self.staged.remove(&place);
             }
             self.failed_at = Some(now());
-            self.broken = Some(error.clone());
+            if self.broken.replace(error.clone()).is_none() {
+                let path = self.config.path.display();
+                log::error!("the store in {path} takes no writes: {error}");
+            }
             return Err(error);
         }
         let long = self.runs.long();
@@ -148,7 +155,11 @@ impl DiskStore {
     /// Whether something may be written now; with `grows`, whether there is room for so many more bytes.
     pub(super) fn may_write(&mut self, grows: Option<u64>) -> Result<(), StoreError> {
         let reserve = self.config.reserve_bytes;
-        let wanted = grows.map_or(0, |bytes| bytes + self.group.bytes() + reserve);
+        let least = match self.broken {
+            Some(StoreError::NoSpace { .. }) => LEAST_FREE_BYTES,
+            Some(_) | None => 0,
+        };
+        let wanted = grows.map_or(least, |bytes| bytes + self.group.bytes() + reserve);
         if grows.is_some() || self.broken.is_some() {
             let free = self.free_bytes();
             if free < wanted {

@@ -426,7 +426,7 @@ impl Keeper {
         if at != self.mover.at {
             return;
         }
-        let full = matches!(done, Done::Failed(StoreError::Full { .. }));
+        let full = matches!(done, Done::Failed(error) if error.is_full());
         let failed = matches!(done, Done::Failed(_)) && !full;
         // A source that was passed over and is asked again starts anew: what it sent before counts no more.
         let Some(source) = self

@@ -21,7 +21,7 @@ use crate::message::{KeepMessage, Refusal, ReqId};
 use crate::placement::HostId;
 use crate::record::{Cells, Key, Record, Time, Version};
 use crate::roster::RosterVersion;
-use crate::store::{Done, Op, StoreError};
+use crate::store::{Done, Op};
 
 use super::open::{Phase, add_piece};
 use super::then::Next;
@@ -277,7 +277,7 @@ impl Keeper {
             return;
         };
         if let Done::Failed(error) = done {
-            pull.full = matches!(error, StoreError::Full { .. });
+            pull.full = error.is_full();
             return self.give_pull_up(cx, own, &error.to_string());
         }
         pull.staging = false;

@@ -257,6 +257,14 @@ pub enum StoreError {
     Device(String),
 }
 
+impl StoreError {
+    /// Whether new values are refused for want of room: by the store's limit, or because the disk has none.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        matches!(self, StoreError::Full { .. } | StoreError::NoSpace { .. })
+    }
+}
+
 /// What a store is in use for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {

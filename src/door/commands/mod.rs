@@ -162,13 +162,16 @@ pub(super) fn unknown(name: &Arg, args: &[Arg]) -> Value {
     ))
 }
 
+/// How a store says that it has no room: by its limit, or because its disk is full.
+const FULL: [&str; 2] = ["the store is full", "the disk is full"];
+
 /// What a client is told of a failure: its words, after a code that clients know where one fits.
 pub(super) fn told(failure: &Failure) -> Value {
     let code = match failure {
         Failure::NoQuorum { .. } | Failure::NotFound(_) => "TRYAGAIN",
         Failure::Unknown { .. } => "UNCERTAIN",
         Failure::NoRing => "LOADING",
-        Failure::Limit(why) if why.contains("the store is full") => "OOM",
+        Failure::Limit(why) if FULL.iter().any(|words| why.contains(words)) => "OOM",
         Failure::Limit(why) if why.ends_with("try again") => "TRYAGAIN",
         Failure::Limit(_) | Failure::Change(_) => "ERR",
     };
@@ -204,6 +207,22 @@ mod tests {
         }
         assert!(table.get(b"").is_none() && table.get(b"ge").is_none());
         assert!(table.get(&[b'g'; 100]).is_none());
+    }
+
+    #[test]
+    fn a_store_without_room_is_told_by_a_code_that_clients_know() {
+        use crate::store::StoreError;
+        let (used, limit, free, reserve) = (9, 10, 0, 64);
+        for full in [
+            StoreError::Full { used, limit },
+            StoreError::NoSpace { free, reserve },
+        ] {
+            let failure = Failure::Limit(format!("h1: {full}"));
+            let said = format!("{:?}", told(&failure));
+            assert!(said.contains("OOM h1: the "), "{said}");
+        }
+        let failure = Failure::Limit("h1: the store failed: x".into());
+        assert!(format!("{:?}", told(&failure)).contains("ERR h1"));
     }
 
     #[test]
