@@ -117,8 +117,9 @@ impl Hosts {
     }
 
     /// One host more, on loopback.
-    pub(crate) fn add(&mut self) -> usize {
+    pub(crate) fn add(&mut self, change: impl FnOnce(&mut Seat)) -> usize {
         let host = self.sit(free_ports(1).remove(0));
+        change(&mut self.seats[host]);
         self.spawn(host);
         host
     }
@@ -271,17 +272,12 @@ pub(crate) fn wait_for_or<T>(
 }
 
 /// Ports that nobody has now. Somebody else may take one; then its host says so, and the test fails.
-fn free_ports(n: usize) -> Vec<String> {
+pub(crate) fn free_ports(n: usize) -> Vec<String> {
     let held: Vec<TcpListener> = (0..n)
         .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
         .collect();
     let addresses = held.iter().map(|held| held.local_addr().unwrap());
     addresses.map(|address| address.to_string()).collect()
-}
-
-/// Another port for a host that moves.
-pub(crate) fn another_address() -> String {
-    free_ports(1).remove(0)
 }
 
 /// Flips a bit in the middle of every file of that kind.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::history::History;
-use crate::host::{Hosts, another_address, damage, wait_for};
+use crate::host::{Hosts, damage, free_ports, wait_for};
 use crate::load::{Load, check};
 
 /// Three hosts, and three clients of them all.
@@ -78,7 +78,7 @@ fn a_host_that_died_comes_back_at_another_address_with_what_it_had() {
     hosts.kill(2);
     load.goes_on(100);
     load.end();
-    hosts.seats[2].address = another_address();
+    hosts.seats[2].address = free_ports(1).remove(0);
     hosts.spawn(2);
     hosts.wait_until_in(2);
     let load = Load::start(&history, 3, &hosts.urls([1, 2]));

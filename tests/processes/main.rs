@@ -7,8 +7,12 @@
     reason = "in a test it is the shortest way to fail"
 )]
 
+mod clocks;
+mod cut;
+mod full;
 mod history;
 mod host;
+mod inside;
 mod killed;
 mod load;
 mod members;

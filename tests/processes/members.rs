@@ -11,7 +11,7 @@ fn one_joins_and_all_are_restarted_one_after_the_other_under_load() {
     let (mut hosts, history) = (Hosts::start(3, &[]), Arc::new(History::new()));
     let load = Load::start(&history, 3, &hosts.urls(hosts.all()));
     load.goes_on(100);
-    let new = hosts.add();
+    let new = hosts.add(|_| {});
     hosts.wait_until_in(new);
     load.goes_on(100);
     for host in hosts.all() {
