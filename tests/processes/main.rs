@@ -16,3 +16,4 @@ mod inside;
 mod killed;
 mod load;
 mod members;
+mod strangers;
