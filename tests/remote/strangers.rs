@@ -185,6 +185,26 @@ fn what_is_no_message_ends_the_link_of_who_said_it() {
     }
 }
 
+/// Somebody who knows the secret goes in the middle of a message: what is there of it is nothing.
+#[test]
+fn half_a_message_is_none() {
+    let message = roundelay::wire::encode(&crate::heard::numbered(2, 1, 1, 1));
+    for len in 1..message.len() {
+        let half = message[..len].to_vec();
+        let mut world = visited(|| async move {
+            let (mut stream, _) = dial("h1", &Hello::of(2)).await?;
+            stream.write_all(&half).await?;
+            Ok(())
+        });
+        undisturbed(&mut world, seconds(2));
+        let line = said::once("link from h2: ended");
+        assert!(
+            line.contains("the other side closed the connection"),
+            "{line}"
+        );
+    }
+}
+
 /// Proven, and then a message byte by byte. It costs a connection and a few bytes, for as long as it lasts.
 #[test]
 fn a_message_at_a_byte_a_second_holds_up_nobody() {
