@@ -21,6 +21,14 @@ pub enum DhtError {
     /// The value under that key is not the one whose SHA-1 it is.
     #[error("what is stored under {0} is not the value it names: somebody put it there by hand")]
     NotContent(Key),
+    /// More or fewer bytes than were promised to [`Dht::put_stream`](super::Dht::put_stream). Nothing was stored.
+    #[error(
+        "this value has another length than was promised: {left} bytes were still to come; nothing was stored"
+    )]
+    Length {
+        /// Bytes still to come by what was promised.
+        left: u64,
+    },
     /// An archive could not be written.
     #[error("the archive cannot be written: {0}")]
     Archive(String),

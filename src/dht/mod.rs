@@ -38,6 +38,7 @@
 mod error;
 mod key;
 mod operate;
+mod stream;
 
 use actix::Recipient;
 use bytes::Bytes;
@@ -53,6 +54,7 @@ use crate::roster::{Change, RosterVersion};
 pub use error::DhtError;
 pub use key::IntoKey;
 pub use operate::ImportOptions;
+pub use stream::{ValueReader, ValueWriter};
 
 /// A handle on the ring, by way of one of its hosts. Cloning makes another handle on the same host.
 #[derive(Clone)]
@@ -107,7 +109,8 @@ impl Dht {
 
     // ── one key ──
 
-    /// Stores a value; returns the version it has.
+    /// Stores a value; returns the version it has. It is held whole until then: a large one is better written by
+    /// [`Dht::put_stream`].
     ///
     /// # Errors
     /// [`Failure::NoQuorum`]: nothing was stored. [`Failure::Unknown`]: read the key to learn.
@@ -133,7 +136,7 @@ impl Dht {
             .await
     }
 
-    /// The value, or none.
+    /// The value, or none. It is fetched whole: a large one is better read by [`Dht::get_stream`].
     ///
     /// # Errors
     /// If no quorum answered in time.

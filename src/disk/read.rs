@@ -167,7 +167,11 @@ impl DiskStore {
     ) -> Result<Option<Bytes>, StoreError> {
         let head = self.head(&head_name(key))?;
         let Some(head) = head.filter(|head| head.summary.value == Some(version)) else {
-            return Ok(None);
+            let Some(staged) = self.staged.get(&(key.clone(), version)) else {
+                return Ok(None);
+            };
+            let piece = self.tables()?.piece(staged.number, index);
+            return piece.map_err(|error| self.trouble(&error));
         };
         let piece = match head.body.map(|body| body.place) {
             None => Ok(None),

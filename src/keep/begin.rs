@@ -72,6 +72,15 @@ impl Keeper {
         if let Err(failure) = self.admissible(cx.now, &op, linked) {
             return self.tell(cx, caller, Err(failure));
         }
+        let upload = match caller {
+            Caller::Upload(_, upload) => Some(upload),
+            Caller::One(_) | Caller::Content(_) | Caller::Many(..) => None,
+            Caller::Export(..) | Caller::Import(..) => None,
+        };
+        if let Some(upload) = upload {
+            self.upload_begins(upload);
+        }
+        let patience = options.deadline.unwrap_or(self.config.deadline);
         let req = self.draw_req();
         let open = Open {
             caller: Some(caller),
@@ -82,12 +91,17 @@ impl Keeper {
             linked,
             at: RosterVersion::NONE,
             groups: Groups { groups: Vec::new() },
-            deadline: cx.now.at + options.deadline.unwrap_or(self.config.deadline),
+            deadline: cx.now.at + patience,
+            patience,
             asked: cx.now.at,
             tries: 0,
             phase: Phase::ask(),
             existed: false,
             mark: Mark::NONE,
+            upload,
+            sources: Vec::new(),
+            relayed: None,
+            pulled: Vec::new(),
         };
         self.open.insert(req, open);
         self.restart(cx, req);
@@ -109,7 +123,7 @@ impl Keeper {
         if let KeyOp::Put(body, _) = op {
             check_limits(body, self.config.max_value_bytes)?;
         }
-        let reads = matches!(op, KeyOp::Get | KeyOp::Has | KeyOp::Ttl);
+        let reads = matches!(op, KeyOp::Get | KeyOp::Open | KeyOp::Has | KeyOp::Ttl);
         let lead = if reads {
             Duration::ZERO
         } else {
@@ -213,7 +227,9 @@ impl Keeper {
     }
 
     pub(super) fn close(&mut self, req: ReqId) {
-        self.open.remove(&req);
+        if let Some(upload) = self.open.remove(&req).and_then(|open| open.upload) {
+            self.uploads.is_over(upload);
+        }
         self.timers.clear(Wake::Open(req));
     }
 }
@@ -228,7 +244,7 @@ fn first_copies(mut groups: Groups, copies: Option<u8>) -> Groups {
 }
 
 /// A value that could not travel, or is longer than this host takes, is refused before anything is asked.
-fn check_limits(body: &Body, max_value_bytes: u64) -> Result<(), Failure> {
+pub(super) fn check_limits(body: &Body, max_value_bytes: u64) -> Result<(), Failure> {
     let (len, media_type) = (body.len, body.content_type.as_deref().map_or(0, str::len));
     if len > max_value_bytes {
         let why = format!("a value of {len} bytes is too long: at most {max_value_bytes}");

@@ -63,6 +63,12 @@ pub struct KeepConfig {
     pub max_value_bytes: u64,
     /// At most so many large values are being pulled at once; one more is refused for now.
     pub max_pulls: usize,
+    /// At most so many uploads are open at once; one more is refused for now.
+    pub max_uploads: usize,
+    /// At most so many pieces of one upload are on their way to the store at once; one more is refused.
+    pub upload_window: u32,
+    /// An upload of which nothing comes for so long is dropped, and what was put by for it.
+    pub upload_patience: Duration,
     /// At most so many messages wait while a roster is being adopted; one more is dropped, and asked again.
     pub max_parked: usize,
     /// How many pulls of a move are under way at once.
@@ -106,6 +112,9 @@ impl Default for KeepConfig {
             max_many: 10_000,
             max_value_bytes: 512 * 1024 * 1024,
             max_pulls: 64,
+            max_uploads: 32,
+            upload_window: 4,
+            upload_patience: Duration::from_secs(60),
             max_parked: 1_000,
             move_window: 16,
             move_bytes_per_s: 0,

@@ -13,6 +13,8 @@ impl Keeper {
         match wake {
             Wake::Open(req) => self.open_due(cx, req),
             Wake::Pull(req) => self.pull_due(cx, req),
+            Wake::Upload(upload) => self.upload_due(upload),
+            Wake::Download(req) => self.download_due(cx, req),
             Wake::Gossip => self.gossip_due(cx),
             Wake::Agree => self.agree_due(cx),
             Wake::Wishes => self.wishes_due(cx),
@@ -181,6 +183,7 @@ impl Keeper {
                 version,
                 index,
             } => self.stored_piece(cx, done, (to, req), version, index),
+            Next::Taken(upload, ticket) => self.taken(cx, done, upload, ticket),
             Next::Staged(own) => self.staged(cx, done, own),
             Next::Chunk { to, req, at } => self.stored_chunk(cx, done, (to, req, at)),
             Next::Digests { to, req, span } => self.stored_digests(cx, done, (to, req), span),

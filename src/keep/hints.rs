@@ -65,8 +65,11 @@ impl Keeper {
         if let Phase::Write {
             record,
             back: false,
+            acked,
             ..
         } = &open.phase
+            // A value that is not in it is given out of our own store, or left to repair.
+            && (!open.is_bare() || acked.contains(&self.me))
         {
             let record = record.clone();
             for host in silent {

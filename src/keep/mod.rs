@@ -8,6 +8,7 @@
 //! read, stamp          the second half of a get, and of a put
 //! hints                a write that a replica missed waits for it
 //! replicate, pieces    what a replica does when asked; large values are pulled by who receives them
+//! upload, download     large values from and to a client, piece by piece
 //! wish, agree, accept  the next roster is chosen by Paxos among the hosts of this one
 //! adopt, life          what is chosen or stamped is made durable first
 //! join, drift          a host comes in; whether its clock may stamp
@@ -48,6 +49,7 @@ mod config;
 mod coordinate;
 mod dispatch;
 mod doubt;
+mod download;
 mod drain;
 mod drift;
 mod drive;
@@ -74,6 +76,7 @@ mod suspect;
 mod task;
 mod then;
 mod timers;
+mod upload;
 mod wish;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -94,6 +97,7 @@ use adopt::Adopting;
 use agree::Agree;
 use collect::Collect;
 use doubt::Unfinished;
+use download::Downloads;
 use drain::Draining;
 use drift::Drift;
 use drive::Drive;
@@ -106,6 +110,7 @@ use open::Opens;
 use ops::Ops;
 use suspect::Suspect;
 use task::Mover;
+use upload::Uploads;
 
 use pieces::Pulls;
 use repair::Repair;
@@ -179,6 +184,8 @@ pub struct Keeper {
     drive: Box<Drive>,
     mover: Box<Mover>,
     pulls: Box<Pulls>,
+    uploads: Box<Uploads>,
+    downloads: Box<Downloads>,
     hints: Box<Hints>,
     suspect: Box<Suspect>,
     draining: Option<Draining>,
@@ -235,6 +242,8 @@ impl Keeper {
             received: Vec::new(),
             giving: Vec::new(),
             pulls: Box::default(),
+            uploads: Box::default(),
+            downloads: Box::default(),
             hints: Box::default(),
             repair: Box::default(),
             ops: Box::default(),
@@ -377,6 +386,7 @@ impl Keeper {
         while let Some(message) = self.loopback.pop_front() {
             self.handle(cx, self.me, message);
         }
+        self.unstage_uploads(cx);
     }
 
     fn send(&mut self, cx: &mut Context<'_>, to: HostId, message: KeepMessage) {

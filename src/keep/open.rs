@@ -1,13 +1,14 @@
 //! A request that is being coordinated: what it wants, whom it asked, what they said.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::keyspace::Id;
-use crate::message::{Consistency, KeyOp, ReqId, Ticket};
+use crate::message::{Consistency, KeyOp, ReqId, Ticket, UploadId};
 use crate::placement::HostId;
-use crate::record::{Cells, Key, Mark, Record, Summary, Time};
+use crate::record::{Cells, Key, Mark, Record, Summary, Time, Version};
 use crate::roster::{Groups, RosterVersion};
 
 /// Who is told the result of a request about one key.
@@ -23,6 +24,8 @@ pub enum Caller {
     Export(ReqId, Id),
     /// A page of an import: the value's number.
     Import(ReqId, u64),
+    /// A client's upload that has ended.
+    Upload(Ticket, UploadId),
 }
 
 /// Where a request stands.
@@ -87,6 +90,8 @@ pub(super) struct Open {
     /// Whom it concerns.
     pub(super) groups: Groups,
     pub(super) deadline: Time,
+    /// How long it may take; while a large value is pulled, from each piece to the next.
+    pub(super) patience: Duration,
     /// When the present question was first put.
     pub(super) asked: Time,
     /// How often it was asked again.
@@ -96,6 +101,14 @@ pub(super) struct Open {
     pub(super) existed: bool,
     /// The greatest fence and floor that were told with the answers.
     pub(super) mark: Mark,
+    /// The pieces of its value are not in it, but put by in our store.
+    pub(super) upload: Option<UploadId>,
+    /// What a read brings to others is not in it, but with these.
+    pub(super) sources: Vec<HostId>,
+    /// Which piece was last asked for by whom, of what a read brings to others.
+    pub(super) relayed: Option<(HostId, u32)>,
+    /// How many pieces each has asked for.
+    pub(super) pulled: Vec<(HostId, u32)>,
 }
 
 impl Open {
@@ -105,11 +118,24 @@ impl Open {
             .reached(|group| quorum(self.consistency, group), said)
     }
 
+    /// Whether it writes that version now.
+    pub(super) fn writes(&self, version: Version) -> bool {
+        let Phase::Write { record, .. } = &self.phase else {
+            return false;
+        };
+        record.cells.summary().value == Some(version)
+    }
+
+    /// Whether it writes a value that is not in it.
+    pub(super) fn is_bare(&self) -> bool {
+        matches!(&self.phase, Phase::Write { record, .. } if !record.cells.is_whole())
+    }
+
     /// Whether a read wants the value itself from some replica.
     pub(super) const fn reads(&self) -> bool {
         matches!(
             self.op,
-            KeyOp::Get | KeyOp::Has | KeyOp::Ttl | KeyOp::Expire(_)
+            KeyOp::Get | KeyOp::Open | KeyOp::Has | KeyOp::Ttl | KeyOp::Expire(_)
         )
     }
 
@@ -179,10 +205,9 @@ impl Opens {
     }
 
     /// The old ones, which mostly go first, leave without moving the others.
-    pub(super) fn remove(&mut self, req: &ReqId) {
-        if let Ok(place) = self.place(*req) {
-            self.0.remove(place);
-        }
+    pub(super) fn remove(&mut self, req: &ReqId) -> Option<Box<Open>> {
+        let place = self.place(*req).ok()?;
+        self.0.remove(place).map(|(_, open)| open)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (ReqId, &Open)> {

@@ -41,6 +41,10 @@ impl Keeper {
             Caller::Many(ticket, place) => self.one_of_many(cx, ticket, place, reply),
             Caller::Export(req, id) => self.export_read(cx, req, id, reply),
             Caller::Import(req, number) => self.imported(cx, req, number, reply),
+            Caller::Upload(ticket, upload) => {
+                self.drop_upload(upload);
+                self.answer(cx, ticket, reply);
+            }
         }
     }
 
@@ -105,6 +109,8 @@ pub(super) fn written(open: &Open, summary: Summary) -> Option<Reply> {
         (KeyOp::Delete, _) => Outcome::Deleted(version, open.existed),
         (KeyOp::Expire(_), _) => Outcome::Version(Some(version)),
         (_, Some(Caller::Content(_))) => Outcome::StoredContent(open.key.clone(), version),
-        (KeyOp::Put(..) | KeyOp::Get | KeyOp::Has | KeyOp::Ttl, _) => Outcome::Stored(version),
+        (KeyOp::Put(..) | KeyOp::Get | KeyOp::Open | KeyOp::Has | KeyOp::Ttl, _) => {
+            Outcome::Stored(version)
+        }
     }))
 }

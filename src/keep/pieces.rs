@@ -156,36 +156,61 @@ impl Keeper {
         key: &Key,
         version: Version,
     ) {
+        self.pull_goes_on(cx, from, (req, index));
         let open = self.open.get(&req).and_then(|open| match &open.phase {
             Phase::Write { record, .. } => Some(&record.cells),
             Phase::Ask { .. } | Phase::Fetch { .. } => None,
         });
-        let here = open.or_else(|| self.hints.find(from, key));
-        match here.and_then(|cells| piece_of(cells, version, index)) {
-            Some(bytes) => self.send(
-                cx,
-                from,
-                KeepMessage::PieceIs {
-                    req,
-                    version,
-                    index,
-                    bytes: Some(bytes),
-                },
-            ),
-            None => self.store(
-                cx,
-                Op::Piece {
-                    key: key.clone(),
-                    version,
-                    index,
-                },
-                Next::Piece {
-                    to: from,
-                    req,
-                    version,
-                    index,
-                },
-            ),
+        let here = open.and_then(|cells| piece_of(cells, version, index));
+        let hint = || piece_of(self.hints.find(from, key)?, version, index);
+        if let Some(bytes) = here.or_else(hint) {
+            let bytes = Some(bytes);
+            let piece = KeepMessage::PieceIs {
+                req,
+                version,
+                index,
+                bytes,
+            };
+            return self.send(cx, from, piece);
+        }
+        if self.relayed(cx, from, (req, index), key, version) {
+            return;
+        }
+        let (key, at) = self.piece_place(req, key, version);
+        let op = Op::Piece {
+            key,
+            version: at,
+            index,
+        };
+        let next = Next::Piece {
+            to: from,
+            req,
+            version,
+            index,
+        };
+        self.store(cx, op, next);
+    }
+
+    /// A replica gets on with a value that is not in the request: so it has time for the next piece.
+    fn pull_goes_on(&mut self, cx: &mut Context<'_>, from: HostId, (req, index): (ReqId, u32)) {
+        let open = self.open.get_mut(&req).filter(|open| open.is_bare());
+        let Some(open) = open else { return };
+        let known = open.pulled.iter_mut().find(|(host, _)| *host == from);
+        let before = match known {
+            Some((_, pieces)) => std::mem::replace(pieces, index.saturating_add(1).max(*pieces)),
+            None => {
+                open.pulled.push((from, index.saturating_add(1)));
+                0
+            }
+        };
+        if index < before {
+            return;
+        }
+        if open.caller.is_some() {
+            open.deadline = open.deadline.max(cx.now.at + open.patience);
+        } else {
+            let due = cx.now.at + self.config.hint_after;
+            self.timers.set(Wake::Open(req), due);
         }
     }
 
@@ -220,6 +245,9 @@ impl Keeper {
         (version, index): (Version, u32),
         bytes: Option<Bytes>,
     ) {
+        if self.passed_on(cx, (from, req), (version, index), bytes.as_ref()) {
+            return;
+        }
         // A number names a question of one host only, and a chunk brings many records under one: whose
         // piece this is, its version says.
         let awaited = |cells: &Cells| wanted(cells) == Some((version, index));

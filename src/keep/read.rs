@@ -9,11 +9,15 @@
 //!
 //! *Hold this true*: what a get returns is on a quorum before it is returned, so no later get is older.
 
-use crate::message::{Consistency, Event, Expiry, Found, KeepMessage, KeyOp, Outcome, ReqId, Want};
+use std::sync::Arc;
+
+use crate::message::{
+    Consistency, Event, Expiry, Found, KeepMessage, KeyOp, Large, Outcome, ReqId, Want,
+};
 use crate::placement::HostId;
 use crate::record::{Body, Cells, Record, Summary, Time, Version};
 
-use super::open::{Open, Phase, quorum};
+use super::open::{Open, Phase};
 use super::{Context, Keeper};
 
 impl Keeper {
@@ -75,13 +79,7 @@ impl Keeper {
             return;
         }
         cells.expiry = cells.expiry.max(summary.expiry);
-        let summary = cells.summary();
-        let holds = |host| {
-            said.iter()
-                .any(|(other, theirs)| *other == host && theirs.covers(&summary))
-        };
-        let need = |group| quorum(open.consistency, group);
-        let header_will_do = open.op != KeyOp::Get && open.groups.reached(need, holds);
+        let header_will_do = open.op != KeyOp::Get;
         if cells.is_whole() || header_will_do {
             return self.confirm_read(cx, req);
         }
@@ -130,6 +128,11 @@ impl Keeper {
             .filter(|(_, theirs)| theirs.covers(&summary))
             .map(|(host, _)| *host)
             .collect();
+        open.sources = said
+            .iter()
+            .filter(|(_, theirs)| theirs.value == summary.value)
+            .map(|(host, _)| *host)
+            .collect();
         let sure =
             open.consistency == Consistency::One || open.enough(|host| holders.contains(&host));
         let record = Record {
@@ -172,12 +175,23 @@ impl Keeper {
                 Outcome::Version(None)
             }
             (KeyOp::Expire(_), Some(_)) => return self.stamp_and_write(cx, req, summary),
-            (KeyOp::Get, Some((version, body))) => Outcome::Value(Some(Found {
+            (KeyOp::Open, Some((version, body))) if !body.is_whole() => {
+                Outcome::Large(Arc::new(Large {
+                    key: open.key.clone(),
+                    found: Found {
+                        version,
+                        body,
+                        deadline: summary.deadline(),
+                    },
+                    holders: open.sources.clone(),
+                }))
+            }
+            (KeyOp::Get | KeyOp::Open, Some((version, body))) => Outcome::Value(Some(Found {
                 version,
                 body,
                 deadline: summary.deadline(),
             })),
-            (KeyOp::Get, None) => Outcome::Value(None),
+            (KeyOp::Get | KeyOp::Open, None) => Outcome::Value(None),
             (KeyOp::Ttl, live) => Outcome::Ttl(live.map(|_| summary.deadline())),
             (KeyOp::Has | KeyOp::Expire(_) | KeyOp::Put(..) | KeyOp::Delete, live) => {
                 Outcome::Version(live.map(|(version, _)| version))

@@ -37,7 +37,9 @@ impl Keeper {
         let cells = match &open.op {
             KeyOp::Put(body, expiry) => put_cells(body, *expiry, stamped, cx.now.wall),
             KeyOp::Expire(expiry) => expiry_cells(&seen, *expiry, stamped, cx.now.wall),
-            KeyOp::Delete | KeyOp::Get | KeyOp::Has | KeyOp::Ttl => tombstone(stamped(true)),
+            KeyOp::Delete | KeyOp::Get | KeyOp::Open | KeyOp::Has | KeyOp::Ttl => {
+                tombstone(stamped(true))
+            }
         };
         let record = Record {
             key: open.key.clone(),

@@ -1,7 +1,7 @@
 //! What a host wanted when it asked its store: handed out with the operation, handed back with the result.
 
 use crate::keyspace::{Id, Span};
-use crate::message::{Ballot, ReqId, Road};
+use crate::message::{Ballot, ReqId, Road, Ticket, UploadId};
 use crate::placement::HostId;
 use crate::record::{Key, Stamp, Version};
 use crate::roster::RosterVersion;
@@ -36,6 +36,8 @@ pub(super) enum Next {
         version: Version,
         index: u32,
     },
+    /// A piece of an upload is put by.
+    Taken(UploadId, Ticket),
     /// A piece of a value that is being pulled is put by.
     Staged(ReqId),
     /// Send a chunk of a moving span.

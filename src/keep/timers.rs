@@ -16,7 +16,7 @@
 
 use std::collections::VecDeque;
 
-use crate::message::ReqId;
+use crate::message::{ReqId, UploadId};
 use crate::record::Time;
 
 /// What waits for its time.
@@ -26,6 +26,10 @@ pub(super) enum Wake {
     Open(ReqId),
     /// A large value we pull.
     Pull(ReqId),
+    /// A client's upload.
+    Upload(UploadId),
+    /// A piece for a client.
+    Download(ReqId),
     /// Tell somebody which roster we have.
     Gossip,
     /// Prepare or propose again.

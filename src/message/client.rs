@@ -60,8 +60,10 @@ pub enum Expiry {
 pub enum KeyOp {
     /// Store a value, with a time to live or for ever.
     Put(Body, Option<Expiry>),
-    /// Fetch the value.
+    /// Fetch the value, all of it.
     Get,
+    /// Find the value: one of more than a piece is answered as [`Outcome::Large`], to be read piece by piece.
+    Open,
     /// Delete the key.
     Delete,
     /// The version, or none.
@@ -81,6 +83,10 @@ pub enum Request {
     Many(Vec<(Key, KeyOp)>),
     /// Store a value under the SHA-1 of itself.
     PutContent(Body),
+    /// A step of storing a value piece by piece.
+    Upload(Upload),
+    /// A piece of a large value that was found, by its number.
+    Piece(Arc<Large>, u32),
     /// Who holds this key, by the roster (or the links, if there is none)?
     WhereIs(Key),
     /// Who owns this id? Asked round the ring, hop by hop, by the routes this host has.
@@ -156,6 +162,51 @@ pub struct Found {
     pub deadline: Option<WallMs>,
 }
 
+/// A value of more than one piece that was found. Its pieces are asked for one by one, each by its number, of this
+/// version and no other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Large {
+    /// Its key.
+    pub key: Key,
+    /// The value, bare.
+    pub found: Found,
+    /// Who is known to hold it.
+    pub holders: Vec<HostId>,
+}
+
+/// Names an upload at the host where it was begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UploadId(pub u64);
+
+/// A value on its way in: it is put by at this host piece by piece, then stored like any other. Nobody sees
+/// anything of it before that.
+///
+/// ```text
+/// Begin 2.5 MiB ─> Began 7      Piece 7 1 MiB ─> Taken 1      Piece 7 1 MiB ─> Taken 2
+///                               Piece 7 512 KiB ─> Taken 3    End 7, "cat" ─> Stored
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Upload {
+    /// A value of so many bytes comes. Answered by [`Outcome::Began`].
+    Begin(u64),
+    /// The next piece: as long as a piece can be, but for the last one. Answered by [`Outcome::Taken`] when it is put
+    /// by; a few may be on their way at once.
+    Piece(UploadId, Bytes),
+    /// All pieces are taken: store them under this key. Answered like a put.
+    End {
+        /// Which.
+        upload: UploadId,
+        /// The key.
+        key: Key,
+        /// What the value says it is.
+        content_type: Option<Arc<str>>,
+        /// A time to live, or for ever.
+        expiry: Option<Expiry>,
+    },
+    /// It will not be ended: forget it. Answered by [`Outcome::Taken`] of nothing.
+    Drop(UploadId),
+}
+
 /// Who owns an id, and how that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -180,6 +231,14 @@ pub enum Outcome {
     StoredContent(Key, Version),
     /// A get: the value, or none.
     Value(Option<Found>),
+    /// Open: there is a value of more than one piece.
+    Large(Arc<Large>),
+    /// A piece of a large value.
+    Piece(Bytes),
+    /// An upload has begun.
+    Began(UploadId),
+    /// So many pieces of an upload are put by.
+    Taken(u32),
     /// Has: the version, or none. To an expiry: the version of its cell, or none if the key is absent, or if
     /// it was to live for ever and does so already.
     Version(Option<Version>),
@@ -248,6 +307,9 @@ pub enum Failure {
     /// A change cannot be, or was given up; in words.
     #[error("{0}")]
     Change(String),
+    /// The value that is being read is nowhere any more.
+    #[error("the value was overwritten or deleted while it was read: read it again")]
+    Replaced,
     /// A limit was reached: nothing was stored.
     #[error("{0}")]
     Limit(String),

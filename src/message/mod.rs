@@ -26,7 +26,8 @@ use crate::placement::HostId;
 
 pub use crate::placement::Token as Peer;
 pub use client::{
-    Consistency, Expiry, Failure, Found, KeyOp, Options, Outcome, Reply, Request, Route, Ticket,
+    Consistency, Expiry, Failure, Found, KeyOp, Large, Options, Outcome, Reply, Request, Route,
+    Ticket, Upload, UploadId,
 };
 pub use effects::Effects;
 pub use event::Event;

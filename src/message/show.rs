@@ -5,7 +5,7 @@ use std::fmt;
 use super::show_ops::{Copies, Each};
 use super::{
     Answered, Ballot, Expiry, FindMessage, KeepMessage, KeyOp, LinksAre, Lookup, LookupAnswer,
-    Message, Outcome, Peer, Refusal, Request, Road, Route, Step, Want,
+    Message, Outcome, Peer, Refusal, Request, Road, Route, Step, Upload, UploadId, Want,
 };
 use super::{Balanced, Purged, Status, Tuning};
 use crate::keyspace::Span;
@@ -434,11 +434,25 @@ impl fmt::Display for KeyOp {
             KeyOp::Put(body, None) => write!(f, "put {body}"),
             KeyOp::Put(body, Some(_)) => write!(f, "put {body} with a time to live"),
             KeyOp::Get => write!(f, "get"),
+            KeyOp::Open => write!(f, "open"),
             KeyOp::Delete => write!(f, "delete"),
             KeyOp::Has => write!(f, "has"),
             KeyOp::Ttl => write!(f, "ttl"),
             KeyOp::Expire(Expiry::Never) => write!(f, "keep for ever"),
             KeyOp::Expire(Expiry::In(_) | Expiry::At(_)) => write!(f, "expire"),
+        }
+    }
+}
+
+impl fmt::Display for Upload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Upload::Begin(len) => write!(f, "upload {len} bytes"),
+            Upload::Piece(UploadId(id), bytes) => write!(f, "upload {id}: {} bytes", bytes.len()),
+            Upload::End { upload, key, .. } => {
+                write!(f, "{} put upload {}", Quoted(key), upload.0)
+            }
+            Upload::Drop(UploadId(id)) => write!(f, "drop upload {id}"),
         }
     }
 }
@@ -449,6 +463,11 @@ impl fmt::Display for Request {
             Request::One(key, op) => write!(f, "{} {op}", Quoted(key)),
             Request::Many(ops) => write!(f, "{} keys at once", ops.len()),
             Request::PutContent(body) => write!(f, "put content {body}"),
+            Request::Upload(upload) => write!(f, "{upload}"),
+            Request::Piece(large, index) => {
+                let (key, version) = (Quoted(&large.key), large.found.version);
+                write!(f, "{key} {version} piece {index}")
+            }
             Request::WhereIs(key) => write!(f, "{} where is", Quoted(key)),
             Request::Lookup(id) => write!(f, "lookup {}", id.short()),
             Request::Change(changes) => write!(f, "change{}", Wishes(changes)),
@@ -493,6 +512,12 @@ impl fmt::Display for Outcome {
             Outcome::Deleted(version, false) => write!(f, "deleted {version}, was not there"),
             Outcome::StoredContent(key, version) => write!(f, "stored {} {version}", Quoted(key)),
             Outcome::Value(Some(found)) => write!(f, "value {} {}", found.version, found.body),
+            Outcome::Large(large) => {
+                write!(f, "value {} {}", large.found.version, large.found.body)
+            }
+            Outcome::Piece(bytes) => write!(f, "piece of {} bytes", bytes.len()),
+            Outcome::Began(UploadId(id)) => write!(f, "upload {id} begins"),
+            Outcome::Taken(pieces) => write!(f, "{pieces} pieces taken"),
             Outcome::Version(Some(version)) => write!(f, "version {version}"),
             Outcome::Value(None) | Outcome::Version(None) | Outcome::Ttl(None) => {
                 write!(f, "none")

@@ -4,7 +4,7 @@ use crate::find::{Found, LookupError, Routes};
 use crate::keep::{Caller, Context, Entry, Then};
 use crate::keyspace::Id;
 use crate::message::{
-    Chore, Effects, Failure, KeyOp, Options, Outcome, ReqId, Request, Route, Ticket,
+    Chore, Effects, Failure, KeyOp, Options, Outcome, ReqId, Request, Route, Ticket, Upload,
 };
 use crate::placement::rebalance;
 use crate::record::{Key, Now, Time};
@@ -60,6 +60,11 @@ impl Host {
                         self.one(now, Caller::Many(ticket, place), key, op, options, fx);
                     }
                 }
+            }
+            Request::Upload(step) => self.upload(now, ticket, step, options, fx),
+            Request::Piece(of, index) => {
+                let cx = &mut Context { now, fx };
+                self.keeper.download(cx, ticket, (of, index), options);
             }
             Request::WhereIs(key) => self.where_is(now, ticket, key, fx),
             Request::Lookup(id) => self.look_up(now, id, true, Purpose::Route(ticket), fx),
@@ -123,6 +128,30 @@ impl Host {
             }
         }
         self.settle(now, fx);
+    }
+
+    /// The end of an upload is a put; its other steps are the keeper's.
+    fn upload(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        step: Upload,
+        options: Options,
+        fx: &mut dyn Effects<Then>,
+    ) {
+        let Upload::End {
+            upload,
+            key,
+            content_type,
+            expiry,
+        } = step
+        else {
+            return self.keeper.upload(&mut Context { now, fx }, ticket, step);
+        };
+        match self.keeper.end_upload(upload, content_type, expiry) {
+            Ok(op) => self.one(now, Caller::Upload(ticket, upload), key, op, options, fx),
+            Err(failure) => fx.answer(ticket, Err(failure)),
+        }
     }
 
     fn one(

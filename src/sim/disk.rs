@@ -197,6 +197,7 @@ impl<T> Disk<T> {
             self.apply(now, asked.0);
         }
         self.busy_until = now;
+        self.store.begin_again();
         if !power_cut {
             return 0;
         }

@@ -84,10 +84,11 @@ impl MemoryStore {
     }
 
     fn piece(&self, key: &Key, version: Version, index: u32) -> Option<Bytes> {
-        let slot = self.table.get(key)?;
-        if slot.summary().value != Some(version) {
-            return None;
-        }
+        let at_it = |slot: &&Slot| slot.summary().value == Some(version);
+        let Some(slot) = self.table.get(key).filter(at_it) else {
+            let staged = self.staged.get(&(key.clone(), version))?;
+            return staged.get(&index).cloned();
+        };
         let body = slot.cells().value?.body?;
         body.pieces.get(usize::try_from(index).ok()?).cloned()
     }
@@ -288,6 +289,10 @@ impl Store for MemoryStore {
 
     fn usage(&self) -> Usage {
         self.usage
+    }
+
+    fn begin_again(&mut self) {
+        self.staged.clear();
     }
 
     fn glance(&self, depth: u8) -> u64 {

@@ -95,11 +95,11 @@ pub enum Op {
     Get(Key),
     /// Only their versions.
     Versions(Key),
-    /// One piece of the value that is stored under a key at that version.
+    /// One piece of the value that is stored under a key at that version, or is put by for it.
     Piece {
         /// The key.
         key: Key,
-        /// The version of the value; of another one there is no piece.
+        /// The version of the value; what is stored at another one does not count.
         version: Version,
         /// Which piece, from 0.
         index: u32,
@@ -171,7 +171,7 @@ pub enum Op {
 pub enum Done {
     /// To [`Op::Get`].
     Cells(Option<Cells>),
-    /// To [`Op::Piece`]; none if that version is not stored here, or has no such piece.
+    /// To [`Op::Piece`]; none if that version is neither stored nor put by here, or has no such piece.
     Piece(Option<Bytes>),
     /// To [`Op::Stage`] and [`Op::Unstage`].
     Staged,
@@ -293,6 +293,10 @@ pub trait Store {
 
     /// How much is kept.
     fn usage(&self) -> Usage;
+
+    /// Its process has ended and begins again: what was put by belongs to nobody. A store that was opened anew
+    /// has nothing put by.
+    fn begin_again(&mut self) {}
 
     /// Reads a word here and there, `depth` pointers away from itself, and returns a number that means nothing.
     /// Who knows that many stores will be asked soon lets the memory of all of them be fetched at once so. A

@@ -168,7 +168,7 @@ const FULL: [&str; 2] = ["the store is full", "the disk is full"];
 /// What a client is told of a failure: its words, after a code that clients know where one fits.
 pub(super) fn told(failure: &Failure) -> Value {
     let code = match failure {
-        Failure::NoQuorum { .. } | Failure::NotFound(_) => "TRYAGAIN",
+        Failure::NoQuorum { .. } | Failure::NotFound(_) | Failure::Replaced => "TRYAGAIN",
         Failure::Unknown { .. } => "UNCERTAIN",
         Failure::NoRing => "LOADING",
         Failure::Limit(why) if FULL.iter().any(|words| why.contains(words)) => "OOM",

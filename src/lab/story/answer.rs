@@ -76,6 +76,9 @@ fn outcome(request: &Request, outcome: &Outcome) -> String {
         Outcome::Purged(hosts) => answer_ops::each("purged:", hosts),
         Outcome::Configured(hosts) => answer_ops::each("configured:", hosts),
         Outcome::Exported(_) | Outcome::Imported(_) => outcome.to_string(),
+        Outcome::Large(_) | Outcome::Piece(_) | Outcome::Began(_) | Outcome::Taken(_) => {
+            outcome.to_string()
+        }
         Outcome::Many(results) => many(request, results),
     }
 }

@@ -266,7 +266,7 @@ impl Run {
 const fn kind(op: &KeyOp) -> Kind {
     match op {
         KeyOp::Put(..) => Kind::Put,
-        KeyOp::Get => Kind::Get,
+        KeyOp::Get | KeyOp::Open => Kind::Get,
         KeyOp::Delete => Kind::Delete,
         KeyOp::Has | KeyOp::Ttl => Kind::Has,
         KeyOp::Expire(_) => Kind::Expire,

@@ -173,6 +173,13 @@ pub(crate) fn a_bare_value_needs_its_pieces(store: &mut dyn Store) {
         assert_eq!(store.usage(), Usage::default());
         assert_eq!(store.apply(stage(1)), Done::Staged);
     }
+    let piece = Op::Piece {
+        key: key.clone(),
+        version,
+        index: 1,
+    };
+    let there = Done::Piece(Some(vec![1; PIECE_BYTES].into()));
+    assert_eq!(store.apply(piece.clone()), there, "put by, it can be read");
     assert_eq!(store.apply(stage(0)), Done::Staged);
     assert!(matches!(
         store.apply(Op::Merge(bare.clone())),
@@ -187,13 +194,5 @@ pub(crate) fn a_bare_value_needs_its_pieces(store: &mut dyn Store) {
         store.apply(Op::Get(key.clone())),
         Done::Cells(Some(bare.cells))
     );
-    let piece = Op::Piece {
-        key,
-        version,
-        index: 1,
-    };
-    assert_eq!(
-        store.apply(piece),
-        Done::Piece(Some(vec![1; PIECE_BYTES].into()))
-    );
+    assert_eq!(store.apply(piece), there);
 }

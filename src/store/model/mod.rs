@@ -32,8 +32,14 @@ impl Model {
     }
 
     fn piece(&self, key: &Key, version: Version, index: u32) -> Option<Bytes> {
-        let cell = self.cells(key)?.value.as_ref()?;
-        let body = cell.body.as_ref().filter(|_| cell.version == version)?;
+        let cell = self.cells(key).and_then(|cells| cells.value.as_ref());
+        let Some(cell) = cell.filter(|cell| cell.version == version) else {
+            let place = (key, version, index);
+            let mut staged = self.staged.iter();
+            let found = staged.find(|(k, v, i, _)| (k, *v, *i) == place);
+            return found.map(|(.., bytes)| bytes.clone());
+        };
+        let body = cell.body.as_ref()?;
         body.pieces.get(usize::try_from(index).ok()?).cloned()
     }
 
