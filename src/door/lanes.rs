@@ -10,7 +10,7 @@
 
 use std::collections::VecDeque;
 
-use crate::message::{KeyOp, Options, Request};
+use crate::message::{KeyOp, Options, Request, Upload};
 
 /// A request with its number.
 pub(super) type Numbered = (u64, Request, Options);
@@ -27,10 +27,14 @@ struct About {
 impl About {
     /// About which key it is; none if it is about no one key.
     fn of(number: u64, request: &Request) -> Option<About> {
-        let Request::One(key, op) = request else {
+        let (key, writes) = if let Request::One(key, op) = request {
+            let reads = matches!(op, KeyOp::Get | KeyOp::Open | KeyOp::Has | KeyOp::Ttl);
+            (key, !reads)
+        } else if let Request::Upload(Upload::End { key, .. }) = request {
+            (key, true)
+        } else {
             return None;
         };
-        let writes = !matches!(op, KeyOp::Get | KeyOp::Has | KeyOp::Ttl);
         Some(About {
             number,
             key: key.id().top(),

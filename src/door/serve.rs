@@ -59,12 +59,12 @@ pub(super) async fn serve(door: Rc<Clients>, mut guest: Guest) {
     };
     loop {
         connection.session.take();
+        connection.session.say();
         let asks = connection.session.asks();
         if !asks.is_empty() {
             let (host, line) = (door.host, line.clone());
             door.ask(Asks { host, asks, line });
         }
-        connection.session.say();
         if connection.session.is_over() {
             return linger(&mut connection.stream).await;
         }

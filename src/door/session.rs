@@ -8,25 +8,37 @@
 //! ```
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::BytesMut;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::about::About;
 use super::clients::Clients;
-use super::commands::{Answer, Args, Plan, told, unknown, wrong_number};
+use super::commands::{Answer, Args, Before, Plan, is_value, told, unknown, wrong_number};
+use super::inflow::{Apart, Inflow};
 use super::lanes::{Lanes, Numbered};
-use super::resp::{Arg, Command, Out, Parser, Proto, Value};
-use super::slots::{Slots, weight};
-use crate::actor::Told;
+use super::outflow::{Gone, Outflow};
+use super::resp::{Arg, Command, Out, Parser, Proto, Step, Value};
+use super::slots::{Say, Slots, weight};
+use crate::actor::{Asks, Told};
+use crate::message::{Large, Options, Outcome, Request, Upload, UploadId};
 
 /// With so many requests under way a connection begins; each answer allows one more.
 const FIRST_WINDOW: usize = 8;
 
 /// So many bytes of values a connection may be waiting for, as far as the last answers let one guess.
 const WINDOW_BYTES: usize = 16 * 1024 * 1024;
+
+/// Requests about a value on its way in are numbered from here on; those of commands from 0.
+const IN: u64 = 1 << 63;
+
+/// And those about one on its way out, each value with 2^32 of its own.
+const OUT: u64 = 1 << 62;
 
 /// Whether commands are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +124,18 @@ pub(super) struct Session {
     lanes: Lanes,
     /// Requests to be sent.
     asks: Vec<Numbered>,
+    /// The large string of the present command that is on its way in, if there is one.
+    inflow: Option<Inflow>,
+    /// Those before it.
+    apart: VecDeque<Apart>,
+    /// The number of the next request about a value on its way in, and of the first one that is still of interest.
+    next_in: u64,
+    first_in: u64,
+    /// The large value that is being said, and which one that is.
+    outflow: Option<Outflow>,
+    flows: u64,
+    /// An answer broke off: nothing more can be said.
+    cut: bool,
     window: usize,
     /// Requests of this session that count in the door's sum.
     busy: bool,
@@ -141,6 +165,13 @@ impl Session {
             out: Out::default(),
             lanes: Lanes::default(),
             asks: Vec::new(),
+            inflow: None,
+            apart: VecDeque::new(),
+            next_in: IN,
+            first_in: IN,
+            outflow: None,
+            flows: 0,
+            cut: false,
             window: FIRST_WINDOW,
             busy: false,
             counted: 0,
@@ -162,6 +193,7 @@ impl Session {
     fn has_room(&self) -> bool {
         let most = self.door.share().min(self.window).max(1);
         !self.me.leaving
+            && self.inflow.as_ref().is_none_or(Inflow::has_room)
             && self.slots.open() < most
             && self.unread() < self.door.settings.pause_bytes
     }
@@ -178,14 +210,20 @@ impl Session {
 
     /// Whether all is done that will ever be.
     pub(super) fn is_over(&self) -> bool {
-        (self.me.leaving || self.ended) && self.slots.is_empty() && self.out.is_empty()
+        let said = self.cut || (self.slots.is_empty() && self.outflow.is_none());
+        (self.me.leaving || self.ended) && said && self.out.is_empty()
     }
 
     /// Takes the commands that have come, as many as there is room for. What they ask is to be sent then.
     pub(super) fn take(&mut self) {
         while self.has_room() {
-            match self.parser.next(&mut self.buffer) {
-                Ok(Some(command)) => self.run(command),
+            match self.parser.step(&mut self.buffer) {
+                Ok(Some(Step::Command(command))) => self.run(command),
+                Ok(Some(Step::Large(len))) => self.begin_large(len),
+                Ok(Some(Step::Piece(bytes))) => {
+                    let ask = self.inflow.as_mut().and_then(|inflow| inflow.piece(bytes));
+                    self.ask_in(ask);
+                }
                 Ok(None) => break,
                 Err(error) => {
                     log::debug!("client {}: {error}", self.me.id);
@@ -196,6 +234,32 @@ impl Session {
         self.account();
     }
 
+    /// A large string begins. If it is a value, and there is a way to store it so, it goes to the host as it comes.
+    fn begin_large(&mut self, len: usize) {
+        let before = self.parser.before();
+        let place = before.len();
+        if !before.first().is_some_and(|name| is_value(name, place)) {
+            return;
+        }
+        self.parser.apart();
+        self.end_large();
+        let (inflow, ask) = Inflow::begin(len);
+        (self.inflow, self.first_in) = (Some(inflow), self.next_in);
+        self.ask_in([ask]);
+    }
+
+    /// The large string before is complete.
+    fn end_large(&mut self) {
+        self.apart.extend(self.inflow.take().map(Inflow::end));
+    }
+
+    fn ask_in(&mut self, requests: impl IntoIterator<Item = Request>) {
+        for request in requests {
+            self.asks.push((self.next_in, request, Options::default()));
+            self.next_in += 1;
+        }
+    }
+
     /// The last thing that is said.
     pub(super) fn give_up(&mut self, why: Value) {
         self.slots.ready(why, Some(self.me.proto));
@@ -203,7 +267,14 @@ impl Session {
     }
 
     fn run(&mut self, command: Command) {
+        self.end_large();
+        let uploads: Vec<UploadId> = self.apart.iter().filter_map(|apart| apart.upload).collect();
         let plan = self.plan(command);
+        self.apart.clear();
+        if !uploads.is_empty() {
+            let unused = unused(uploads, &plan);
+            self.ask_in(unused.map(|upload| Request::Upload(Upload::Drop(upload))));
+        }
         let proto = match self.me.mute {
             Mute::No => Some(self.me.proto),
             Mute::This | Mute::Next | Mute::Always => None,
@@ -218,6 +289,11 @@ impl Session {
             Ok(Plan::One(request, options, shape)) => {
                 let number = self.slots.next();
                 self.slots.one(shape, proto);
+                self.lanes.push((number, request, options), &mut self.asks);
+            }
+            Ok(Plan::Flow(request, options, shape, before)) => {
+                let number = self.slots.next();
+                self.slots.flow(shape, before, proto);
                 self.lanes.push((number, request, options), &mut self.asks);
             }
             Ok(Plan::Many(requests, options, shape)) => {
@@ -254,7 +330,7 @@ impl Session {
             door: &self.door,
         };
         let known = cx.me.known;
-        let plan = (spec.run)(&mut cx, Args::new(args));
+        let plan = (spec.run)(&mut cx, Args::new(args, std::mem::take(&mut self.apart)));
         if self.me.known != known {
             self.parser
                 .set_limits(self.door.settings.limits(self.me.known));
@@ -276,6 +352,22 @@ impl Session {
                 "ERR this host ended before it answered: ask another one, and read before you write again",
             )),
         };
+        if number & IN != 0 {
+            if number >= self.first_in {
+                let inflow = self.inflow.as_mut();
+                let asks = inflow.map(|inflow| inflow.told(answer));
+                self.ask_in(asks.into_iter().flatten());
+            }
+            return;
+        }
+        if number & OUT != 0 {
+            let index = u32::try_from(number & u64::from(u32::MAX)).unwrap_or_default();
+            let flow = (number & !OUT) >> 32;
+            if let Some(outflow) = self.outflow.as_mut().filter(|_| flow == self.flows) {
+                outflow.told(index, answer);
+            }
+            return;
+        }
         let weight = weight(&answer);
         let settings = &self.door.settings;
         self.window = match WINDOW_BYTES / weight.max(1) {
@@ -291,24 +383,74 @@ impl Session {
                 settings.max_answer_bytes
             ))),
         };
+        // As long as a large value is read, nothing else is done with its key.
+        let is_large = matches!(answer, Ok(Outcome::Large(_))) && self.slots.flows(number);
         self.slots.told(number, answer);
-        self.lanes.done(number, &mut self.asks);
+        if !is_large {
+            self.lanes.done(number, &mut self.asks);
+        }
     }
 
     /// Says what is complete, in order.
     pub(super) fn say(&mut self) {
         let wall = Rc::clone(&self.door.wall);
-        while let Some((value, proto)) = self.slots.pop(|| wall()) {
-            if let Some(proto) = proto {
-                value.write(proto, &mut self.out);
+        while self.say_large()
+            && let Some((say, proto)) = self.slots.pop(|| wall())
+        {
+            match (say, proto) {
+                (Say::Value(value), Some(proto)) => value.write(proto, &mut self.out),
+                (Say::Value(_), None) => {}
+                (Say::Large(number, large, before), proto) => {
+                    self.begin_saying((number, large), before, proto);
+                }
             }
         }
         self.account();
     }
 
+    fn begin_saying(
+        &mut self,
+        (number, large): (u64, Arc<Large>),
+        before: Before,
+        proto: Option<Proto>,
+    ) {
+        let Some(proto) = proto else {
+            return self.lanes.done(number, &mut self.asks);
+        };
+        self.flows += 1;
+        self.outflow = Some(Outflow::new((number, large), before, proto));
+    }
+
+    /// Goes on with the large value that is being said; whether the next answer may follow.
+    fn say_large(&mut self) -> bool {
+        let Some(outflow) = &mut self.outflow else {
+            return !self.cut;
+        };
+        let gone = outflow.write(&mut self.out, self.door.settings.pause_bytes);
+        let number = outflow.number;
+        match gone {
+            Gone::On => {
+                while let Some((index, request)) = outflow.ask() {
+                    let number = OUT | (self.flows << 32) | u64::from(index);
+                    self.asks.push((number, request, Options::default()));
+                }
+                return false;
+            }
+            Gone::Done => {}
+            Gone::Cut => {
+                (self.cut, self.me.leaving) = (true, true);
+            }
+        }
+        self.outflow = None;
+        self.lanes.done(number, &mut self.asks);
+        !self.cut
+    }
+
     /// Brings the door's sums up to date. Whoever brings it over its limit has to go.
     fn account(&mut self) {
-        let holds = self.buffer.len() + self.parser.held() + self.unread();
+        let flows = self.inflow.as_ref().map_or(0, Inflow::held)
+            + self.outflow.as_ref().map_or(0, Outflow::held);
+        let holds = self.buffer.len() + self.parser.held() + self.unread() + flows;
         let fits = self.door.hold(self.counted, holds);
         self.counted = holds;
         let busy = self.slots.open() > 0;
@@ -329,8 +471,41 @@ impl Session {
     }
 }
 
+/// The uploads of a command that it has no use for.
+fn unused(
+    mut uploads: Vec<UploadId>,
+    plan: &Result<Plan, Value>,
+) -> impl Iterator<Item = UploadId> {
+    let requests = match plan {
+        Ok(Plan::One(request, ..) | Plan::Flow(request, ..)) => std::slice::from_ref(request),
+        Ok(Plan::Many(requests, ..)) => requests,
+        Ok(Plan::Say(_)) | Err(_) => &[],
+    };
+    for request in requests {
+        if let Request::Upload(Upload::End { upload, .. }) = request {
+            uploads.retain(|other| other != upload);
+        }
+    }
+    uploads.into_iter()
+}
+
 impl Drop for Session {
     fn drop(&mut self) {
+        // What has come of a value that will not be ended need not be kept for it.
+        self.end_large();
+        let left = self.apart.iter().filter_map(|apart| apart.upload);
+        let drop_it = |upload| {
+            (
+                IN,
+                Request::Upload(Upload::Drop(upload)),
+                Options::default(),
+            )
+        };
+        let asks: Vec<Numbered> = left.map(drop_it).collect();
+        if !asks.is_empty() {
+            let (host, (line, _)) = (self.door.host, mpsc::unbounded_channel());
+            self.door.ask(Asks { host, asks, line });
+        }
         self.door.hold(self.counted, 0);
         if self.busy {
             self.door.busy(false);

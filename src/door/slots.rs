@@ -9,10 +9,11 @@
 //! Requests are numbered; each slot has a stretch of numbers, so an answer finds its slot by its number.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use super::commands::{Answer, OfMany, OfOne};
+use super::commands::{Answer, Before, OfMany, OfOne};
 use super::resp::{Proto, Value};
-use crate::message::Outcome;
+use crate::message::{Large, Outcome};
 use crate::record::WallMs;
 
 /// What a slot waits for.
@@ -21,8 +22,17 @@ enum Wait {
     Ready(Value),
     /// One answer.
     One(Option<Answer>, OfOne),
+    /// One answer, which may be a large value.
+    Flow(Option<Answer>, OfOne, Before),
     /// Many, of which so many are missing.
     Many(Vec<Option<Answer>>, usize, Option<OfMany>),
+}
+
+/// What is to be said.
+pub(super) enum Say {
+    Value(Value),
+    /// A large value, found by the request of that number.
+    Large(u64, Arc<Large>, Before),
 }
 
 struct Slot {
@@ -88,6 +98,19 @@ impl Slots {
         self.push(1, Wait::One(None, shape), proto);
     }
 
+    pub(super) fn flow(&mut self, shape: OfOne, before: Before, proto: Option<Proto>) {
+        self.push(1, Wait::Flow(None, shape, before), proto);
+    }
+
+    /// Whether the answer of that number may be a large value, said as it comes.
+    pub(super) fn flows(&self, number: u64) -> bool {
+        let place = self
+            .slots
+            .partition_point(|slot| slot.first + slot.count <= number);
+        let slot = self.slots.get(place);
+        slot.is_some_and(|slot| matches!(slot.wait, Wait::Flow(..)))
+    }
+
     pub(super) fn many(&mut self, count: usize, shape: OfMany, proto: Option<Proto>) {
         let missing = (0..count).map(|_| None).collect();
         let wait = Wait::Many(missing, count, Some(shape));
@@ -110,7 +133,7 @@ impl Slots {
         self.open = self.open.saturating_sub(1);
         match &mut slot.wait {
             Wait::Ready(_) => {}
-            Wait::One(here, _) => *here = Some(answer),
+            Wait::One(here, _) | Wait::Flow(here, ..) => *here = Some(answer),
             Wait::Many(here, missing, _) => {
                 let index = usize::try_from(number - slot.first).unwrap_or(usize::MAX);
                 if let Some(here) = here.get_mut(index).filter(|here| here.is_none()) {
@@ -122,10 +145,10 @@ impl Slots {
     }
 
     /// The answer to the first command, once it is complete.
-    pub(super) fn pop(&mut self, wall: impl FnOnce() -> WallMs) -> Option<(Value, Option<Proto>)> {
+    pub(super) fn pop(&mut self, wall: impl FnOnce() -> WallMs) -> Option<(Say, Option<Proto>)> {
         let complete = match &self.slots.front()?.wait {
             Wait::Ready(_) => true,
-            Wait::One(here, _) => here.is_some(),
+            Wait::One(here, _) | Wait::Flow(here, ..) => here.is_some(),
             Wait::Many(_, missing, _) => *missing == 0,
         };
         if !complete {
@@ -137,7 +160,12 @@ impl Slots {
                 self.held = self.held.saturating_sub(value.weight());
                 value
             }
-            Wait::One(answer, shape) => {
+            Wait::Flow(Some(Ok(Outcome::Large(large))), _, before) => {
+                let answer = Ok(Outcome::Large(Arc::clone(&large)));
+                self.held = self.held.saturating_sub(weight(&answer));
+                return Some((Say::Large(slot.first, large, before), slot.proto));
+            }
+            Wait::One(answer, shape) | Wait::Flow(answer, shape, _) => {
                 let answer = answer?;
                 self.held = self.held.saturating_sub(weight(&answer));
                 shape(answer, wall())
@@ -149,7 +177,7 @@ impl Slots {
                 shape?(answers, wall())
             }
         };
-        Some((value, slot.proto))
+        Some((Say::Value(value), slot.proto))
     }
 }
 
@@ -204,7 +232,10 @@ mod tests {
         slots.ready(Value::OK, proto);
         slots.many(2, Box::new(|all, _| Value::count(all.len())), proto);
         assert_eq!((slots.open(), slots.next()), (3, 3));
-        let pop = |slots: &mut Slots| slots.pop(WallMs::default).map(|(value, _)| value);
+        let pop = |slots: &mut Slots| match slots.pop(WallMs::default)? {
+            (Say::Value(value), _) => Some(value),
+            (Say::Large(..), _) => panic!("nothing large was asked for"),
+        };
         slots.told(2, found("b"));
         assert_eq!(pop(&mut slots), None);
         slots.told(0, found("four"));

@@ -9,6 +9,7 @@
 
 mod attacks;
 mod harness;
+mod large;
 mod library;
 mod page;
 mod parser;

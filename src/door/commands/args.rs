@@ -1,14 +1,63 @@
 //! The words of a command, one after the other.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::message::Expiry;
-use crate::record::{Key, MAX_KEY_BYTES, WallMs};
+use crate::message::{Expiry, KeyOp, Request, Upload, UploadId};
+use crate::record::{Body, Key, MAX_KEY_BYTES, WallMs};
 
+use super::super::inflow::Apart;
 use super::super::resp::{Arg, Value};
 
 /// The words after a command's name.
-pub(in super::super) struct Args(std::vec::IntoIter<Arg>);
+pub(in super::super) struct Args {
+    words: std::vec::IntoIter<Arg>,
+    /// What became of the large ones among them, in their order.
+    apart: VecDeque<Apart>,
+}
+
+/// Whether the word at that place of a command is a value that may come piece by piece.
+pub(in super::super) fn is_value(name: &Arg, place: usize) -> bool {
+    match place {
+        2 => name.is("set") || name.is("dht.put") || name.is("mset"),
+        3 => name.is("setex") || name.is("psetex"),
+        _ => name.is("mset") && place.is_multiple_of(2),
+    }
+}
+
+/// A value to be stored.
+pub(super) enum Given {
+    Here(Body),
+    /// It is put by at the host.
+    There(UploadId),
+}
+
+impl Given {
+    /// The request that stores it.
+    pub(super) fn put(
+        self,
+        key: Key,
+        content_type: Option<Arc<str>>,
+        expiry: Option<Expiry>,
+    ) -> Request {
+        match self {
+            Given::Here(body) => {
+                let body = Body {
+                    content_type,
+                    ..body
+                };
+                Request::One(key, KeyOp::Put(body, expiry))
+            }
+            Given::There(upload) => Request::Upload(Upload::End {
+                upload,
+                key,
+                content_type,
+                expiry,
+            }),
+        }
+    }
+}
 
 /// What is said of words that fit nowhere.
 pub(super) fn syntax() -> Value {
@@ -21,31 +70,47 @@ pub(super) fn not_a_number() -> Value {
 }
 
 impl Args {
-    pub(in super::super) fn new(words: std::vec::IntoIter<Arg>) -> Args {
-        Args(words)
+    pub(in super::super) fn new(words: std::vec::IntoIter<Arg>, apart: VecDeque<Apart>) -> Args {
+        Args { words, apart }
+    }
+
+    /// The next word as a value.
+    pub(super) fn value(&mut self) -> Result<Given, Value> {
+        let word = self.need()?;
+        let Arg::Apart(_) = word else {
+            return Ok(Given::Here(word.into_body()));
+        };
+        let Some(apart) = self.apart.pop_front() else {
+            return Err(syntax());
+        };
+        match (apart.refused, apart.upload) {
+            (None, Some(upload)) => Ok(Given::There(upload)),
+            (Some(why), _) => Err(why),
+            (None, None) => Err(syntax()),
+        }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.words.len()
     }
 
     pub(super) fn next(&mut self) -> Option<Arg> {
-        self.0.next()
+        self.words.next()
     }
 
     pub(super) fn need(&mut self) -> Result<Arg, Value> {
-        self.0.next().ok_or_else(syntax)
+        self.words.next().ok_or_else(syntax)
     }
 
     /// The next word as an option's name, in capitals; none if there are no more.
     pub(super) fn option(&mut self) -> Option<String> {
-        let word = self.0.next()?;
+        let word = self.words.next()?;
         Some(String::from_utf8_lossy(word.short()).to_ascii_uppercase())
     }
 
     /// No more words.
     pub(super) fn end(mut self) -> Result<(), Value> {
-        self.0.next().map_or(Ok(()), |_| Err(syntax()))
+        self.words.next().map_or(Ok(()), |_| Err(syntax()))
     }
 
     /// The next word as a key.
@@ -61,7 +126,7 @@ impl Args {
 
     /// All that is left, as keys; none twice the work: they may repeat.
     pub(super) fn keys(self) -> Result<Vec<Key>, Value> {
-        self.0.map(key_of).collect()
+        self.words.map(key_of).collect()
     }
 }
 

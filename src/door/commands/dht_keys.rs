@@ -6,8 +6,8 @@ use super::super::resp::Value;
 use super::super::session::Cx;
 use super::args::Args;
 use super::words::{Extras, id_of, map, or_nil, text, texts};
-use super::{Answer, OfOne, Plan, READ, Run, Spec, WRITE, unexpected};
-use crate::message::{KeyOp, Options, Outcome, Request};
+use super::{Answer, Before, OfOne, Plan, READ, Run, Spec, WRITE, unexpected};
+use crate::message::{Found, KeyOp, Options, Outcome, Request};
 use crate::record::Key;
 
 const fn spec(
@@ -106,10 +106,9 @@ fn one(mut args: Args, op: KeyOp, shape: OfOne) -> Result<Plan, Value> {
 }
 
 fn put(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
-    let (key, mut body) = (args.key()?, args.need()?.into_body());
+    let (key, given) = (args.key()?, args.value()?);
     let extras = Extras::read(args, true)?;
-    body.content_type = extras.content_type.map(Arc::from);
-    let request = Request::One(key, KeyOp::Put(body, extras.expiry));
+    let request = given.put(key, extras.content_type.map(Arc::from), extras.expiry);
     let version: OfOne = |answer, _| match answer {
         Ok(Outcome::Stored(version)) => text(version),
         Ok(other) => unexpected(&other),
@@ -118,23 +117,39 @@ fn put(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
     Ok(Plan::One(request, extras.options, version))
 }
 
-fn get(_: &mut Cx<'_>, args: Args) -> Result<Plan, Value> {
-    one(args, KeyOp::Get, |answer, _| match answer {
+fn get(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
+    let request = Request::One(args.key()?, KeyOp::Open);
+    let options = Extras::read(args, false)?.options;
+    let shape: OfOne = |answer, _| match answer {
         Ok(Outcome::Value(None)) => Value::Nil,
-        Ok(Outcome::Value(Some(found))) => map([
-            ("version", text(found.version)),
-            ("type", or_nil(found.body.content_type.as_deref())),
-            (
-                "until",
-                found
-                    .deadline
-                    .map_or(Value::Nil, |until| Value::count(until.0)),
-            ),
-            ("value", Value::Stored(found.body)),
-        ]),
+        Ok(Outcome::Value(Some(found))) => {
+            let [version, media_type, until] = about(&found);
+            let value = (Value::bulk("value"), Value::Stored(found.body));
+            Value::Map(vec![version, media_type, until, value])
+        }
         Ok(other) => unexpected(&other),
         Err(told) => told,
-    })
+    };
+    let before: Before = |large, proto, out| {
+        Value::write_map_before(&about(&large.found), &Value::bulk("value"), proto, out);
+    };
+    Ok(Plan::Flow(request, options, shape, before))
+}
+
+/// What is told of a value before its bytes.
+fn about(found: &Found) -> [(Value, Value); 3] {
+    let until = found.deadline;
+    [
+        (Value::bulk("version"), text(found.version)),
+        (
+            Value::bulk("type"),
+            or_nil(found.body.content_type.as_deref()),
+        ),
+        (
+            Value::bulk("until"),
+            until.map_or(Value::Nil, |until| Value::count(until.0)),
+        ),
+    ]
 }
 
 fn del(_: &mut Cx<'_>, args: Args) -> Result<Plan, Value> {

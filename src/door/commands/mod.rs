@@ -26,13 +26,13 @@ mod refused;
 mod strings;
 mod words;
 
-use crate::message::{Failure, Options, Outcome, Request};
+use crate::message::{Failure, Large, Options, Outcome, Request};
 use crate::record::WallMs;
 
-use super::resp::{Arg, Value};
+use super::resp::{Arg, Out, Proto, Value};
 use super::session::Cx;
 
-pub(super) use args::Args;
+pub(super) use args::{Args, is_value};
 pub(super) use connection::wrong_number;
 
 /// What one request has come to: an outcome, or what the client is told instead.
@@ -44,12 +44,17 @@ pub(super) type OfOne = fn(Answer, WallMs) -> Value;
 /// Makes one answer of many.
 pub(super) type OfMany = Box<dyn FnOnce(Vec<Answer>, WallMs) -> Value>;
 
+/// Writes what stands before the bytes of a large value.
+pub(super) type Before = fn(&Large, Proto, &mut Out);
+
 /// What a command comes to.
 pub(super) enum Plan {
     /// Say this.
     Say(Value),
     /// Ask one thing, and say what that makes of the answer.
     One(Request, Options, OfOne),
+    /// Ask for a value, and say it: one of more than a piece as it comes, after what is to be said before it.
+    Flow(Request, Options, OfOne, Before),
     /// Ask several things, and say what that makes of all answers, in the order asked.
     Many(Vec<Request>, Options, OfMany),
 }

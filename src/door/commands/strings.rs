@@ -75,14 +75,15 @@ pub(super) const SPECS: &[Spec] = &[
         keys: (1, 1, 1),
         group: "string",
         usage: "STRLEN key",
-        summary: "The length of the value, which is fetched for it; 0 if the key is absent.",
+        summary: "The length of the value; 0 if the key is absent.",
         run: strlen,
     },
 ];
 
 fn get(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
-    let request = Request::One(args.key()?, KeyOp::Get);
-    Ok(Plan::One(request, Options::default(), value))
+    let request = Request::One(args.key()?, KeyOp::Open);
+    let nothing: super::Before = |_, _, _| {};
+    Ok(Plan::Flow(request, Options::default(), value, nothing))
 }
 
 /// The value of a get.
@@ -96,8 +97,9 @@ pub(super) fn value(answer: Answer, _: WallMs) -> Value {
 }
 
 fn strlen(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
-    let request = Request::One(args.key()?, KeyOp::Get);
+    let request = Request::One(args.key()?, KeyOp::Open);
     let length: super::OfOne = |answer, _| match answer {
+        Ok(Outcome::Large(large)) => Value::count(large.found.body.len),
         Ok(Outcome::Value(found)) => Value::count(found.map_or(0, |found| found.body.len)),
         Ok(other) => unexpected(&other),
         Err(told) => told,
@@ -118,7 +120,7 @@ fn cannot(option: &str) -> Value {
 }
 
 fn set(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
-    let (key, body) = (args.key()?, args.need()?.into_body());
+    let (key, given) = (args.key()?, args.value()?);
     let mut expiry = None;
     while let Some(option) = args.option() {
         if matches!(option.as_str(), "NX" | "XX" | "KEEPTTL" | "GET") {
@@ -128,7 +130,7 @@ fn set(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
         let unit = unit.ok_or_else(syntax)?;
         expiry = Some(positive(&mut args, unit, "set")?);
     }
-    let request = Request::One(key, KeyOp::Put(body, expiry));
+    let request = given.put(key, None, expiry);
     Ok(Plan::One(request, Options::default(), stored))
 }
 
@@ -152,8 +154,7 @@ fn psetex(_: &mut Cx<'_>, args: Args) -> Result<Plan, Value> {
 fn set_for(mut args: Args, unit: Unit, command: &str) -> Result<Plan, Value> {
     let key = args.key()?;
     let expiry = positive(&mut args, unit, command)?;
-    let body = args.need()?.into_body();
-    let request = Request::One(key, KeyOp::Put(body, Some(expiry)));
+    let request = args.value()?.put(key, None, Some(expiry));
     Ok(Plan::One(request, Options::default(), stored))
 }
 
@@ -195,8 +196,7 @@ fn mset(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
     let mut requests = Vec::with_capacity(args.len() / 2);
     while args.len() > 0 {
         let key = args.key()?;
-        let body = args.need()?.into_body();
-        requests.push(Request::One(key, KeyOp::Put(body, None)));
+        requests.push(args.value()?.put(key, None, None));
     }
     let all_stored = |answers: Vec<Answer>, wall| {
         let of = answers.len();

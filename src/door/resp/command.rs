@@ -11,6 +11,8 @@ pub enum Arg {
     Short(Bytes),
     /// A longer one, in pieces as a [`Body`] has them.
     Long(Vec<Bytes>),
+    /// One of so many bytes whose pieces were given out before: see [`Parser::apart`](super::Parser::apart).
+    Apart(usize),
 }
 
 impl Arg {
@@ -20,6 +22,7 @@ impl Arg {
         match self {
             Arg::Short(bytes) => bytes.len(),
             Arg::Long(pieces) => pieces.iter().map(Bytes::len).sum(),
+            Arg::Apart(len) => *len,
         }
     }
 
@@ -34,7 +37,7 @@ impl Arg {
     pub fn short(&self) -> &[u8] {
         match self {
             Arg::Short(bytes) => bytes,
-            Arg::Long(_) => &[],
+            Arg::Long(_) | Arg::Apart(_) => &[],
         }
     }
 
@@ -44,17 +47,18 @@ impl Arg {
         self.short().eq_ignore_ascii_case(word.as_bytes())
     }
 
-    /// All its bytes in one buffer; copies if there are several pieces.
+    /// All its bytes in one buffer; copies if there are several pieces. None of one that was taken apart.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         match self {
             Arg::Short(bytes) => bytes,
             Arg::Long(mut pieces) if pieces.len() == 1 => pieces.remove(0),
             Arg::Long(pieces) => pieces.concat().into(),
+            Arg::Apart(_) => Bytes::new(),
         }
     }
 
-    /// As a value, without copying.
+    /// As a value, without copying; of one that was taken apart, bare.
     #[must_use]
     pub fn into_body(self) -> Body {
         match self {
@@ -63,6 +67,10 @@ impl Arg {
                 len: pieces.iter().map(|piece| piece.len() as u64).sum(),
                 content_type: None,
                 pieces,
+            },
+            Arg::Apart(len) => Body {
+                len: len as u64,
+                ..Body::default()
             },
         }
     }

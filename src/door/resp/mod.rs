@@ -15,7 +15,8 @@
 //! *Hold these true*: whatever arrives, the [`Parser`] gives a command, an error, or waits for more: it does not
 //! panic, calls nothing recursively, looks at each byte once, and allocates for what has come, not for what is
 //! announced. A short argument is a slice of what was read; a long one comes in pieces of its own, so that a
-//! stored value keeps nothing else alive.
+//! stored value keeps nothing else alive; and who reads by [`Parser::step`] may take the pieces of a large one as they
+//! come, so that it is nowhere whole.
 //!
 //! | limit | value | beyond it |
 //! |---|---|---|
@@ -34,5 +35,5 @@ mod parse;
 mod value;
 
 pub use command::{Arg, Command};
-pub use parse::{Limits, MAX_DEPTH, Parser, ProtocolError, SHORT_BYTES};
+pub use parse::{Limits, MAX_DEPTH, Parser, ProtocolError, SHORT_BYTES, Step};
 pub use value::{Out, Proto, Value};

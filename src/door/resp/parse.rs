@@ -97,9 +97,23 @@ pub enum ProtocolError {
 /// A long argument under way.
 #[derive(Debug)]
 struct Long {
+    len: usize,
     left: usize,
     pieces: Vec<Bytes>,
     piece: Vec<u8>,
+    /// Its pieces are given out as they come.
+    apart: bool,
+}
+
+/// What comes next, for who takes large strings piece by piece.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A command is complete.
+    Command(Command),
+    /// A string of more than a piece begins. It is collected like any other, unless [`Parser::apart`] is called now.
+    Large(usize),
+    /// A piece of a string that is taken apart.
+    Piece(Bytes),
 }
 
 /// Finds the commands in what a client has sent so far.
@@ -121,6 +135,8 @@ pub struct Parser {
     /// The strings that have left the buffer, since a long one followed.
     ready: Vec<Arg>,
     long: Option<Long>,
+    /// Whether large strings are told of when they begin.
+    tells: bool,
     /// All strings of the present command together, as announced.
     announced: usize,
 }
@@ -161,17 +177,65 @@ impl Parser {
     /// # Errors
     /// If the bytes are no command.
     pub fn next(&mut self, buffer: &mut BytesMut) -> Result<Option<Command>, ProtocolError> {
+        self.tells = false;
         loop {
-            let more = match (self.missing, &self.long) {
-                (_, Some(_)) => self.fill_long(buffer)?,
-                (Some(0), None) => return Ok(Some(self.complete(buffer))),
-                (Some(_), None) => self.string(buffer)?,
+            match self.advance(buffer)? {
+                Some(Step::Command(command)) => return Ok(Some(command)),
+                // Of a string that was begun by `step`.
+                Some(Step::Large(_) | Step::Piece(_)) => {}
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// The same, telling when a large string begins, so that it need not be collected.
+    ///
+    /// # Errors
+    /// If the bytes are no command.
+    pub fn step(&mut self, buffer: &mut BytesMut) -> Result<Option<Step>, ProtocolError> {
+        self.tells = true;
+        self.advance(buffer)
+    }
+
+    /// The strings of the present command before the one that is large.
+    #[must_use]
+    pub fn before(&self) -> &[Arg] {
+        &self.ready
+    }
+
+    /// Gives the large string that has just begun out in pieces: in its command only [`Arg::Apart`] will stand.
+    pub fn apart(&mut self) {
+        if let Some(long) = &mut self.long {
+            long.apart = true;
+        }
+    }
+
+    fn advance(&mut self, buffer: &mut BytesMut) -> Result<Option<Step>, ProtocolError> {
+        loop {
+            let more = match (self.missing, &mut self.long) {
+                (_, Some(long)) => {
+                    let piece = long.pieces.pop_if(|_| long.apart);
+                    if let Some(piece) = piece {
+                        return Ok(Some(Step::Piece(piece)));
+                    }
+                    self.fill_long(buffer)?
+                }
+                (Some(0), None) => return Ok(Some(Step::Command(self.complete(buffer)))),
+                (Some(_), None) => {
+                    let more = self.string(buffer)?;
+                    if let Some(long) = self.long.as_ref().filter(|_| self.tells)
+                        && long.len > PIECE_BYTES
+                    {
+                        return Ok(Some(Step::Large(long.len)));
+                    }
+                    more
+                }
                 (None, None) => match buffer.first() {
                     None => false,
                     Some(b'*') => self.array(buffer)?,
                     Some(_) => match self.line(buffer)? {
                         Some(command) if command.args.is_empty() => true,
-                        command => return Ok(command),
+                        command => return Ok(command.map(Step::Command)),
                     },
                 },
             };
@@ -258,9 +322,11 @@ impl Parser {
     fn begin_long(&mut self, buffer: &mut BytesMut, len: usize) {
         self.leave(buffer);
         self.long = Some(Long {
+            len,
             left: len,
             pieces: Vec::new(),
             piece: Vec::new(),
+            apart: false,
         });
     }
 
@@ -293,6 +359,9 @@ impl Parser {
             if long.piece.len() == whole {
                 let piece = std::mem::take(&mut long.piece);
                 long.pieces.push(piece.into());
+                if long.apart {
+                    return Ok(true);
+                }
             }
         }
         if long.left > 0 || buffer.len() < 2 {
@@ -303,7 +372,10 @@ impl Parser {
         }
         buffer.advance(2);
         let pieces = std::mem::take(&mut long.pieces);
-        self.ready.push(Arg::Long(pieces));
+        self.ready.push(match long.apart {
+            true => Arg::Apart(long.len),
+            false => Arg::Long(pieces),
+        });
         (self.long, self.len) = (None, None);
         self.missing = self.missing.map(|missing| missing - 1);
         Ok(true)

@@ -102,6 +102,21 @@ impl Value {
         }
     }
 
+    /// Writes a map of these pairs and one more, whose value is written next.
+    pub fn write_map_before(pairs: &[(Value, Value)], last: &Value, proto: Proto, out: &mut Out) {
+        let (sign, n) = if proto == Proto::Resp3 {
+            (b'%', 1)
+        } else {
+            (b'*', 2)
+        };
+        out.number(sign, length(n * (pairs.len() + 1)));
+        for (key, value) in pairs {
+            key.write(proto, out);
+            value.write(proto, out);
+        }
+        last.write(proto, out);
+    }
+
     /// Writes it.
     pub fn write(&self, proto: Proto, out: &mut Out) {
         let resp3 = proto == Proto::Resp3;
@@ -211,6 +226,29 @@ impl Out {
         all
     }
 
+    /// Begins a string of so many bytes whose pieces follow one by one.
+    pub fn begin_bulk(&mut self, len: u64) {
+        self.number(b'$', i64::try_from(len).unwrap_or(i64::MAX));
+    }
+
+    /// A piece of it.
+    pub fn piece(&mut self, piece: &Bytes) {
+        if piece.len() <= SHORT_BYTES {
+            return self.tail.put_slice(piece);
+        }
+        let before = self.tail.split().freeze();
+        self.waiting += before.len() + piece.len();
+        if !before.is_empty() {
+            self.full.push_back(before);
+        }
+        self.full.push_back(piece.clone());
+    }
+
+    /// All its pieces were given.
+    pub fn end_bulk(&mut self) {
+        self.tail.put_slice(b"\r\n");
+    }
+
     fn line(&mut self, sign: u8, text: &[u8]) {
         self.tail.reserve(text.len() + 3);
         self.tail.put_u8(sign);
@@ -238,20 +276,9 @@ impl Out {
     }
 
     fn bulk(&mut self, len: usize, pieces: &[Bytes]) {
-        self.number(b'$', length(len));
-        for piece in pieces {
-            if piece.len() <= SHORT_BYTES {
-                self.tail.put_slice(piece);
-            } else {
-                let before = self.tail.split().freeze();
-                self.waiting += before.len() + piece.len();
-                if !before.is_empty() {
-                    self.full.push_back(before);
-                }
-                self.full.push_back(piece.clone());
-            }
-        }
-        self.tail.put_slice(b"\r\n");
+        self.begin_bulk(len as u64);
+        pieces.iter().for_each(|piece| self.piece(piece));
+        self.end_bulk();
     }
 }
 
