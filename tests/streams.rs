@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use roundelay::actor::Input;
+use roundelay::keyspace::Id;
 use roundelay::message::{
-    Failure, KeyOp, Large, Options, Outcome, Reply, Request, Ticket, Upload, UploadId,
+    Failure, KeyOp, Large, Options, Outcome, Peer, Reply, Request, Ticket, Upload, UploadId,
 };
 use roundelay::placement::HostId;
 use roundelay::record::{Body, Key, PIECE_BYTES, Time};
@@ -483,4 +484,42 @@ fn a_full_store_refuses_the_upload_or_the_write_and_says_so() {
     later(&mut world, 5);
     assert!(!is_put_by(&mut world, other, upload));
     assert!(absent(&mut world, other));
+}
+
+#[test]
+fn by_links_alone_the_owner_of_the_key_keeps_it() {
+    let plan = RingPlan::new(2, 5);
+    let mut world = World::new(plan.seed, NetworkConfig::default());
+    for host in plan.ids() {
+        world.add_host(plan.config(host), Box::new(MemoryStore::new()));
+    }
+    let (first, second) = (HostId(1), HostId(2));
+    // In no ring yet, it cannot be stored, and what was put by goes.
+    let early = put_by(&mut world, first, &value(9, LEN));
+    assert_eq!(ask(&mut world, first, end(early)), Err(Failure::NoRing));
+    assert!(!is_put_by(&mut world, first, early));
+
+    let at = Id::from_u64(7);
+    world.tell(first, Input::LinkAlone(at));
+    world.run_until(world.now() + Duration::from_secs(1));
+    let via = Peer {
+        id: at,
+        host: first,
+    };
+    world.tell(
+        second,
+        Input::LinkJoin {
+            id: key().id(),
+            via,
+        },
+    );
+    later(&mut world, 10);
+    for (seed, host) in [(1, first), (2, second)] {
+        let told = put(&mut world, host, &value(seed, LEN));
+        assert!(matches!(told, Ok(Outcome::Stored(_))), "{told:?}");
+        assert!(world.holds(second, &key()) && !world.holds(first, &key()));
+        for reader in [first, second] {
+            assert!(read(&mut world, reader) == value(seed, LEN), "at {reader}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! SET film 300 MiB    ─> Begin            <─ Began 7
-//!   1 MiB is here     ─> Piece 7 …        four on their way: the client is not read
+//!   1 MiB is here     ─> Piece 7 …        two on their way: the client is not read
 //!                                         <─ Taken 1: it is read on
 //! EX 60, the end      ─> End 7, "film"    once all are taken
 //! ```
@@ -20,7 +20,7 @@ use super::resp::Value;
 use crate::message::{Outcome, Request, Upload, UploadId};
 
 /// So many pieces of a value are on their way to the host at once.
-pub(super) const WINDOW: usize = 4;
+const WINDOW: usize = 2;
 
 /// One string.
 #[derive(Debug, Default)]

@@ -18,7 +18,7 @@
 //! | `commands/` | which commands are there, and what does each ask of the ring? |
 //! | `session` | what is under way for one client? |
 //! | `lanes` | which of its requests wait for which others? |
-//! | `inflow`, `outflow` | how do large values come and go, piece by piece? |
+//! | `flows`, `inflow`, `outflow` | how do large values come and go, piece by piece? |
 //! | `serve` | when is its socket read, when written? |
 //! | `clients` | what do all clients share? |
 //! | `password` | who may come in? |
@@ -41,6 +41,7 @@
 mod about;
 mod clients;
 mod commands;
+mod flows;
 mod inflow;
 mod lanes;
 mod open;

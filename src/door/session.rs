@@ -11,7 +11,6 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use bytes::BytesMut;
 use tokio::sync::mpsc;
@@ -19,26 +18,20 @@ use tokio::time::Instant;
 
 use super::about::About;
 use super::clients::Clients;
-use super::commands::{Answer, Args, Before, Plan, is_value, told, unknown, wrong_number};
-use super::inflow::{Apart, Inflow};
+use super::commands::{Answer, Args, Plan, is_value, told, unknown, wrong_number};
+use super::flows::{Flows, Saying};
+use super::inflow::Apart;
 use super::lanes::{Lanes, Numbered};
-use super::outflow::{Gone, Outflow};
 use super::resp::{Arg, Command, Out, Parser, Proto, Step, Value};
 use super::slots::{Say, Slots, weight};
 use crate::actor::{Asks, Told};
-use crate::message::{Large, Options, Outcome, Request, Upload, UploadId};
+use crate::message::{Outcome, UploadId};
 
 /// With so many requests under way a connection begins; each answer allows one more.
 const FIRST_WINDOW: usize = 8;
 
 /// So many bytes of values a connection may be waiting for, as far as the last answers let one guess.
 const WINDOW_BYTES: usize = 16 * 1024 * 1024;
-
-/// Requests about a value on its way in are numbered from here on; those of commands from 0.
-const IN: u64 = 1 << 63;
-
-/// And those about one on its way out, each value with 2^32 of its own.
-const OUT: u64 = 1 << 62;
 
 /// Whether commands are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,18 +117,8 @@ pub(super) struct Session {
     lanes: Lanes,
     /// Requests to be sent.
     asks: Vec<Numbered>,
-    /// The large string of the present command that is on its way in, if there is one.
-    inflow: Option<Inflow>,
-    /// Those before it.
-    apart: VecDeque<Apart>,
-    /// The number of the next request about a value on its way in, and of the first one that is still of interest.
-    next_in: u64,
-    first_in: u64,
-    /// The large value that is being said, and which one that is.
-    outflow: Option<Outflow>,
-    flows: u64,
-    /// An answer broke off: nothing more can be said.
-    cut: bool,
+    /// Large values on their way.
+    flows: Flows,
     window: usize,
     /// Requests of this session that count in the door's sum.
     busy: bool,
@@ -165,13 +148,7 @@ impl Session {
             out: Out::default(),
             lanes: Lanes::default(),
             asks: Vec::new(),
-            inflow: None,
-            apart: VecDeque::new(),
-            next_in: IN,
-            first_in: IN,
-            outflow: None,
-            flows: 0,
-            cut: false,
+            flows: Flows::default(),
             window: FIRST_WINDOW,
             busy: false,
             counted: 0,
@@ -193,7 +170,7 @@ impl Session {
     fn has_room(&self) -> bool {
         let most = self.door.share().min(self.window).max(1);
         !self.me.leaving
-            && self.inflow.as_ref().is_none_or(Inflow::has_room)
+            && self.flows.has_room()
             && self.slots.open() < most
             && self.unread() < self.door.settings.pause_bytes
     }
@@ -210,7 +187,7 @@ impl Session {
 
     /// Whether all is done that will ever be.
     pub(super) fn is_over(&self) -> bool {
-        let said = self.cut || (self.slots.is_empty() && self.outflow.is_none());
+        let said = self.flows.is_cut() || (self.slots.is_empty() && !self.flows.is_saying());
         (self.me.leaving || self.ended) && said && self.out.is_empty()
     }
 
@@ -220,10 +197,7 @@ impl Session {
             match self.parser.step(&mut self.buffer) {
                 Ok(Some(Step::Command(command))) => self.run(command),
                 Ok(Some(Step::Large(len))) => self.begin_large(len),
-                Ok(Some(Step::Piece(bytes))) => {
-                    let ask = self.inflow.as_mut().and_then(|inflow| inflow.piece(bytes));
-                    self.ask_in(ask);
-                }
+                Ok(Some(Step::Piece(bytes))) => self.flows.piece(bytes, &mut self.asks),
                 Ok(None) => break,
                 Err(error) => {
                     log::debug!("client {}: {error}", self.me.id);
@@ -237,26 +211,12 @@ impl Session {
     /// A large string begins. If it is a value, and there is a way to store it so, it goes to the host as it comes.
     fn begin_large(&mut self, len: usize) {
         let before = self.parser.before();
-        let place = before.len();
-        if !before.first().is_some_and(|name| is_value(name, place)) {
-            return;
-        }
-        self.parser.apart();
-        self.end_large();
-        let (inflow, ask) = Inflow::begin(len);
-        (self.inflow, self.first_in) = (Some(inflow), self.next_in);
-        self.ask_in([ask]);
-    }
-
-    /// The large string before is complete.
-    fn end_large(&mut self) {
-        self.apart.extend(self.inflow.take().map(Inflow::end));
-    }
-
-    fn ask_in(&mut self, requests: impl IntoIterator<Item = Request>) {
-        for request in requests {
-            self.asks.push((self.next_in, request, Options::default()));
-            self.next_in += 1;
+        if before
+            .first()
+            .is_some_and(|name| is_value(name, before.len()))
+        {
+            self.parser.apart();
+            self.flows.begin_in(len, &mut self.asks);
         }
     }
 
@@ -267,13 +227,11 @@ impl Session {
     }
 
     fn run(&mut self, command: Command) {
-        self.end_large();
-        let uploads: Vec<UploadId> = self.apart.iter().filter_map(|apart| apart.upload).collect();
-        let plan = self.plan(command);
-        self.apart.clear();
+        let apart = self.flows.end_in();
+        let uploads: Vec<UploadId> = apart.iter().filter_map(|apart| apart.upload).collect();
+        let plan = self.plan(command, apart);
         if !uploads.is_empty() {
-            let unused = unused(uploads, &plan);
-            self.ask_in(unused.map(|upload| Request::Upload(Upload::Drop(upload))));
+            self.flows.drop_unused(uploads, &plan, &mut self.asks);
         }
         let proto = match self.me.mute {
             Mute::No => Some(self.me.proto),
@@ -306,7 +264,7 @@ impl Session {
         }
     }
 
-    fn plan(&mut self, command: Command) -> Result<Plan, Value> {
+    fn plan(&mut self, command: Command, apart: VecDeque<Apart>) -> Result<Plan, Value> {
         let words = command.args.len();
         let mut args = command.args.into_iter();
         let Some(name) = args.next() else {
@@ -330,7 +288,7 @@ impl Session {
             door: &self.door,
         };
         let known = cx.me.known;
-        let plan = (spec.run)(&mut cx, Args::new(args, std::mem::take(&mut self.apart)));
+        let plan = (spec.run)(&mut cx, Args::new(args, apart));
         if self.me.known != known {
             self.parser
                 .set_limits(self.door.settings.limits(self.me.known));
@@ -352,22 +310,9 @@ impl Session {
                 "ERR this host ended before it answered: ask another one, and read before you write again",
             )),
         };
-        if number & IN != 0 {
-            if number >= self.first_in {
-                let inflow = self.inflow.as_mut();
-                let asks = inflow.map(|inflow| inflow.told(answer));
-                self.ask_in(asks.into_iter().flatten());
-            }
+        let Some(answer) = self.flows.told(number, answer, &mut self.asks) else {
             return;
-        }
-        if number & OUT != 0 {
-            let index = u32::try_from(number & u64::from(u32::MAX)).unwrap_or_default();
-            let flow = (number & !OUT) >> 32;
-            if let Some(outflow) = self.outflow.as_mut().filter(|_| flow == self.flows) {
-                outflow.told(index, answer);
-            }
-            return;
-        }
+        };
         let weight = weight(&answer);
         let settings = &self.door.settings;
         self.window = match WINDOW_BYTES / weight.max(1) {
@@ -400,57 +345,32 @@ impl Session {
             match (say, proto) {
                 (Say::Value(value), Some(proto)) => value.write(proto, &mut self.out),
                 (Say::Value(_), None) => {}
-                (Say::Large(number, large, before), proto) => {
-                    self.begin_saying((number, large), before, proto);
+                (Say::Large(number, large, before), Some(proto)) => {
+                    self.flows.begin_out((number, large), before, proto);
                 }
+                (Say::Large(number, ..), None) => self.lanes.done(number, &mut self.asks),
             }
         }
         self.account();
     }
 
-    fn begin_saying(
-        &mut self,
-        (number, large): (u64, Arc<Large>),
-        before: Before,
-        proto: Option<Proto>,
-    ) {
-        let Some(proto) = proto else {
-            return self.lanes.done(number, &mut self.asks);
-        };
-        self.flows += 1;
-        self.outflow = Some(Outflow::new((number, large), before, proto));
-    }
-
     /// Goes on with the large value that is being said; whether the next answer may follow.
     fn say_large(&mut self) -> bool {
-        let Some(outflow) = &mut self.outflow else {
-            return !self.cut;
-        };
-        let gone = outflow.write(&mut self.out, self.door.settings.pause_bytes);
-        let number = outflow.number;
-        match gone {
-            Gone::On => {
-                while let Some((index, request)) = outflow.ask() {
-                    let number = OUT | (self.flows << 32) | u64::from(index);
-                    self.asks.push((number, request, Options::default()));
-                }
-                return false;
-            }
-            Gone::Done => {}
-            Gone::Cut => {
-                (self.cut, self.me.leaving) = (true, true);
+        let pause_bytes = self.door.settings.pause_bytes;
+        match self.flows.say(&mut self.out, pause_bytes, &mut self.asks) {
+            Saying::No => true,
+            Saying::Yes => false,
+            Saying::Done(number) => {
+                self.me.leaving |= self.flows.is_cut();
+                self.lanes.done(number, &mut self.asks);
+                !self.flows.is_cut()
             }
         }
-        self.outflow = None;
-        self.lanes.done(number, &mut self.asks);
-        !self.cut
     }
 
     /// Brings the door's sums up to date. Whoever brings it over its limit has to go.
     fn account(&mut self) {
-        let flows = self.inflow.as_ref().map_or(0, Inflow::held)
-            + self.outflow.as_ref().map_or(0, Outflow::held);
-        let holds = self.buffer.len() + self.parser.held() + self.unread() + flows;
+        let holds = self.buffer.len() + self.parser.held() + self.unread() + self.flows.held();
         let fits = self.door.hold(self.counted, holds);
         self.counted = holds;
         let busy = self.slots.open() > 0;
@@ -471,37 +391,9 @@ impl Session {
     }
 }
 
-/// The uploads of a command that it has no use for.
-fn unused(
-    mut uploads: Vec<UploadId>,
-    plan: &Result<Plan, Value>,
-) -> impl Iterator<Item = UploadId> {
-    let requests = match plan {
-        Ok(Plan::One(request, ..) | Plan::Flow(request, ..)) => std::slice::from_ref(request),
-        Ok(Plan::Many(requests, ..)) => requests,
-        Ok(Plan::Say(_)) | Err(_) => &[],
-    };
-    for request in requests {
-        if let Request::Upload(Upload::End { upload, .. }) = request {
-            uploads.retain(|other| other != upload);
-        }
-    }
-    uploads.into_iter()
-}
-
 impl Drop for Session {
     fn drop(&mut self) {
-        // What has come of a value that will not be ended need not be kept for it.
-        self.end_large();
-        let left = self.apart.iter().filter_map(|apart| apart.upload);
-        let drop_it = |upload| {
-            (
-                IN,
-                Request::Upload(Upload::Drop(upload)),
-                Options::default(),
-            )
-        };
-        let asks: Vec<Numbered> = left.map(drop_it).collect();
+        let asks = self.flows.left();
         if !asks.is_empty() {
             let (host, (line, _)) = (self.door.host, mpsc::unbounded_channel());
             self.door.ask(Asks { host, asks, line });

@@ -112,7 +112,7 @@ impl Default for KeepConfig {
             max_many: 10_000,
             max_value_bytes: 512 * 1024 * 1024,
             max_pulls: 64,
-            max_uploads: 32,
+            max_uploads: 64,
             upload_window: 4,
             upload_patience: Duration::from_secs(60),
             max_parked: 1_000,

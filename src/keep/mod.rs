@@ -8,7 +8,7 @@
 //! read, stamp          the second half of a get, and of a put
 //! hints                a write that a replica missed waits for it
 //! replicate, pieces    what a replica does when asked; large values are pulled by who receives them
-//! upload, download     large values from and to a client, piece by piece
+//! upload, download     large values from and to a client, piece by piece; fetch: one that is wanted whole
 //! wish, agree, accept  the next roster is chosen by Paxos among the hosts of this one
 //! adopt, life          what is chosen or stamped is made durable first
 //! join, drift          a host comes in; whether its clock may stamp
@@ -53,6 +53,7 @@ mod download;
 mod drain;
 mod drift;
 mod drive;
+mod fetch;
 mod head;
 mod heal;
 mod health;

@@ -31,9 +31,11 @@
 
 mod command;
 mod inline;
+mod limits;
 mod parse;
 mod value;
 
 pub use command::{Arg, Command};
-pub use parse::{Limits, MAX_DEPTH, Parser, ProtocolError, SHORT_BYTES, Step};
+pub use limits::{Limits, ProtocolError};
+pub use parse::{MAX_DEPTH, Parser, SHORT_BYTES, Step};
 pub use value::{Out, Proto, Value};
