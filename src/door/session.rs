@@ -211,10 +211,10 @@ impl Session {
     /// A large string begins. If it is a value, and there is a way to store it so, it goes to the host as it comes.
     fn begin_large(&mut self, len: usize) {
         let before = self.parser.before();
-        if before
+        let is_value = before
             .first()
-            .is_some_and(|name| is_value(name, before.len()))
-        {
+            .is_some_and(|name| is_value(name, before.len()));
+        if is_value && self.flows.may_begin() {
             self.parser.apart();
             self.flows.begin_in(len, &mut self.asks);
         }

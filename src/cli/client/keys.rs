@@ -1,6 +1,7 @@
 //! Commands about keys.
 
 use std::ffi::{OsStr, OsString};
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -8,7 +9,7 @@ use clap::{Args, Subcommand};
 use redis::{Cmd, Value, cmd};
 
 use super::node::Nodes;
-use super::{Failed, Reach, keyed, printed, show, values};
+use super::{Failed, Reach, keyed, printed, said, values};
 
 /// How many replicas must agree.
 #[derive(Args)]
@@ -66,6 +67,12 @@ pub(crate) enum Keys {
 }
 
 impl How {
+    fn words(&self) -> Vec<String> {
+        let consistency = self.consistency.iter();
+        let words = consistency.map(|agree| ["CONSISTENCY".to_owned(), agree.clone()]);
+        words.flatten().collect()
+    }
+
     fn ask(&self, mut command: Cmd) -> Result<Value, Failed> {
         if let Some(consistency) = &self.consistency {
             command.arg("CONSISTENCY").arg(consistency);
@@ -85,20 +92,30 @@ impl Keys {
                 media_type,
                 how,
             } => {
-                let mut command = keyed("DHT.PUT", &key);
-                command.arg(values::given(value, file)?);
+                let mut given = values::given(value, file)?;
+                let mut words = how.words();
                 if let Some(seconds) = ttl {
-                    command.arg("EX").arg(seconds);
+                    words.extend(["EX".to_owned(), seconds.to_string()]);
                 }
                 if let Some(media_type) = media_type {
-                    command.arg("TYPE").arg(media_type);
+                    words.extend(["TYPE".to_owned(), media_type]);
                 }
-                printed(&how.ask(command)?)
+                let words: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
+                let mut wire = Nodes::of(&how.reach)?.open()?;
+                let value: (&mut dyn Read, u64) = (&mut given.reader, given.len);
+                wire.send(&[b"DHT.PUT", key.as_bytes()], Some(value), &words)?;
+                let version = wire.text()?.unwrap_or_default();
+                said(format!("{version}\n").as_bytes())
             }
             Keys::Get { key, out, how } => {
-                let found = how.ask(keyed("DHT.GET", &key))?;
-                let value = show::field(found, "value").ok_or_else(|| not_found(&key))?;
-                values::put_out(&value, out)
+                let words = how.words();
+                let mut command: Vec<&[u8]> = vec![b"DHT.GET", key.as_bytes()];
+                command.extend(words.iter().map(String::as_bytes));
+                let mut wire = Nodes::of(&how.reach)?.open()?;
+                wire.send(&command, None, &[])?;
+                values::put_out(&mut wire, out)?
+                    .then_some(())
+                    .ok_or_else(|| not_found(&key))
             }
             Keys::Del { keys, reach } => {
                 let mut command = cmd("DEL");

@@ -14,6 +14,7 @@ mod look;
 mod node;
 mod rule;
 mod show;
+mod stream;
 mod values;
 
 use std::ffi::OsStr;

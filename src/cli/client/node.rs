@@ -7,6 +7,7 @@ use redis::{
     RedisConnectionInfo, RedisError, Value,
 };
 
+use super::stream::Wire;
 use super::{Failed, Reach};
 
 /// Hosts, in the order they are tried.
@@ -56,6 +57,31 @@ impl Nodes {
             patient: true,
             ..self
         }
+    }
+
+    /// A connection of our own to the first host that can be reached and is in a ring.
+    pub(super) fn open(&self) -> Result<Wire, Failed> {
+        let mut whys = Vec::new();
+        for (node, info) in &self.nodes {
+            let password = info.redis_settings().password();
+            let mut wire = match Wire::open(node, password, self.patience) {
+                Ok(wire) => wire,
+                Err(error) => {
+                    whys.push(format!("{node}: {error}"));
+                    continue;
+                }
+            };
+            match wire.send(&[b"DHT.HASKEY", b"?"], None, &[]) {
+                Ok(()) => {}
+                Err(error) => return Err(error),
+            }
+            match wire.text() {
+                Err(Failed::Not(why)) if why.contains("LOADING") => whys.push(why),
+                Err(failed) => return Err(failed),
+                Ok(_) => return Ok(wire),
+            }
+        }
+        Err(Failed::Not(whys.join("\nroundelay: ")))
     }
 
     /// Asks the first host that answers.
