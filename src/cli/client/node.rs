@@ -7,7 +7,7 @@ use redis::{
     RedisConnectionInfo, RedisError, Value,
 };
 
-use super::stream::Wire;
+use super::stream::{Said, Wire};
 use super::{Failed, Reach};
 
 /// Hosts, in the order they are tried.
@@ -71,14 +71,18 @@ impl Nodes {
                     continue;
                 }
             };
-            match wire.send(&[b"DHT.HASKEY", b"?"], None, &[]) {
-                Ok(()) => {}
-                Err(error) => return Err(error),
-            }
-            match wire.text() {
+            // Whether it is in a ring must be known before a value is on its way that can be read but once.
+            wire.send(&[b"DHT.WHEREIS", b"?"], None, &[])?;
+            match wire.said() {
                 Err(Failed::Not(why)) if why.contains("LOADING") => whys.push(why),
                 Err(failed) => return Err(failed),
-                Ok(_) => return Ok(wire),
+                Ok(Said::Several(hosts)) => {
+                    for _ in 0..hosts {
+                        wire.text()?;
+                    }
+                    return Ok(wire);
+                }
+                Ok(Said::Nothing | Said::Text(_) | Said::Bulk(_)) => return Ok(wire),
             }
         }
         Err(Failed::Not(whys.join("\nroundelay: ")))
