@@ -46,3 +46,17 @@ fn twenty_short_seeds_hold() {
     let count = usize::try_from(count).expect("a number of seeds");
     println!("{}", hold(&short_ones(first, count)));
 }
+
+/// Seeds that failed once, and what each taught.
+#[test]
+fn seeds_that_failed_once_hold() {
+    hold(&[
+        // Two hosts were complete, fell, and came back with their spans closed to each other: whose marks are on disk
+        // is on disk, too.
+        238,
+        // Two hosts lacked marks, each for another span, and refused each other's for everything.
+        260,
+        // A process that ends on a machine that runs on has lost nothing: it must not doubt its store.
+        16, 246,
+    ]);
+}

@@ -41,7 +41,7 @@ impl Keeper {
             None if roster.is_moving() || self.starting > 1 => self.spans_in(roster),
             None => return, // A ring is founded on a store of which this is the first life.
             Some(mine) if !mine.has(self.me) => self.spans_in(roster),
-            Some(mine) if mine.may_have_lapsed(roster) => {
+            Some(mine) if mine.may_have_lapsed(self.me, roster) => {
                 self.unfinished.doubt = Doubt::Slept;
                 self.note(cx, Event::Doubts);
                 self.save_unfinished(cx);

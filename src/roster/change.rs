@@ -124,7 +124,7 @@ pub(super) fn check_size<'a>(
             .map_or(0, |zone| zone.to_string().len())
     };
     let bytes: usize = members
-        .map(|(_, member)| 40 + zone(member) + member.tokens.len() * Id::BYTES)
+        .map(|(_, member)| 60 + zone(member) + member.tokens.len() * Id::BYTES)
         .sum();
     if bytes + 256 > MAX_ROSTER_BYTES {
         return Err(ChangeError::TooLarge);
@@ -209,7 +209,8 @@ impl Roster {
         };
         if succeeded {
             let phase = Phase::Settled(Arc::clone(new));
-            return Ok(self.next(by, phase, self.notes.after_move(self.version)));
+            let notes = self.notes.after_move(self.version, &self.moves());
+            return Ok(self.next(by, phase, notes));
         }
         let phase = Phase::Settled(Arc::clone(old));
         Ok(self.next(by, phase, self.notes.clone()))

@@ -66,6 +66,9 @@ pub enum RosterCodecError {
     /// More accepted losses than a roster remembers.
     #[error("a roster remembers at most {MAX_LOSSES} accepted losses")]
     Losses,
+    /// Hosts that came to spans, and when, do not pair up.
+    #[error("of the hosts that came to a span each has one version, and they are in order")]
+    Gained,
     /// A zone's name.
     #[error("host {0}: its zone is not a name: {1}")]
     Zone(HostId, String),
@@ -106,6 +109,11 @@ struct RosterPb {
     last_move_but_one: u64,
     #[prost(uint64, tag = "11")]
     last_move: u64,
+    /// Which hosts came to a span, in order, and in which Moving version each did so last.
+    #[prost(fixed64, repeated, tag = "12")]
+    gainers: Vec<u64>,
+    #[prost(uint64, repeated, tag = "13")]
+    gained_at: Vec<u64>,
 }
 
 /// An accepted loss, as written.
@@ -217,6 +225,8 @@ impl Roster {
             lost: old.lost.iter().map(|host| host.0).collect(),
             last_move_but_one: self.notes.moves[0].0,
             last_move: self.notes.moves[1].0,
+            gainers: self.notes.gained.keys().map(|host| host.0).collect(),
+            gained_at: self.notes.gained.values().map(|at| at.0).collect(),
         };
         written.encode_to_vec().into()
     }
@@ -339,10 +349,18 @@ fn read_notes(read: &RosterPb) -> Result<Notes, RosterCodecError> {
             return Err(RosterCodecError::Losses);
         }
     }
+    if read.gainers.len() != read.gained_at.len() || !read.gainers.is_sorted_by(|a, b| a < b) {
+        return Err(RosterCodecError::Gained);
+    }
+    let hosts = read.gainers.iter().copied().map(HostId);
+    let pairs = hosts.zip(read.gained_at.iter().copied());
+    let gained = pairs.map(|(host, at)| version(at).map(|at| (host, at)));
+    let gained = gained.collect::<Result<_, _>>()?;
     Ok(Notes {
         drain: read.drain.map(HostId),
         losses,
         moves: [version(read.last_move_but_one)?, version(read.last_move)?],
+        gained,
     })
 }
 

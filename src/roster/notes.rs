@@ -13,12 +13,12 @@
 //! *Hold these true*: at most one host holds the grant; a grant is given only to a settled roster; a loss
 //! is accepted only where a quorum of some span, or a majority of all hosts, is gone without the lost ones.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use super::{Change, ChangeError, Membership, Phase, Roster, RosterVersion};
-use crate::placement::{HostId, Placement};
+use crate::placement::{HostId, Piece, Placement};
 
 /// Accepted losses a roster remembers; the earliest are forgotten.
 pub const MAX_LOSSES: usize = 16;
@@ -33,6 +33,9 @@ pub struct Notes {
     /// The Moving versions of the last two moves that succeeded, the later last: by them a host that slept
     /// knows whether it can have lost a span and got it back meanwhile.
     pub moves: [RosterVersion; 2],
+    /// The Moving version of the last move in which each host came to a span; none for a host that holds what it
+    /// was founded with. Whoever has not come to one since it fell asleep cannot have got one back.
+    pub gained: BTreeMap<HostId, RosterVersion>,
 }
 
 /// Hosts that were given up although what they held was on too few others.
@@ -58,19 +61,28 @@ impl fmt::Display for Loss {
 }
 
 impl Notes {
-    /// The same after one more move that succeeded.
-    pub(super) fn after_move(&self, version: RosterVersion) -> Notes {
+    /// The same after one more move that succeeded, in which these pieces went to others.
+    pub(super) fn after_move(&self, version: RosterVersion, pieces: &[Piece]) -> Notes {
         let [_, last] = self.moves;
+        let mut gained = self.gained.clone();
+        for piece in pieces {
+            let newcomers = piece.new.iter().filter(|host| !piece.old.contains(host));
+            gained.extend(newcomers.map(|host| (*host, version)));
+        }
         Notes {
             moves: [last, version],
+            gained,
             ..self.clone()
         }
     }
 
     /// The same for a ring without these hosts: whoever is not in holds no grant.
     pub(super) fn for_hosts(&self, is_in: impl Fn(HostId) -> bool) -> Notes {
+        let mut gained = self.gained.clone();
+        gained.retain(|host, _| is_in(*host));
         Notes {
             drain: self.drain.filter(|host| is_in(*host)),
+            gained,
             ..self.clone()
         }
     }
@@ -92,14 +104,18 @@ impl Roster {
     }
 
     /// Whether a host that lives by this roster, and now hears of a later one, may have lost a span and got it
-    /// back in between: two moves or more have succeeded since.
+    /// back in between: two moves or more have succeeded since, and it came to a span in one of them. What it held
+    /// all the time it holds like any replica that was down. If it fell asleep in the middle of a move, it may not
+    /// have had what it came to in that one either.
     #[must_use]
-    pub fn may_have_lapsed(&self, later: &Roster) -> bool {
+    pub fn may_have_lapsed(&self, host: HostId, later: &Roster) -> bool {
         let [last_but_one, last] = later.notes.moves;
+        let gained = later.notes.gained.get(&host).copied();
+        let gained = gained.unwrap_or(RosterVersion::NONE);
         if self.is_moving() {
-            last > self.version
+            last > self.version && gained >= self.version
         } else {
-            last_but_one > self.version
+            last_but_one > self.version && gained > self.version
         }
     }
 
@@ -247,6 +263,46 @@ mod tests {
             change(&back, stranger),
             Err(ChangeError::Unknown(HostId(9)))
         );
+    }
+
+    /// h1 to h4 hold spans of three; h4 sleeps while h5 comes, which takes spans from some and gives some to others.
+    #[test]
+    fn only_who_came_to_a_span_while_asleep_may_have_lapsed() {
+        let settled = |roster: &Roster, changed| {
+            let moving = change(roster, changed).unwrap();
+            moving.finished(HostId(1)).unwrap()
+        };
+        let member = |token| Member::new([Id::from_u64(token)]);
+        let before = roster(7);
+        let one = settled(&before, Change::Join(HostId(8), member(8)));
+        let two = settled(&one, Change::Remove(HostId(8)));
+        let lapsed = |host| before.may_have_lapsed(HostId(host), &two);
+        let gained = |host| two.notes.gained.contains_key(&HostId(host));
+        assert!(
+            (1..=7).any(lapsed),
+            "somebody lost a span to h8 and has it again"
+        );
+        assert!(
+            (1..=7).any(|host| !lapsed(host)),
+            "and others never lost one"
+        );
+        assert!((1..=7).all(|host| lapsed(host) == gained(host)));
+        assert!(
+            (1..=7).all(|host| !before.may_have_lapsed(HostId(host), &one)),
+            "one move"
+        );
+        let moving = change(&before, Change::Join(HostId(8), member(8))).unwrap();
+        let later = settled(
+            &settled(&one, Change::Remove(HostId(2))),
+            Change::Replicas(2),
+        );
+        let newcomer = HostId(8);
+        assert!(
+            moving.may_have_lapsed(newcomer, &later),
+            "what it came to may not have arrived"
+        );
+        let decoded = Roster::decode(&later.encode()).unwrap();
+        assert_eq!(decoded.notes, later.notes);
     }
 
     #[test]
