@@ -105,6 +105,11 @@ impl Keeper {
         }
     }
 
+    /// Whether something of a move that has settled is not here yet, or what is here is in doubt.
+    pub(crate) fn is_late(&self) -> bool {
+        self.unfinished.late || self.unfinished.doubt != Doubt::None
+    }
+
     /// Notes on disk what is unfinished: neither a restart nor the next move may make this host forget it.
     pub(super) fn save_unfinished(&mut self, cx: &mut Context<'_>) {
         let said = self.unfinished.encode();

@@ -3,7 +3,8 @@
 //! The host that proposed a move drives it: it asks every receiver how far it is, and proposes to settle
 //! once a quorum of New is complete for every span and whoever else still answers is complete too. If
 //! the driver dies, any other host takes over after a while. If too many receivers of a span stay
-//! silent, giving up is proposed.
+//! silent, giving up is proposed; so it is if most hosts of New are not heard at all, since without them no
+//! later roster could be agreed on.
 //!
 //! Afterwards each host drops the spans it no longer holds, but only when every new holder of them has
 //! said that it is complete: no copy goes before its replacement is known to be there.
@@ -175,7 +176,11 @@ impl Keeper {
         self.tell_unaware(cx, &roster);
         if roster.is_moving() {
             if cx.now.at >= self.drive.takeover {
-                let workers: Vec<HostId> = self.drive.workers.iter().copied().collect();
+                let mut asked = self.drive.workers.clone();
+                if !self.is_known_to_most() {
+                    asked.extend(roster.new().placement.hosts());
+                }
+                let workers: Vec<HostId> = asked.into_iter().collect();
                 self.ask_progress(cx, &workers);
                 self.judge(cx);
             }
@@ -255,6 +260,10 @@ impl Keeper {
             .workers
             .iter()
             .all(|host| complete(host) || silence(host) > self.config.source_patience);
+        // A ring that most of its hosts know nothing of could never be changed again.
+        let known = self.is_known_to_most();
+        let begun = drive.since.max(drive.takeover);
+        let unknown = !known && cx.now.at.since(begun) > self.config.give_up;
         let hopeless = drive.pieces.iter().any(|piece| {
             let possible = piece
                 .new
@@ -262,11 +271,27 @@ impl Keeper {
                 .filter(|host| complete(host) || silence(host) <= self.config.give_up);
             possible.count() < quorum(piece)
         });
-        if held && patient {
+        if held && patient && known {
             self.end_move(cx, Goal::Finish);
-        } else if hopeless {
+        } else if hopeless || unknown {
             self.give_move_up(cx);
         }
+    }
+
+    /// Whether a majority of New has been heard under this roster.
+    fn is_known_to_most(&self) -> bool {
+        let Some(roster) = &self.roster else {
+            return false;
+        };
+        let drive = &self.drive;
+        let spread = drive.spreading == Some(roster.version);
+        let heard = |host: &HostId| {
+            *host == self.me
+                || drive.reports.contains_key(host)
+                || (spread && !drive.unaware.contains(host))
+        };
+        let new = roster.new();
+        new.placement.hosts().filter(heard).count() >= new.majority()
     }
 
     /// Whether that host was last heard to have something left to merge.

@@ -44,7 +44,7 @@ pub(super) struct Source {
 pub(super) enum Need {
     /// A quorum, this host itself counted if it is one of them.
     Quorum,
-    /// A quorum, itself not counted: its store is not believed.
+    /// So many others that they meet every quorum, itself not counted: its store is not believed.
     Others,
     /// Every other one.
     All,
@@ -116,13 +116,16 @@ impl Task {
         }
     }
 
-    /// The same with the fences and floors of a quorum of Old; of those, a newcomer's own do not count.
+    /// The same with the fences and floors of a quorum of Old; of those, a newcomer's own do not count. One that is
+    /// in Old itself asks as many others as meet every quorum of it.
     pub(super) fn with_marks(mut self, me: HostId, newcomer: bool) -> Task {
         let old = &self.piece.old;
-        let own = usize::from(old.contains(&me) && !newcomer);
         let quorum = if old.is_empty() { 0 } else { old.len() / 2 + 1 };
-        let others = old.iter().filter(|host| **host != me).count();
-        self.marks_needed = quorum.saturating_sub(own).min(others);
+        self.marks_needed = match (old.contains(&me), newcomer) {
+            (true, true) => self.others_that_meet_quorums(),
+            (true, false) => quorum - 1,
+            (false, _) => quorum,
+        };
         self.newcomer = newcomer;
         self
     }
@@ -160,9 +163,16 @@ impl Task {
         let others = self.piece.old.iter().filter(|host| **host != me).count();
         match self.need {
             Need::Quorum => self.needed(me),
-            Need::Others => (self.piece.old.len() / 2 + 1).min(others),
+            Need::Others => self.others_that_meet_quorums(),
             Need::All => others,
         }
+    }
+
+    /// How many others than this host, which is in Old but does not believe itself, meet every quorum of Old: of four
+    /// replicas three are a quorum, two of them others, so two of the three others miss none.
+    fn others_that_meet_quorums(&self) -> usize {
+        let old = self.piece.old.len();
+        (old - old / 2).min(old.saturating_sub(1))
     }
 
     /// How much of the span is here, from 0 to 1.
@@ -252,6 +262,37 @@ mod tests {
             let shown = format!("{old:?} to h{me}");
             let task = Task::new(Piece { span, old, new });
             assert_eq!(task.needed(HostId(me)), needed, "{shown}");
+        }
+    }
+
+    /// Every quorum of r, less the host that does not believe itself, has one in common with any so many others.
+    #[test]
+    fn so_many_others_meet_every_quorum_and_one_less_does_not() {
+        for r in 1u32..=7 {
+            let hosts: Vec<HostId> = (0..u64::from(r)).map(HostId).collect();
+            let span = Span::whole(Id::ZERO);
+            let new = vec![HostId(0)];
+            let task = Task::needing(
+                Piece {
+                    span,
+                    old: hosts,
+                    new,
+                },
+                Need::Others,
+            );
+            let needed = u32::try_from(task.sources(HostId(0))).unwrap();
+            let meets = |count: u32| {
+                let sets = |size| (0u32..1 << r).filter(move |set| set.count_ones() == size);
+                let others = sets(count).filter(|set| set & 1 == 0);
+                let mut pairs = others.flat_map(|others| sets(r / 2 + 1).map(move |q| (others, q)));
+                // What only this host has is gone with its store.
+                pairs.all(|(others, quorum)| others & quorum != 0 || quorum == 1)
+            };
+            assert!(meets(needed), "{needed} of {r}");
+            assert!(
+                needed == 0 || !meets(needed - 1),
+                "{needed} of {r}: one less is enough"
+            );
         }
     }
 }

@@ -236,6 +236,12 @@ impl Host {
         self.keeper.roster()
     }
 
+    /// Whether something that it should hold may not be here yet, or what is here is in doubt.
+    #[must_use]
+    pub(crate) fn is_late(&self) -> bool {
+        self.keeper.is_late()
+    }
+
     /// May this host stop now, so that every key keeps all its copies but one?
     ///
     /// # Errors

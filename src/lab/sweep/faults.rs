@@ -123,6 +123,7 @@ impl Run {
         let end = match fault {
             Fault::PowerCut => self.power_cut(),
             Fault::Kill => self.up_at_random().map(|host| {
+                self.falls_asleep(host);
                 self.world.kill(host);
                 self.stopped(host)
             }),
@@ -168,6 +169,7 @@ impl Run {
     fn power_cut(&mut self) -> Option<End> {
         let host = self.up_at_random()?;
         if self.plan.disk.policy == SyncPolicy::Always {
+            self.falls_asleep(host);
             self.world.crash(host);
             return Some(self.stopped(host));
         }
@@ -189,6 +191,7 @@ impl Run {
     fn blackout(&mut self) -> Option<End> {
         let now = self.world.now();
         for host in self.all(State::Up) {
+            self.falls_asleep(host);
             if self.plan.disk.policy == SyncPolicy::Always && self.rng.random_ratio(1, 2) {
                 self.world.crash(host);
             } else {

@@ -76,6 +76,8 @@ pub(super) struct Run {
     pub(super) rng: ChaCha8Rng,
     pub(super) checker: Checker,
     pub(super) hosts: BTreeMap<HostId, State>,
+    /// Under which roster a host that is down was whole when it stopped.
+    pub(super) asleep: BTreeMap<HostId, Option<RosterVersion>>,
     next_host: u64,
     pub(super) reach: Reach,
     next_end: u64,
@@ -112,6 +114,7 @@ impl Run {
             world,
             checker,
             hosts: BTreeMap::new(),
+            asleep: BTreeMap::new(),
             next_host: 1,
             reach: Reach::default(),
             next_end: 0,

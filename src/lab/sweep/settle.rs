@@ -11,6 +11,7 @@
 use std::time::Duration;
 
 use super::run::{Run, State, Wish};
+use super::who::keeps_quorums;
 use crate::lab::check::{Rule, ring, stores};
 use crate::message::{KeyOp, Request};
 use crate::placement::HostId;
@@ -54,7 +55,10 @@ impl Run {
 
     /// Only if harshness left a majority, and a quorum of every group.
     fn can_come_to_rest(&self) -> bool {
-        !self.plan.harsh || self.can_spare(HostId(u64::MAX))
+        let there =
+            |host: HostId| !matches!(self.hosts.get(&host), Some(State::Gone | State::Left));
+        let roster = self.checker.roster();
+        !self.plan.harsh || roster.is_some_and(|roster| keeps_quorums(&roster, there))
     }
 
     fn come_to_rest(&mut self) -> bool {

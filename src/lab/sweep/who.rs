@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! R 3, roster h1 h2 h3 h4      h2 is gone: each group that has it keeps two of three
-//! may h4 be destroyed, too?    not while a group has both h2 and h4
+//! may h4 be destroyed, too?    not while a group has both h2 and h4, nor while h3 lacks what came to it in a move
 //! ```
 
 use rand::RngExt;
 
 use super::run::{Run, State};
 use crate::placement::HostId;
+use crate::roster::{Roster, RosterVersion};
 
 impl Run {
     pub(super) fn all(&self, state: State) -> Vec<HostId> {
@@ -31,31 +32,35 @@ impl Run {
         (!up.is_empty()).then(|| up[self.rng.random_range(0..up.len())])
     }
 
+    /// Under which roster a host has all it should have; none while something is on its way to it, or in doubt.
+    fn whole_under(&self, host: HostId) -> Option<RosterVersion> {
+        let host = self.world.host(host).filter(|host| !host.is_late())?;
+        host.roster().map(|roster| roster.version)
+    }
+
+    /// A host is about to stop: what it has is as it is now when it comes back.
+    pub(super) fn falls_asleep(&mut self, host: HostId) {
+        let whole = self.whole_under(host);
+        self.asleep.insert(host, whole);
+    }
+
+    /// Whether a store is there, and holds what this roster gives it: one that slept through a move does not.
+    fn is_intact(&self, host: HostId, roster: &Roster) -> bool {
+        let whole = match self.hosts.get(&host) {
+            Some(State::Up) => self.whole_under(host),
+            Some(State::Down) => self.asleep.get(&host).copied().flatten(),
+            Some(State::Gone | State::Left) | None => None,
+        };
+        whole == Some(roster.version)
+    }
+
     /// Whether a quorum of every group, and a majority of the roster, would be left without that store.
     pub(super) fn can_spare(&self, host: HostId) -> bool {
         let Some(roster) = self.checker.roster() else {
             return false;
         };
-        let intact = |other: &HostId| {
-            *other != host && !matches!(self.hosts.get(other), Some(State::Gone | State::Left))
-        };
-        let members = roster.hosts();
-        if members.iter().filter(|other| intact(other)).count() < members.len() / 2 + 1 {
-            return false;
-        }
-        [roster.old(), roster.new()].into_iter().all(|membership| {
-            let majority = membership
-                .placement
-                .hosts()
-                .filter(|other| intact(other))
-                .count()
-                >= membership.majority();
-            let mut tokens = membership.placement.tokens();
-            majority
-                && tokens.all(|token| {
-                    let group = membership.holders(token.id);
-                    group.iter().filter(|other| intact(other)).count() > group.len() / 2
-                })
+        keeps_quorums(&roster, |other| {
+            other != host && self.is_intact(other, &roster)
         })
     }
 
@@ -74,4 +79,18 @@ impl Run {
             }
         }
     }
+}
+
+/// Whether of every group a quorum of hosts is of use, and of the roster a majority.
+pub(super) fn keeps_quorums(roster: &Roster, of_use: impl Fn(HostId) -> bool) -> bool {
+    let count = |hosts: &[HostId]| hosts.iter().filter(|host| of_use(**host)).count();
+    let most_of = |hosts: &[HostId]| count(hosts) > hosts.len() / 2;
+    let mut memberships = [roster.old(), roster.new()].into_iter();
+    most_of(&roster.hosts())
+        && memberships.all(|membership| {
+            let mut tokens = membership.placement.tokens();
+            let hosts: Vec<HostId> = membership.placement.hosts().collect();
+            count(&hosts) >= membership.majority()
+                && tokens.all(|token| most_of(&membership.holders(token.id)))
+        })
 }
