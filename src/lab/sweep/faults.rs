@@ -268,7 +268,7 @@ impl Run {
                 }
                 End::Fast(host) => {
                     self.world.slow_host(host, 0);
-                    self.reach.disturbed(host, self.world.now());
+                    self.reach.fast(host, self.world.now());
                 }
                 End::Clock(host) => self.set_clock(host, 0),
                 End::Over => {}

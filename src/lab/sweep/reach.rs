@@ -9,7 +9,7 @@
 //! replicas by v5: h1 h3 h2               h2 and h3 are a quorum: refused without a reason
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::placement::HostId;
 use crate::record::{Key, Time};
@@ -30,6 +30,7 @@ pub(super) struct Cut {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reach {
     hosts: BTreeMap<HostId, Time>,
+    slow: BTreeSet<HostId>,
     network: Time,
     pub(super) cuts: BTreeMap<u64, Cut>,
     /// When the last cut that has ended did so, by pair.
@@ -37,14 +38,19 @@ pub(super) struct Reach {
 }
 
 impl Reach {
-    /// A host was stopped or started, is fast again, or its clock was set.
+    /// A host was stopped or started, or its clock was set.
     pub(super) fn disturbed(&mut self, host: HostId, now: Time) {
         self.hosts.insert(host, now);
     }
 
-    /// A host is slow until it is disturbed again.
+    /// A host is slow, whatever else disturbs it, until it is fast again.
     pub(super) fn slow(&mut self, host: HostId) {
-        self.hosts.insert(host, FOR_NOW);
+        self.slow.insert(host);
+    }
+
+    pub(super) fn fast(&mut self, host: HostId, now: Time) {
+        self.slow.remove(&host);
+        self.disturbed(host, now);
     }
 
     /// Messages are lost or late from now on.
@@ -68,7 +74,7 @@ impl Reach {
     }
 
     fn quiet(&self, host: HostId, since: Time) -> bool {
-        self.hosts.get(&host).is_none_or(|at| *at < since)
+        !self.slow.contains(&host) && self.hosts.get(&host).is_none_or(|at| *at < since)
     }
 
     fn linked(&self, a: HostId, b: HostId, since: Time) -> bool {
@@ -127,6 +133,11 @@ mod tests {
         assert!(!can(&reach));
         let cut = reach.cuts.remove(&1).unwrap();
         reach.healed(&cut, Time::from_ms(90));
+        assert!(can(&reach));
+        reach.slow(HostId(1));
+        reach.disturbed(HostId(1), Time::from_ms(95));
+        assert!(!can(&reach), "a slow host is slow, whatever its clock says");
+        reach.fast(HostId(1), Time::from_ms(96));
         assert!(can(&reach));
         reach.network_bad();
         assert!(!can(&reach));
