@@ -40,6 +40,15 @@ impl Closed {
         Closed { spans }
     }
 
+    /// These, too.
+    pub(super) fn add(&mut self, spans: impl IntoIterator<Item = Span>) {
+        for span in spans {
+            if self.cut(span).iter().any(|(_, closed)| !closed) {
+                self.spans.push(span);
+            }
+        }
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
         self.spans.is_empty()
     }

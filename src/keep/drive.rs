@@ -3,8 +3,8 @@
 //! The host that proposed a move drives it: it asks every receiver how far it is, and proposes to settle
 //! once a quorum of New is complete for every span and whoever else still answers is complete too. If
 //! the driver dies, any other host takes over after a while. If too many receivers of a span stay
-//! silent, giving up is proposed; so it is if most hosts of New are not heard at all, since without them no
-//! later roster could be agreed on.
+//! silent, giving up is proposed; so it is if most hosts of New, or one that comes in, are not heard at all:
+//! without a majority no later roster could be agreed on.
 //!
 //! Afterwards each host drops the spans it no longer holds, but only when every new holder of them has
 //! said that it is complete: no copy goes before its replacement is known to be there.
@@ -177,7 +177,7 @@ impl Keeper {
         if roster.is_moving() {
             if cx.now.at >= self.drive.takeover {
                 let mut asked = self.drive.workers.clone();
-                if !self.is_known_to_most() {
+                if !self.is_known_enough() {
                     asked.extend(roster.new().placement.hosts());
                 }
                 let workers: Vec<HostId> = asked.into_iter().collect();
@@ -261,7 +261,7 @@ impl Keeper {
             .iter()
             .all(|host| complete(host) || silence(host) > self.config.source_patience);
         // A ring that most of its hosts know nothing of could never be changed again.
-        let known = self.is_known_to_most();
+        let known = self.is_known_enough();
         let begun = drive.since.max(drive.takeover);
         let unknown = !known && cx.now.at.since(begun) > self.config.give_up;
         let hopeless = drive.pieces.iter().any(|piece| {
@@ -278,8 +278,9 @@ impl Keeper {
         }
     }
 
-    /// Whether a majority of New has been heard under this roster.
-    fn is_known_to_most(&self) -> bool {
+    /// Whether a majority of New has been heard under this roster, and everyone who comes in. Who is let in and
+    /// never heard of it would find a ring that counts it in, and an empty store.
+    fn is_known_enough(&self) -> bool {
         let Some(roster) = &self.roster else {
             return false;
         };
@@ -290,8 +291,10 @@ impl Keeper {
                 || drive.reports.contains_key(host)
                 || (spread && !drive.unaware.contains(host))
         };
-        let new = roster.new();
-        new.placement.hosts().filter(heard).count() >= new.majority()
+        let (old, new) = (roster.old(), roster.new());
+        let mut newcomers = new.placement.hosts().filter(|host| !old.has(*host));
+        newcomers.all(|host| heard(&host))
+            && new.placement.hosts().filter(heard).count() >= new.majority()
     }
 
     /// Whether that host was last heard to have something left to merge.

@@ -68,7 +68,7 @@ impl Keeper {
         if !slept && !roster.is_moving() {
             return Vec::new();
         }
-        let (old, new) = (mine.old(), roster.new());
+        let (old, new) = (mine.held_until(roster), roster.new());
         let all = pieces(&old.placement, old.r(), &new.placement, new.r()).into_iter();
         let gained =
             all.filter(|piece| piece.new.contains(&self.me) && !piece.old.contains(&self.me));

@@ -46,6 +46,10 @@ impl Keeper {
                 .tasks
                 .iter()
                 .all(|task| roster.new().holders(task.piece.span.to) == task.piece.new);
+        let lived_by = lived_by.filter(|_| !followed);
+        if let Some(lived_by) = lived_by {
+            self.note_missed(cx, lived_by, roster, &before);
+        }
         let doubtful = self.doubtful_tasks(roster);
         if doubtful.is_empty() && self.unfinished.doubt != Doubt::None {
             self.unfinished.doubt = Doubt::None; // It holds nothing to doubt.
@@ -69,7 +73,7 @@ impl Keeper {
                 Task::new(later(task.piece)).with_marks(self.me, newcomer)
             };
             unfinished.map(later).collect()
-        } else if let Some(lived_by) = lived_by.filter(|_| !followed) {
+        } else if let Some(lived_by) = lived_by {
             let missed = slept_through(lived_by, roster);
             let mine = missed.filter(|piece| piece.new.contains(&self.me));
             let later = |piece: Piece| {
@@ -80,7 +84,7 @@ impl Keeper {
         } else {
             Vec::new()
         };
-        let slept = lived_by.is_some() && !followed;
+        let slept = lived_by.is_some();
         *self.mover = Mover {
             at: roster.version,
             tasks,
@@ -99,6 +103,35 @@ impl Keeper {
         }
         self.move_begins(cx.now.at);
         self.pump(cx);
+    }
+
+    /// A host slept through versions. If it fell asleep in a move that has succeeded since, what it had not merged
+    /// is late; and what a move that it missed gave it is closed, whatever moves now.
+    fn note_missed(
+        &mut self,
+        cx: &mut Context<'_>,
+        lived_by: &Roster,
+        roster: &Roster,
+        before: &Mover,
+    ) {
+        let held = lived_by.held_until(roster);
+        let went_through = lived_by.is_moving() && Arc::ptr_eq(held, lived_by.new());
+        let unfinished = went_through && !before.is_complete();
+        if self.unfinished.doubt != Doubt::None || !(unfinished || roster.is_moving()) {
+            return;
+        }
+        let mut closed = self.unfinished.closed.clone();
+        if went_through {
+            closed.add(Closed::of(&before.tasks).spans().iter().copied());
+        }
+        let now = roster.old();
+        let missed = pieces(&held.placement, held.r(), &now.placement, now.r()).into_iter();
+        let came =
+            missed.filter(|piece| piece.new.contains(&self.me) && !piece.old.contains(&self.me));
+        closed.add(came.map(|piece| piece.span));
+        if unfinished || closed != self.unfinished.closed {
+            self.set_late(cx, true, closed);
+        }
     }
 
     /// What has to be merged here while a roster moves.
@@ -635,7 +668,7 @@ impl Keeper {
 /// What has moved between the roster a host lived by and the settled one it adopts, if it heard of none in
 /// between: all of it may be missing here.
 fn slept_through(lived_by: &Roster, roster: &Roster) -> impl Iterator<Item = Piece> {
-    let (old, new) = (lived_by.old(), roster.new());
+    let (old, new) = (lived_by.held_until(roster), roster.new());
     pieces(&old.placement, old.r(), &new.placement, new.r())
         .into_iter()
         .filter(|piece| !same_hosts(&piece.old, &piece.new))

@@ -119,6 +119,17 @@ impl Roster {
         }
     }
 
+    /// What a host that lives by this roster holds when it hears of a later one, having slept in between: what the
+    /// move gives it that it fell asleep in, if that move has succeeded since.
+    #[must_use]
+    pub fn held_until(&self, later: &Roster) -> &Arc<Membership> {
+        if later.notes.moves.contains(&self.version) {
+            self.new()
+        } else {
+            self.old()
+        }
+    }
+
     fn drained(&self, by: HostId, host: HostId) -> Result<Roster, ChangeError> {
         match self.notes.drain {
             _ if self.is_moving() => Err(ChangeError::Moving),
