@@ -3,16 +3,17 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use actix::{Addr, WeakRecipient};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::book::Book;
+use super::falls::Falls;
 use super::input::{Input, ReplyTo};
 use super::node::{HostActor, start};
-use super::shell::{Shell, Surroundings};
+use super::shell::{Begins, Shell, Surroundings};
 use crate::keep::Then;
 use crate::message::{Event, Reply, Ticket};
 use crate::node::{Host, HostConfig};
@@ -98,13 +99,6 @@ pub fn open(
     (start(shell, book), watch)
 }
 
-/// A host that has fallen so often [lately](FALLS_WITHIN) begins no other life: whatever makes it panic is
-/// still there.
-const MAX_FALLS: usize = 3;
-
-/// How long a fall counts.
-const FALLS_WITHIN: Duration = Duration::from_secs(60);
-
 /// The surroundings of one host, and its one timer.
 pub struct Local {
     host: HostId,
@@ -117,8 +111,7 @@ pub struct Local {
     timer: Option<(Time, JoinHandle<()>)>,
     /// As what it begins again after a panic.
     config: Option<HostConfig>,
-    /// When it fell, lately.
-    falls: Vec<Time>,
+    falls: Falls,
     /// Whether its store may have lost writes that it had confirmed.
     lost: bool,
 }
@@ -136,7 +129,7 @@ impl Local {
             next_ticket: 0,
             timer: None,
             config: None,
-            falls: Vec::new(),
+            falls: Falls::default(),
             lost: false,
         }
     }
@@ -196,15 +189,16 @@ impl Surroundings for Local {
         log::debug!("{} {event}", self.host);
     }
 
-    fn again(&mut self) -> Option<Host> {
+    fn forget(&mut self) {
         self.settled(None);
         self.tickets.clear();
-        let now = self.clock.now().at;
-        self.falls.retain(|fall| now.since(*fall) < FALLS_WITHIN);
-        self.falls.push(now);
-        let often = self.falls.len() > MAX_FALLS;
-        let config = self.config.clone().filter(|_| !often)?;
-        Some(Host::new(config, &|name| self.store.setting(name)))
+    }
+
+    fn again(&mut self) -> Option<Begins> {
+        let may = self.falls.may_begin_again(self.clock.now().at);
+        let config = self.config.clone().filter(|_| may)?;
+        let host = Host::new(config, &|name| self.store.setting(name));
+        Some(Box::pin(std::future::ready(Some(host))))
     }
 
     fn usage(&self) -> Usage {

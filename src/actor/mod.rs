@@ -31,6 +31,7 @@
 //! Left out on purpose: links to other processes, which are only other lines in the [`Book`].
 
 mod book;
+mod falls;
 mod input;
 mod local;
 mod node;
@@ -38,7 +39,9 @@ mod shell;
 mod watch;
 
 pub use book::{Book, Line};
+pub use falls::{FALLS_WITHIN, Falls, MAX_FALLS};
 pub use input::{Arrived, Ask, Asks, Collected, Input, ReplyTo, Told};
 pub use local::{Clock, Local, open};
 pub use node::{Carried, HostActor, NodeActor, Stop, start};
-pub use shell::{Shell, Surroundings};
+pub use shell::{Begins, Shell, Surroundings};
+pub use watch::live_anew;

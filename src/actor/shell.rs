@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::rc::{Rc, Weak};
 
 use actix::prelude::*;
@@ -19,6 +20,9 @@ use crate::placement::HostId;
 use crate::record::{Now, Time};
 use crate::ring::Links;
 use crate::store::{Op, Usage};
+
+/// A host from its records, once all that its former life asked of the store is done; none if that cannot be.
+pub type Begins = Pin<Box<dyn Future<Output = Option<Host>>>>;
 
 /// What a shell finds around it: a clock, a store, clients. Real here, simulated in `sim`.
 pub trait Surroundings {
@@ -40,10 +44,13 @@ pub trait Surroundings {
     /// Something worth a line happened.
     fn note(&mut self, event: Event);
 
+    /// A life of the host is over: nobody is woken any more, and clients that wait learn that no answer comes.
+    fn forget(&mut self) {}
+
     /// An actor of this host has panicked, so what it knew in memory is thrown away: a host from what is on
-    /// its disk begins a new life at once; `None`, as by default: it stays down. Clients that wait get no
-    /// answer, and what the store was asked for is no longer waited for.
-    fn again(&mut self) -> Option<Host> {
+    /// its disk begins a new life as soon as that can be read; `None`, as by default: it stays down. What
+    /// the store was asked for before is told to nobody.
+    fn again(&mut self) -> Option<Begins> {
         None
     }
 
@@ -283,17 +290,17 @@ impl Shell {
         }
     }
 
-    /// It was told to stop.
-    pub(super) fn end(&mut self) {
+    /// It was told to stop: it lets go of every address, and begins no further life.
+    pub fn end(&mut self) {
         self.ended = true;
         self.close();
+        if let Some(actor) = self.actor.take().and_then(|actor| actor.upgrade()) {
+            actor.do_send(Stop);
+        }
     }
 
-    /// An actor panicked in that life: it ends, with all the others. Whether a new one has begun.
-    pub(super) fn fall(&mut self, life: u32, node: Option<Id>, why: &str) -> bool {
-        if self.ended || self.life != life {
-            return false;
-        }
+    /// This life is over: its actors end, and what is meant for it changes nothing any more.
+    pub(super) fn die(&mut self) {
         self.close();
         self.life += 1;
         self.bound_at = None;
@@ -301,6 +308,24 @@ impl Shell {
         if let Some(actor) = self.actor.take().and_then(|actor| actor.upgrade()) {
             actor.do_send(Stop);
         }
+        self.surroundings.forget();
+    }
+
+    /// A new life begins with that host, unless it was told to stop meanwhile.
+    pub(super) fn rise(&mut self, host: Host) -> bool {
+        if !self.ended {
+            self.host = host;
+            self.closed = false;
+        }
+        !self.ended
+    }
+
+    /// An actor panicked in that life: it ends, with all the others. How the next one begins, if one does.
+    pub(super) fn fall(&mut self, life: u32, node: Option<Id>, why: &str) -> Option<Begins> {
+        if self.ended || self.life != life {
+            return None;
+        }
+        self.die();
         let again = self.surroundings.again();
         let (why, begins) = (why.to_owned(), again.is_some());
         let event = Event::Fell {
@@ -310,11 +335,7 @@ impl Shell {
         };
         log::error!("{} {event}", self.host.id());
         self.surroundings.note(event);
-        if let Some(host) = again {
-            self.host = host;
-            self.closed = false;
-        }
-        begins
+        again
     }
 
     /// An actor for each node, with the addresses of its present neighbours.

@@ -13,7 +13,8 @@
 //! be: it is thrown away with all its actors, which share it, not only with the one that panicked. What its
 //! store holds was written whole. From that a new host begins a new life, as after a crash of its process,
 //! if [`Surroundings::again`](super::Surroundings::again) has one; otherwise the host is down, for good and
-//! without a trace in the book. Either is said: by an event, and as an error in the log.
+//! without a trace in the book. Either is said: by an event, and as an error in the log. How often it may
+//! begin again, [`Falls`](super::Falls) says.
 //!
 //! *Hold these true*: each actor of a host is watched; what was meant for a life that is over changes nothing
 //! in the next; a host that was told to stop does not come back.
@@ -25,7 +26,7 @@ use std::rc::Rc;
 use actix::prelude::*;
 
 use super::node;
-use super::shell::Shell;
+use super::shell::{Begins, Shell};
 use crate::keyspace::Id;
 
 /// Starts an actor and watches it: if it panics, `fell` is told why.
@@ -50,9 +51,24 @@ where
 /// life, its actor is started anew.
 pub(super) fn fell(shell: &Rc<RefCell<Shell>>, life: u32, node: Option<Id>, why: &str) {
     let again = shell.borrow_mut().fall(life, node, why);
-    if again {
+    if let Some(begins) = again {
+        actix::spawn(rise(Rc::clone(shell), begins));
+    }
+}
+
+/// Ends the present life of a host, without a fault, and begins another one with what `begins` gives; with
+/// nothing, it stays down.
+pub fn live_anew(shell: &Rc<RefCell<Shell>>, begins: Begins) {
+    shell.borrow_mut().die();
+    actix::spawn(rise(Rc::clone(shell), begins));
+}
+
+async fn rise(shell: Rc<RefCell<Shell>>, begins: Begins) {
+    let Some(host) = begins.await else { return };
+    let rises = shell.borrow_mut().rise(host);
+    if rises {
         let book = Rc::clone(shell.borrow().book());
-        node::start(Rc::clone(shell), &book);
+        node::start(shell, &book);
     }
 }
 

@@ -1,5 +1,6 @@
 //! `roundelay cluster`: so many hosts on this machine, each a process, to try things out.
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -90,6 +91,8 @@ struct Host {
     child: Child,
     log: PathBuf,
     gone: bool,
+    /// It was asked to end.
+    asked: Cell<bool>,
 }
 
 impl Drop for Host {
@@ -117,6 +120,7 @@ impl Host {
             child,
             log,
             gone: false,
+            asked: Cell::new(false),
         })
     }
 
@@ -126,17 +130,20 @@ impl Host {
             && let Ok(Some(status)) = self.child.try_wait()
         {
             self.gone = true;
-            eprintln!(
-                "process {} has ended ({status}): see {}",
-                self.child.id(),
-                self.log.display()
-            );
+            if !self.asked.get() {
+                eprintln!(
+                    "process {} has ended ({status}): see {}",
+                    self.child.id(),
+                    self.log.display()
+                );
+            }
         }
         !self.gone
     }
 
     fn ask_to_end(&self) {
         if !self.gone {
+            self.asked.set(true);
             // Std can only kill; the shell can ask.
             let kill = format!("kill -TERM {}", self.child.id());
             let _ = Command::new("sh").args(["-c", &kill]).status();
@@ -144,61 +151,70 @@ impl Host {
     }
 }
 
-#[allow(
-    clippy::too_many_lines,
-    reason = "the life of all processes, from beginning to end"
-)]
+/// All of them. Dropped, they are killed.
+struct Hosts(Vec<Host>);
+
+impl Hosts {
+    fn start(args: &ClusterArgs) -> anyhow::Result<Hosts> {
+        let dir = &args.dir;
+        fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        let program = std::env::current_exe().context("this program cannot be found")?;
+        let mut hosts = Hosts(Vec::new());
+        for (n, command) in args.commands().iter().enumerate() {
+            let host = Host::start(&program, command, args.log(n))?;
+            println!(
+                "process {}: {} > {}",
+                host.child.id(),
+                command[2],
+                host.log.display()
+            );
+            hosts.0.push(host);
+        }
+        Ok(hosts)
+    }
+
+    /// How many still run; says which have ended since it was last asked.
+    fn running(&mut self) -> usize {
+        let runs = self.0.iter_mut().map(Host::runs);
+        runs.filter(|runs| *runs).count()
+    }
+
+    fn ask_to_end(&self) {
+        self.0.iter().for_each(Host::ask_to_end);
+    }
+
+    /// Ends all of them, in order.
+    async fn end(mut self) {
+        self.ask_to_end();
+        let until = tokio::time::Instant::now() + PATIENCE;
+        while self.running() > 0 {
+            if tokio::time::Instant::now() >= until {
+                // All end together: whoever waits for the others' consent need not.
+                self.ask_to_end();
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+/// The life of all processes, from beginning to end.
 async fn watch(args: &ClusterArgs) -> anyhow::Result<ExitCode> {
     let mut end = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    fs::create_dir_all(&args.dir).with_context(|| format!("cannot make {}", args.dir.display()))?;
-    let program = std::env::current_exe().context("this program cannot be found")?;
-    let mut hosts = Vec::new();
-    for (n, command) in args.commands().iter().enumerate() {
-        let host = Host::start(&program, command, args.log(n))?;
-        println!(
-            "process {}: {} > {}",
-            host.child.id(),
-            command[2],
-            host.log.display()
-        );
-        hosts.push(host);
-    }
-    println!(
-        "try: redis-cli -p {} set cat meow; to end: Ctrl-C",
-        args.port
-    );
+    let mut hosts = Hosts::start(args)?;
+    let port = args.port;
+    println!("try: redis-cli -p {port} set cat meow; to end: Ctrl-C");
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
             _ = end.recv() => break,
             _ = interrupt.recv() => break,
         }
-        let running = hosts
-            .iter_mut()
-            .map(Host::runs)
-            .filter(|runs| *runs)
-            .count();
-        if running == 0 {
+        if hosts.running() == 0 {
             bail!("all hosts have ended");
         }
     }
-    hosts.iter().for_each(Host::ask_to_end);
-    let until = tokio::time::Instant::now() + PATIENCE;
-    while hosts
-        .iter_mut()
-        .map(Host::runs)
-        .filter(|runs| *runs)
-        .count()
-        > 0
-    {
-        if tokio::time::Instant::now() >= until {
-            // All end together: whoever waits for the others' consent need not.
-            hosts.iter().for_each(Host::ask_to_end);
-            tokio::time::sleep(LOOK).await;
-        }
-        tokio::time::sleep(LOOK).await;
-    }
+    hosts.end().await;
     Ok(ExitCode::SUCCESS)
 }
 

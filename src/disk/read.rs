@@ -11,7 +11,7 @@ use super::runs::{RUN_RECORDS, Run};
 use super::tables::Tables;
 use crate::keyspace::{Id, Span};
 use crate::record::{Body, Cells, Key, Record, Stamp, Version};
-use crate::store::{Digest, Done, Garbage, Page, Room, StoreError, cut, stretches};
+use crate::store::{Digest, Done, Garbage, Page, Room, StoreError, absent, cut, stretches};
 
 /// Why a head could not be read.
 pub(super) enum Bad {
@@ -129,7 +129,7 @@ pub(super) fn share(head: &Head) -> Run {
     Run::of(
         Digest::of(head.key.id(), &head.summary),
         head.bytes(),
-        mortal,
+        (mortal, absent(&head.summary)),
     )
 }
 

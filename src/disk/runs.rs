@@ -29,15 +29,18 @@ pub(super) struct Run {
     pub(super) bytes: u64,
     /// How many of the records are a delete, or have an expiry.
     pub(super) mortal: u64,
+    /// How many of them hold no value.
+    absent: u64,
 }
 
 impl Run {
     /// A record's share.
-    pub(super) const fn of(digest: Digest, bytes: u64, mortal: u64) -> Run {
+    pub(super) const fn of(digest: Digest, bytes: u64, (mortal, absent): (u64, u64)) -> Run {
         Run {
             digest,
             bytes,
             mortal,
+            absent,
         }
     }
 
@@ -45,12 +48,14 @@ impl Run {
         self.digest.add(other.digest);
         self.bytes += other.bytes;
         self.mortal += other.mortal;
+        self.absent += other.absent;
     }
 
     pub(super) fn take(&mut self, other: Run) {
         self.digest.take(other.digest);
         self.bytes -= other.bytes;
         self.mortal -= other.mortal;
+        self.absent -= other.absent;
     }
 
     pub(super) fn encode(&self) -> [u8; 32] {
@@ -58,7 +63,8 @@ impl Run {
             self.digest.records,
             self.digest.hash,
             self.bytes,
-            self.mortal,
+            // Both are far below 2^32: a run has some hundred records.
+            self.mortal | self.absent << 32,
         ];
         let mut out = [0; 32];
         for (place, word) in out.chunks_exact_mut(8).zip(words) {
@@ -74,7 +80,8 @@ impl Run {
             records: word(0),
             hash: word(8),
         };
-        Some(Run::of(digest, word(16), word(24)))
+        let (mortal, absent) = (word(24) & u64::from(u32::MAX), word(24) >> 32);
+        Some(Run::of(digest, word(16), (mortal, absent)))
     }
 }
 
@@ -101,6 +108,7 @@ impl Runs {
     pub(super) fn usage(&self) -> Usage {
         Usage {
             records: self.sum.digest.records,
+            absent: self.sum.absent,
             bytes: self.sum.bytes,
         }
     }
@@ -197,7 +205,7 @@ mod tests {
             records: 1,
             hash: n << 7 | n,
         };
-        Run::of(digest, n, n % 2)
+        Run::of(digest, n, (n % 2, n / 4))
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::password::Password;
 use super::resp::Limits;
+use crate::store::SyncPolicy;
 
 /// The limits of a door.
 #[derive(Clone, Debug)]
@@ -19,6 +20,11 @@ pub struct DoorSettings {
     pub max_under_way_in_all: usize,
     /// The longest value, in bytes. A longer one is refused, and the connection closed.
     pub max_value_bytes: usize,
+    /// At most so many bytes are kept by the store in memory, as `CONFIG GET` tells it; `None`: no limit, or they are on
+    /// disk.
+    pub max_memory_bytes: Option<u64>,
+    /// When a write is on disk, as `CONFIG GET` tells it; `None`: data are in memory.
+    pub fsync: Option<SyncPolicy>,
     /// At most so many bytes of half-read commands and unread answers of all connections together. Who
     /// brings more is told so, and closed.
     pub max_held_bytes: usize,
@@ -49,6 +55,8 @@ impl Default for DoorSettings {
             max_under_way: 256,
             max_under_way_in_all: 8_192,
             max_value_bytes: 512 * 1024 * 1024,
+            max_memory_bytes: None,
+            fsync: None,
             max_held_bytes: 2 * 1024 * 1024 * 1024,
             max_answer_bytes: 576 * 1024 * 1024,
             pause_bytes: 1024 * 1024,

@@ -6,14 +6,15 @@ use crate::placement::HostId;
 use crate::record::{Key, Stamp, Version};
 use crate::roster::RosterVersion;
 
-/// How a host goes on when a store operation is done. Opaque to whoever drives it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How a host goes on when a store operation is done: by default it does not. Opaque to whoever drives it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Then(pub(super) Next);
 
 /// The cases of [`Then`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum Next {
     /// Nothing more.
+    #[default]
     Nothing,
     /// Answer an `Ask`.
     Answer {

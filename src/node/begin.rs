@@ -7,11 +7,21 @@
 //! b   a is in a ring now                                                   joins by a
 //! ```
 //!
-//! So hosts started together, or before their seeds, form one ring. An empty host joins a ring by itself. Two full rings never
-//! merge, since nothing could tell a collected delete from a live value: that is said loudly, and each goes on.
+//! A ring is *bare* while nothing is stored in it. Should two rings be founded after all, since the names were listed in
+//! another order, or nobody answered for a while, the hosts of a bare one give it up for the other:
+//!
+//! ```text
+//! a in ring 7, bare     hears of b in ring 5, full        gives 7 up, joins 5
+//! a in ring 7, bare     hears of b in ring 5, bare        gives 7 up, joins 5: the smaller number stays
+//! a in ring 7, full     hears of b in ring 5, bare        goes on: b comes by itself
+//! a in ring 7, full     hears of b in ring 5, full        goes on, and says loudly that there are two
+//! ```
+//!
+//! So hosts started together, or before their seeds, form one ring. Two full rings never merge, since nothing could tell a
+//! collected delete from a live value.
 //!
 //! *Hold these true*: a ring is founded only on an empty store, and by the first name listed or by a host that was told of
-//! nobody; a host with a ring never joins another.
+//! nobody; a host in whose ring a record is stored never joins another; of two bare rings one gives way.
 //!
 //! Left out on purpose: asking. Whoever starts a host asks those listed, and tells here what they said.
 
@@ -27,9 +37,20 @@ pub struct Beginning {
     /// The names it was told to join, in the order given; its own may be among them.
     pub listed: Vec<String>,
     /// The ring of the roster in its store; none in an empty one.
-    pub ring: Option<RingId>,
+    pub ring: Option<Mine>,
     /// How long silent names are waited for before the first one listed founds a ring.
     pub patience: Duration,
+}
+
+/// How a host stands to the ring it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mine {
+    /// It is in it.
+    In(RingId),
+    /// It is in it, and nothing is stored there, on any host.
+    Bare(RingId),
+    /// It was in it, and is not any more.
+    Out(RingId),
 }
 
 /// What somebody listed has said.
@@ -41,6 +62,8 @@ pub enum Said {
     Empty,
     /// That it is in that ring.
     In(RingId),
+    /// That it is in that ring, and nothing is stored there, on any host.
+    Bare(RingId),
 }
 
 /// What to do.
@@ -50,7 +73,7 @@ pub enum Begin {
     GoOn(Option<String>),
     /// Found a ring.
     Found,
-    /// Join the ring of that name.
+    /// Join the ring of that name; give the own one up for it, if there is one.
     Join(String),
     /// Ask again in a while: for whom it waits, in words.
     Wait(String),
@@ -58,31 +81,80 @@ pub enum Begin {
     Refuse(String),
 }
 
+/// The rings that others are in, each by one who is in it.
+struct Rings<'a> {
+    full: Vec<(&'a str, RingId)>,
+    /// The one with the smallest number.
+    bare: Option<(&'a str, RingId)>,
+}
+
+impl Rings<'_> {
+    fn seen<'a>(others: &[&'a str], said: impl Fn(&str) -> Said) -> Rings<'a> {
+        let mut rings = Rings {
+            full: Vec::new(),
+            bare: None,
+        };
+        for name in others {
+            match said(name) {
+                Said::In(ring) if rings.full.iter().all(|(_, other)| *other != ring) => {
+                    rings.full.push((name, ring));
+                }
+                Said::Bare(ring) if rings.bare.is_none_or(|(_, other)| ring < other) => {
+                    rings.bare = Some((name, ring));
+                }
+                Said::In(_) | Said::Bare(_) | Said::Silent | Said::Empty => {}
+            }
+        }
+        rings
+    }
+}
+
 impl Beginning {
     /// What to do, as things stand after so long: `said` by each name listed.
     #[must_use]
     pub fn decide(&self, waited: Duration, said: impl Fn(&str) -> Said) -> Begin {
-        let others: Vec<&String> = self
-            .listed
-            .iter()
-            .filter(|name| **name != self.me)
-            .collect();
-        let rings: Vec<(&String, RingId)> = others
-            .iter()
-            .filter_map(|name| match said(name) {
-                Said::In(ring) => Some((*name, ring)),
-                Said::Silent | Said::Empty => None,
-            })
-            .collect();
-        if let Some(mine) = self.ring {
-            let other = rings.iter().find(|(_, ring)| *ring != mine);
-            return Begin::GoOn(other.map(|(name, ring)| two_rings(&self.me, mine, name, *ring)));
+        let listed = self.listed.iter().map(String::as_str);
+        let others: Vec<&str> = listed.filter(|name| *name != self.me).collect();
+        let rings = Rings::seen(&others, &said);
+        match self.ring {
+            None => self.without_a_ring(waited, &others, &rings, said),
+            Some(Mine::In(mine)) => {
+                let other = rings.full.iter().find(|(_, ring)| *ring != mine);
+                Begin::GoOn(other.map(|(name, ring)| two_rings(&self.me, mine, name, *ring)))
+            }
+            Some(Mine::Bare(mine)) => self.with_a_bare_ring(mine, &rings),
+            Some(Mine::Out(mine)) => match rings.full.iter().find(|(_, ring)| *ring == mine) {
+                Some((name, _)) => Begin::Join((*name).to_owned()),
+                None => Begin::Wait("nobody of the ring it was in answers".to_owned()),
+            },
         }
-        if let [(first, ring), rest @ ..] = rings.as_slice() {
-            return match rest.iter().find(|(_, other)| other != ring) {
-                Some((name, other)) => Begin::Refuse(two_rings(first, *ring, name, *other)),
-                None => Begin::Join((*first).clone()),
-            };
+    }
+
+    fn with_a_bare_ring(&self, mine: RingId, rings: &Rings<'_>) -> Begin {
+        match (rings.full.as_slice(), rings.bare) {
+            ([(name, ring)], _) if *ring != mine => Begin::Join((*name).to_owned()),
+            ([(one, ring), (other, another), ..], _) => {
+                Begin::GoOn(Some(two_rings(one, *ring, other, *another)))
+            }
+            ([], Some((name, ring))) if ring < mine => Begin::Join(name.to_owned()),
+            _ => Begin::GoOn(None),
+        }
+    }
+
+    fn without_a_ring(
+        &self,
+        waited: Duration,
+        others: &[&str],
+        rings: &Rings<'_>,
+        said: impl Fn(&str) -> Said,
+    ) -> Begin {
+        match (rings.full.as_slice(), rings.bare) {
+            ([(name, _)], _) => return Begin::Join((*name).to_owned()),
+            ([], Some((name, _))) => return Begin::Join(name.to_owned()),
+            ([(one, ring), (other, another), ..], _) => {
+                return Begin::Refuse(two_rings(one, *ring, other, *another));
+            }
+            ([], None) => {}
         }
         let silent = others.iter().find(|name| said(name) == Said::Silent);
         match (self.listed.first(), silent) {
@@ -113,11 +185,11 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(10);
     const AT_ONCE: Duration = Duration::ZERO;
 
-    fn host(me: &str, listed: &[&str], ring: Option<u64>) -> Beginning {
+    fn host(me: &str, listed: &[&str], ring: Option<Mine>) -> Beginning {
         Beginning {
             me: me.into(),
             listed: listed.iter().map(ToString::to_string).collect(),
-            ring: ring.map(RingId),
+            ring,
             patience: PATIENCE,
         }
     }
@@ -133,7 +205,7 @@ mod tests {
     #[test]
     fn without_join_a_ring_is_founded_on_an_empty_store_only() {
         assert_eq!(host("a", &[], None).decide(AT_ONCE, silent), Begin::Found);
-        let full = host("a", &[], Some(7));
+        let full = host("a", &[], Some(Mine::In(RingId(7))));
         assert_eq!(full.decide(AT_ONCE, silent), Begin::GoOn(None));
     }
 
@@ -157,48 +229,117 @@ mod tests {
     #[test]
     fn an_empty_host_joins_whoever_is_in_a_ring_even_the_first_one_listed() {
         let list = ["a", "b", "c"];
-        let c_is_in = |name: &str| match name {
-            "c" => Said::In(RingId(7)),
-            _ => Said::Silent,
+        for (in_it, ring) in [(Said::In(RingId(7)), 7), (Said::Bare(RingId(8)), 8)] {
+            let c_is_in = |name: &str| match name {
+                "c" => in_it,
+                _ => Said::Silent,
+            };
+            for me in ["a", "b", "d"] {
+                let joins = host(me, &list, None).decide(AT_ONCE, c_is_in);
+                assert_eq!(joins, Begin::Join("c".into()), "{me} {ring}");
+            }
+        }
+    }
+
+    /// How a host that has founded or joined a ring is seen: alone there it is bare.
+    fn mine(rings: &[Option<RingId>], me: usize) -> Option<Mine> {
+        let ring = rings[me]?;
+        let alone = rings.iter().filter(|other| **other == Some(ring)).count() == 1;
+        Some(if alone {
+            Mine::Bare(ring)
+        } else {
+            Mine::In(ring)
+        })
+    }
+
+    fn said_by(rings: &[Option<RingId>], who: usize) -> Said {
+        match mine(rings, who) {
+            None => Said::Empty,
+            Some(Mine::Bare(ring)) => Said::Bare(ring),
+            Some(Mine::In(ring) | Mine::Out(ring)) => Said::In(ring),
+        }
+    }
+
+    /// One turn of a host, with what it can hear.
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "in a test it is the shortest way to fail"
+    )]
+    fn turn(rings: &mut [Option<RingId>], lists: &[[&str; 3]; 3], at: usize, deaf: bool) {
+        const NAMES: [&str; 3] = ["a", "b", "c"];
+        let now = rings.to_vec();
+        let place = |name: &str| NAMES.iter().position(|other| *other == name).unwrap();
+        let said = |name: &str| match deaf {
+            true => Said::Silent,
+            false => said_by(&now, place(name)),
         };
-        for me in ["a", "b", "d"] {
-            let joins = host(me, &list, None).decide(AT_ONCE, c_is_in);
-            assert_eq!(joins, Begin::Join("c".into()), "{me}");
+        let host = host(NAMES[at], &lists[at], mine(&now, at));
+        match host.decide(if deaf { PATIENCE } else { AT_ONCE }, said) {
+            // Rings have numbers by chance: here the later founder has the smaller one.
+            Begin::Found => rings[at] = Some(RingId(10 - at as u64)),
+            Begin::Join(name) => rings[at] = now[place(&name)],
+            Begin::Wait(_) | Begin::GoOn(None) => {}
+            other => panic!("{other:?}"),
         }
     }
 
     /// Whatever order they are started in, and whoever hears whom, there is one ring.
     #[test]
-    #[allow(
-        clippy::wildcard_enum_match_arm,
-        reason = "in a test it is the shortest way to fail"
-    )]
     fn hosts_started_together_form_one_ring() {
-        let list = ["a", "b", "c"];
-        let mut rings: Vec<Option<RingId>> = vec![None; 3];
-        for turn in [2, 1, 0, 1, 2, 0] {
-            let now = rings.clone();
-            let said = |name: &str| {
-                let at = list.iter().position(|other| *other == name).unwrap_or(0);
-                now[at].map_or(Said::Empty, Said::In)
-            };
-            match host(list[turn], &list, now[turn].map(|ring| ring.0)).decide(AT_ONCE, said) {
-                Begin::Found => rings[turn] = Some(RingId(turn as u64)),
-                Begin::Join(name) => {
-                    rings[turn] = now[list.iter().position(|n| **n == name).unwrap()]
-                }
-                Begin::Wait(_) | Begin::GoOn(None) => {}
-                other => panic!("{other:?}"),
-            }
+        let mut rings = [None; 3];
+        for at in [2, 1, 0, 1, 2, 0] {
+            turn(&mut rings, &[["a", "b", "c"]; 3], at, false);
         }
-        assert_eq!(rings, [Some(RingId(0)); 3]);
+        assert_eq!(rings, [Some(RingId(10)); 3]);
+    }
+
+    #[test]
+    fn rings_founded_apart_become_one_while_nothing_is_stored_in_them() {
+        let lists = [["a", "b", "c"], ["b", "a", "c"], ["b", "a", "c"]];
+        let mut rings = [None; 3];
+        turn(&mut rings, &lists, 0, true);
+        turn(&mut rings, &lists, 1, true);
+        assert_eq!(
+            rings,
+            [Some(RingId(10)), Some(RingId(9)), None],
+            "nobody heard anybody"
+        );
+        for at in [2, 0, 1, 2, 1, 0] {
+            turn(&mut rings, &lists, at, false);
+        }
+        assert_eq!(rings, [Some(RingId(9)); 3]);
+    }
+
+    #[test]
+    fn a_bare_ring_is_given_up_for_a_full_one_whatever_its_number() {
+        let full = |_: &str| Said::In(RingId(9));
+        let bare = host("a", &["a", "b"], Some(Mine::Bare(RingId(1))));
+        assert_eq!(bare.decide(AT_ONCE, full), Begin::Join("b".into()));
+        let other = |_: &str| Said::Bare(RingId(1));
+        let mine = host("a", &["a", "b"], Some(Mine::In(RingId(9))));
+        assert_eq!(mine.decide(AT_ONCE, other), Begin::GoOn(None));
+        let torn = |name: &str| Said::In(RingId(if name == "b" { 8 } else { 9 }));
+        let between = host("a", &["a", "b", "c"], Some(Mine::Bare(RingId(1))));
+        assert!(matches!(
+            between.decide(AT_ONCE, torn),
+            Begin::GoOn(Some(_))
+        ));
+    }
+
+    #[test]
+    fn a_host_that_is_out_of_its_ring_comes_back_into_that_one_only() {
+        let out = host("a", &["a", "b"], Some(Mine::Out(RingId(1))));
+        let own = |_: &str| Said::In(RingId(1));
+        assert_eq!(out.decide(AT_ONCE, own), Begin::Join("b".into()));
+        let other = |_: &str| Said::In(RingId(2));
+        assert!(matches!(out.decide(PATIENCE, other), Begin::Wait(_)));
     }
 
     #[test]
     fn two_full_rings_never_merge_and_it_is_said_loudly() {
         let list = ["a", "b", "c"];
         let two = |name: &str| Said::In(RingId(if name == "b" { 1 } else { 2 }));
-        let full = host("a", &list, Some(1)).decide(PATIENCE, two);
+        let full = host("a", &list, Some(Mine::In(RingId(1)))).decide(PATIENCE, two);
         assert!(matches!(full, Begin::GoOn(Some(why)) if why.contains("never merge")));
         let empty = host("a", &list, None).decide(PATIENCE, two);
         assert!(matches!(empty, Begin::Refuse(why) if why.contains("never merge")));

@@ -49,7 +49,7 @@ use crate::store::{Done, Setting};
 
 use request::Purpose;
 
-pub use begin::{Begin, Beginning, Said};
+pub use begin::{Begin, Beginning, Mine, Said};
 pub use config::HostConfig;
 
 /// All that a host is while it runs: a finder for each of its tokens and one keeper. A driver feeds it messages,

@@ -174,6 +174,9 @@ pub enum LinkError {
     /// The local host has ended.
     #[error("the local host has ended")]
     HostEnded,
+    /// Its host was struck out.
+    #[error("it is in the ring no more, and was not heard for long: its address is forgotten")]
+    Forgotten,
     /// These links were closed.
     #[error("these links were closed")]
     Stopped,

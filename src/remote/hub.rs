@@ -240,13 +240,13 @@ impl Hub {
     }
 
     /// Strikes a host out.
-    pub(super) fn forget(&self, host: HostId) {
+    pub(super) fn forget(&self, host: HostId, why: LinkError) {
         self.directory.borrow_mut().forget(host);
         if let Some(stop) = self.inbound.borrow_mut().remove(&host) {
             stop.notify_one();
         }
         if let Some(link) = self.links.borrow_mut().remove(&host) {
-            link.end(LinkError::Stopped);
+            link.end(why);
             self.book.borrow_mut().remove_host(host);
         }
     }

@@ -105,7 +105,7 @@ impl Links {
 
     /// A host is gone for good: its line is struck out of the book, and whatever is under way to it is lost.
     pub fn forget(&self, host: HostId) {
-        self.hub.forget(host);
+        self.hub.forget(host, LinkError::Forgotten);
     }
 
     /// Takes a connection on which somebody has knocked. `prefix` is what was read from it already. Returns at
@@ -191,7 +191,7 @@ impl Links {
         }
         hub.end_inbound();
         for link in links {
-            hub.forget(link.host);
+            hub.forget(link.host, LinkError::Stopped);
         }
     }
 }

@@ -83,8 +83,8 @@ fn fell(link: &Link, why: &LinkError) {
     }
     let lost = link.drop_waiting();
     link.tell_down();
-    if *why == LinkError::Stopped {
-        log::info!("link to {}: closed", link.host);
+    if matches!(why, LinkError::Stopped | LinkError::Forgotten) {
+        log::info!("link to {}: closed, {why}", link.host);
     } else {
         log::warn!(
             "link to {}: down, {why}; {lost} waiting messages lost",

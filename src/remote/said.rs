@@ -76,6 +76,7 @@ fn kind(why: &LinkError) -> String {
         | LinkError::Restarted
         | LinkError::Outdated
         | LinkError::HostEnded
+        | LinkError::Forgotten
         | LinkError::Stopped) => other.to_string(),
     }
 }

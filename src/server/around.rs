@@ -1,13 +1,17 @@
 //! What a host finds around it in a process of its own.
 
+use std::rc::Rc;
+
 use actix::WeakRecipient;
 use tokio::sync::mpsc;
 
 use super::shelf::{Reason, Shared};
-use crate::actor::{Clock, Input, Local, ReplyTo, Surroundings};
+use crate::actor::{
+    Begins, Clock, FALLS_WITHIN, Falls, Input, Local, MAX_FALLS, ReplyTo, Surroundings,
+};
 use crate::keep::Then;
 use crate::message::{Envelope, Event, Message, Reply, Ticket};
-use crate::node::Host;
+use crate::node::{Host, HostConfig};
 use crate::placement::HostId;
 use crate::record::{Now, Time};
 use crate::store::{MemoryStore, Op, Usage};
@@ -18,33 +22,41 @@ pub(super) type Packets = mpsc::Sender<(HostId, bytes::Bytes)>;
 /// Clock, clients and timer as in any process; the store behind its thread, detectors by radio.
 pub(super) struct Around {
     local: Local,
-    host: HostId,
+    /// As what the host begins again after a panic.
+    config: HostConfig,
+    falls: Falls,
     actor: Option<WeakRecipient<Input>>,
     shelf: Shared,
     packets: Packets,
-    /// Told why, if a part of the host has panicked.
+    /// Told why, if the host cannot begin again.
     reason: Reason,
 }
 
 impl Around {
     pub(super) fn new(
-        host: HostId,
+        config: HostConfig,
         (clock, lost): (Clock, bool),
         shelf: Shared,
         packets: Packets,
         reason: Reason,
     ) -> Around {
         // Its own store is never asked: all goes to the shelf.
-        let local = Local::new(host, clock, Box::new(MemoryStore::new()));
+        let local = Local::new(config.host, clock, Box::new(MemoryStore::new()));
         let local = local.that_may_have_lost(lost);
         Around {
             local,
-            host,
+            config,
+            falls: Falls::default(),
             actor: None,
             shelf,
             packets,
             reason,
         }
+    }
+
+    fn stays_down(&self, why: String) -> Option<Begins> {
+        self.reason.set(Some(why));
+        None
     }
 }
 
@@ -55,6 +67,8 @@ impl Surroundings for Around {
     }
 
     fn now(&self) -> Now {
+        #[cfg(test)]
+        trap::step();
         self.local.now()
     }
 
@@ -78,13 +92,24 @@ impl Surroundings for Around {
     }
 
     fn note(&mut self, event: Event) {
-        log::debug!("{} {event}", self.host);
+        log::debug!("{} {event}", self.config.host);
     }
 
-    fn again(&mut self) -> Option<Host> {
-        let why = "a part of this program has failed; the log says which";
-        self.reason.set(Some(why.into()));
-        None
+    fn forget(&mut self) {
+        self.local.forget();
+    }
+
+    fn again(&mut self) -> Option<Begins> {
+        if !self.falls.may_begin_again(self.local.now().at) {
+            let (times, within) = (MAX_FALLS + 1, FALLS_WITHIN.as_secs());
+            return self.stays_down(format!(
+                "a part of this program has panicked {times} times within {within} s; the log says which"
+            ));
+        }
+        let begins = from_records(&self.shelf, self.config.clone());
+        begins.or_else(|| {
+            self.stays_down("its store has panicked in the middle of an operation".into())
+        })
     }
 
     fn usage(&self) -> Usage {
@@ -106,5 +131,57 @@ impl Surroundings for Around {
 
     fn settled(&mut self, wake: Option<Time>) {
         self.local.settled(wake);
+    }
+}
+
+/// A host's next life, from what its store holds once all is done that was asked of it before; none if the
+/// store cannot be trusted, or is closed.
+pub(super) fn from_records(shelf: &Shared, config: HostConfig) -> Option<Begins> {
+    let done = shelf.try_borrow_mut().ok()?.as_mut()?.next_life()?;
+    let shelf = Rc::clone(shelf);
+    Some(Box::pin(async move {
+        done.await.ok()?;
+        let shelf = shelf.borrow();
+        let shelf = shelf.as_ref()?;
+        Some(Host::new(config, &|name| shelf.setting(name)))
+    }))
+}
+
+/// The same for a host that shall be in no ring any more, unless its store holds a record by now.
+pub(super) fn from_nothing(shelf: &Shared, config: HostConfig) -> Option<Begins> {
+    let done = shelf.try_borrow_mut().ok()?.as_mut()?.next_life()?;
+    let shelf = Rc::clone(shelf);
+    Some(Box::pin(async move {
+        done.await.ok()?;
+        let forgotten = {
+            let mut shelf = shelf.borrow_mut();
+            let shelf = shelf.as_mut()?;
+            if shelf.usage().records == 0 {
+                shelf.forget_ring();
+            }
+            shelf.next_life()?
+        };
+        forgotten.await.ok()?;
+        let shelf = shelf.borrow();
+        let shelf = shelf.as_ref()?;
+        Some(Host::new(config, &|name| shelf.setting(name)))
+    }))
+}
+
+/// In tests: the next look at the clock panics, on this thread.
+#[cfg(test)]
+pub(crate) mod trap {
+    use std::cell::Cell;
+
+    thread_local! {
+        static SET: Cell<bool> = const { Cell::new(false) };
+    }
+
+    pub(crate) fn set() {
+        SET.set(true);
+    }
+
+    pub(super) fn step() {
+        assert!(!SET.take(), "in the trap");
     }
 }

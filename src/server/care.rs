@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::packet::{Found, Said};
-use super::radio::Ground;
+use super::radio::{Ground, Known};
 use super::shelf::{Reason, Shared};
 use crate::placement::HostId;
 
@@ -18,6 +18,9 @@ const EVERY: Duration = Duration::from_millis(250);
 
 /// Every so many looks it tells those it knows where it is.
 const ANNOUNCE: u32 = 20;
+
+/// Who is in no ring of ours and was not heard for so long is forgotten.
+const FORGET: Duration = Duration::from_secs(600);
 
 /// Addresses asked for are asked of so many others at once.
 const ASK: usize = 3;
@@ -62,6 +65,24 @@ impl Ground {
         ]
     }
 
+    /// Who is in the ring no more, and was not heard for so long, is not asked and dialled any more.
+    fn forget_strangers(&self, after: Duration) {
+        let Some(roster) = self.roster() else { return };
+        let stranger = |(host, known): &(&HostId, &Known)| {
+            let last = known.heard.unwrap_or(known.since);
+            !roster.has(**host) && !roster.is_moving() && last.elapsed() >= after
+        };
+        let mut known = self.known.borrow_mut();
+        let strangers = known.iter().filter(stranger).map(|(host, _)| *host);
+        for host in strangers.collect::<Vec<HostId>>() {
+            known.remove(&host);
+            log::info!(
+                "{host} is forgotten: it is in the ring no more, and was not heard for long"
+            );
+            self.links.forget(host);
+        }
+    }
+
     async fn announce(&self) {
         let all: Vec<HostId> = self.known.borrow().keys().copied().collect();
         for host in all {
@@ -83,6 +104,7 @@ async fn care(ground: Rc<Ground>, shelf: Shared, reason: Reason, file: Option<Pa
             ground.ask_where(&missing, ASK).await;
         }
         if look.is_multiple_of(ANNOUNCE) {
+            ground.forget_strangers(FORGET);
             ground.announce().await;
         }
         let damage = shelf.borrow().as_ref().and_then(|shelf| shelf.damage());

@@ -173,8 +173,12 @@ async fn host(
 
 /// Says once when the host is in a ring and holds its share.
 async fn watch_for_the_ring(dht: Dht, is_in: watch::Sender<bool>) {
-    while let Ok(status) = dht.status().await {
-        if status.hosts.contains(&dht.host()) && !status.moving {
+    loop {
+        // Between two lives the host does not answer; whoever ends it ends this, too.
+        if let Ok(status) = dht.status().await
+            && status.hosts.contains(&dht.host())
+            && !status.moving
+        {
             is_in.send_replace(true);
             return;
         }

@@ -5,23 +5,28 @@
 //!                     h2 --join h1,h2,h3    meets h1: not yet in a ring; waits; is in one: joins
 //!                     h3 --join h1,h2,h3    likewise
 //! later, h1 anew with an empty disk:        meets h2, which is in a ring: joins it
+//! h1 --join h1,h2 and h2 --join h2,h1       each founds a ring; they meet; the bare ring is given up
 //! ```
+//!
+//! Here the others are met and asked; what to do then is decided by [`Beginning`]. A host that is in a ring still looks for
+//! those named that it does not hear, for ever: they may be in another one.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
-use super::packet::{Found, Said};
-use super::radio::{Ground, resolve};
+use super::around::from_nothing;
+use super::look::{Loud, Seen};
+use super::radio::Ground;
 use super::settings::{Place, Settings};
-use crate::actor::Input;
+use crate::actor::{Input, live_anew};
 use crate::dht::Dht;
 use crate::message::Request;
+use crate::node::{Begin, Beginning, HostConfig, Mine};
 use crate::placement::{HostId, Member, Placement, even, random};
 use crate::remote::{Address, os_seed};
 use crate::roster::{RingId, Roster};
@@ -33,57 +38,24 @@ const REPLICAS: u8 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(5);
 
-/// So long it waits for a host it has met to say whether it is in a ring.
-const SAY: Duration = Duration::from_millis(600);
+/// The first named founds a ring without those who are silent for so long.
+const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The first named founds a ring only after it has looked round so often.
-const LOOKS: u32 = 2;
-
-/// Every so many rounds without success are worth a line.
+/// The first round, and every so many more, without success is worth a line.
+const FIRST_TO_SAY: u32 = 4;
 const ROUNDS_TO_SAY: u32 = 10;
-
-/// What was seen at the address of a seed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Seen {
-    /// Nobody answered.
-    Nobody,
-    /// A host that is in no ring, or does not say.
-    Alone,
-    /// A member of a ring.
-    Member(HostId),
-}
-
-/// What a host without a ring does next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    Join(HostId),
-    Found,
-    Wait,
-}
-
-/// `first`: whether it is the first of those named.
-fn step(first: bool, looks: u32, seen: &[Seen]) -> Step {
-    let member = seen.iter().find_map(|seen| match seen {
-        Seen::Member(host) => Some(*host),
-        Seen::Nobody | Seen::Alone => None,
-    });
-    match member {
-        Some(host) => Step::Join(host),
-        None if first && looks >= LOOKS => Step::Found,
-        None => Step::Wait,
-    }
-}
 
 /// What coming in needs to know.
 pub(super) struct Entering {
     pub(super) ground: Rc<Ground>,
     pub(super) settings: Settings,
+    pub(super) config: HostConfig,
     pub(super) dht: Dht,
-    pub(super) tell: actix::Recipient<Input>,
     /// Who this host was before its store was damaged.
     pub(super) replaces: Option<HostId>,
     /// Where others were found in an earlier life.
     pub(super) remembered: Vec<Address>,
+    pub(super) loud: Loud,
 }
 
 impl Entering {
@@ -91,23 +63,14 @@ impl Entering {
     pub(super) async fn run(self) {
         let mut chance = ChaCha8Rng::from_seed(os_seed());
         let mut pause = FIRST_PAUSE;
-        let mut looks = 0;
+        let mut seen = Seen::new(&self.ground.address, self.loud.clone());
         loop {
-            if self.is_in() {
-                self.look_for_the_others().await;
-                pause = LAST_PAUSE;
-            } else if self.settings.join.is_empty() && self.ground.roster().is_none() {
-                self.found(&mut chance);
-            } else {
-                let seen = self.look_round().await;
-                looks += 1;
-                let step = step(self.is_first(), looks, &seen);
-                log::debug!("{}: {seen:?}, so {step:?}", self.ground.me);
-                match step {
-                    Step::Join(via) => self.join(via, &mut chance).await,
-                    Step::Found => self.found(&mut chance),
-                    Step::Wait => self.say(looks, &seen),
-                }
+            let was_in = seen.was_in;
+            self.round(&mut seen, &mut chance).await;
+            match (was_in, seen.was_in) {
+                (_, true) => pause = LAST_PAUSE,
+                (true, false) => pause = FIRST_PAUSE,
+                (false, false) => {}
             }
             let jitter = chance.random_range(0.5..1.0);
             sleep(pause.mul_f64(jitter)).await;
@@ -115,59 +78,60 @@ impl Entering {
         }
     }
 
-    /// In a ring, or on its way out of none: a roster has it.
-    fn is_in(&self) -> bool {
-        let roster = self.ground.roster();
-        roster.is_some_and(|roster| roster.has(self.ground.me) || roster.is_moving())
-    }
-
-    /// Whether it is the first of those named.
-    fn is_first(&self) -> bool {
-        self.settings.join.first() == Some(&self.ground.address)
-    }
-
-    /// The others of those named, and those it remembers.
-    fn others(&self) -> Vec<Address> {
-        let named = self.settings.join.iter().chain(&self.remembered);
-        let mut others: Vec<Address> = named.cloned().collect();
-        let known = self.ground.known.borrow();
-        others.extend(known.values().map(|known| known.found.address.clone()));
-        others.sort();
-        others.dedup();
-        others.retain(|address| *address != self.ground.address);
-        others
-    }
-
-    /// Meets all seeds at once.
-    async fn look_round(&self) -> Vec<Seen> {
-        let all = Rc::new(RefCell::new(Vec::new()));
-        let meetings: Vec<_> = self
-            .others()
-            .into_iter()
-            .map(|address| {
-                let (ground, all) = (Rc::clone(&self.ground), Rc::clone(&all));
-                actix::spawn(async move {
-                    let seen = look_at(&ground, &address).await;
-                    all.borrow_mut().push(seen);
-                })
-            })
-            .collect();
-        for meeting in meetings {
-            // A meeting that panicked has met nobody.
-            let _ = meeting.await;
+    async fn round(&self, seen: &mut Seen, chance: &mut ChaCha8Rng) {
+        let ring = self.ring();
+        match ring {
+            Some(Mine::In(_) | Mine::Bare(_)) => {
+                seen.was_in = true;
+                seen.gave_up &= matches!(ring, Some(Mine::Bare(_)));
+                self.ground.was_away.set(false);
+            }
+            Some(Mine::Out(_)) if seen.was_in && !seen.gave_up && !self.ground.was_away.get() => {
+                return seen.say_loudly(format!(
+                    "{} is not in the ring any more: it has left, or was removed. It stays out until it is started again",
+                    self.ground.me
+                ));
+            }
+            Some(Mine::Out(_)) | None => {}
         }
-        all.take()
+        self.look_round(seen, ring.is_some()).await;
+        seen.rounds += 1;
+        let begin = self.decide(seen, ring);
+        log::debug!("{}: {ring:?}, so {begin:?}", self.ground.me);
+        match begin {
+            Begin::GoOn(None) => {}
+            Begin::GoOn(Some(why)) | Begin::Refuse(why) => seen.say_loudly(why),
+            Begin::Found => self.found(chance),
+            Begin::Join(name) => self.come_to(seen, &name, ring, chance).await,
+            Begin::Wait(why) => self.say(seen, &why),
+        }
     }
 
-    /// In a ring already, but some of its hosts are not known: perhaps those named know them.
-    async fn look_for_the_others(&self) {
-        let Some(roster) = self.ground.roster() else {
-            return;
+    /// How the host stands to the ring of its roster.
+    fn ring(&self) -> Option<Mine> {
+        let roster = self.ground.roster()?;
+        Some(match roster.has(self.ground.me) || roster.is_moving() {
+            true if self.ground.is_bare() => Mine::Bare(roster.ring),
+            true => Mine::In(roster.ring),
+            false => Mine::Out(roster.ring),
+        })
+    }
+
+    fn decide(&self, seen: &Seen, ring: Option<Mine>) -> Begin {
+        let join = &self.settings.join;
+        // Only who was told of others waits for one of them to found a ring.
+        let more = ring.is_some() || !join.is_empty() || seen.gave_up;
+        let more = more.then(|| self.more());
+        let listed = join.iter().cloned().chain(more.into_iter().flatten());
+        let me = join.iter().find(|name| seen.mine.contains(name));
+        let me = me.unwrap_or(&self.ground.address);
+        let beginning = Beginning {
+            me: me.to_string(),
+            listed: listed.map(|name| name.to_string()).collect(),
+            ring,
+            patience: PATIENCE,
         };
-        let known = self.ground.known.borrow().len();
-        if known + 1 < roster.hosts().len() {
-            self.look_round().await;
-        }
+        beginning.decide(seen.since.elapsed(), |name| self.said(seen, name))
     }
 
     fn found(&self, chance: &mut ChaCha8Rng) {
@@ -184,7 +148,10 @@ impl Entering {
                     "{} founds a ring with {replicas} copies of every key",
                     self.ground.me
                 );
-                self.tell.do_send(Input::Enter(Arc::new(roster)));
+                // Between two lives of the host nobody is told: the next round founds it.
+                if let Some(actor) = self.ground.actor() {
+                    actor.do_send(Input::Enter(Arc::new(roster)));
+                }
             }
             Err(error) => log::error!("no ring can be founded: {error}"),
         }
@@ -203,7 +170,20 @@ impl Entering {
         }
     }
 
-    async fn join(&self, via: HostId, chance: &mut ChaCha8Rng) {
+    /// Joins the ring of whoever lives there, and gives up its own for it, if that is bare.
+    async fn come_to(
+        &self,
+        seen: &mut Seen,
+        name: &str,
+        ring: Option<Mine>,
+        chance: &mut ChaCha8Rng,
+    ) {
+        let Some(via) = self.host_of(seen, name) else {
+            return;
+        };
+        if let Some(Mine::Bare(mine)) = ring {
+            return self.give_up(seen, mine, via).await;
+        }
         log::info!("{} joins the ring of {via}", self.ground.me);
         let request = Request::Join {
             via,
@@ -218,67 +198,49 @@ impl Entering {
         }
     }
 
-    fn say(&self, looks: u32, seen: &[Seen]) {
-        if looks.is_multiple_of(ROUNDS_TO_SAY) {
-            let met = seen.iter().filter(|seen| **seen == Seen::Alone).count();
-            log::warn!(
-                "{} is in no ring yet: of {} hosts named {met} answer, and none of them is in one; a new one is \
-                 founded by the first named, {}",
-                self.ground.me,
-                seen.len(),
-                self.settings.join.first().map_or("nobody", Address::as_str),
+    /// Gives up a ring in which nothing is stored: leaves it, the one that is first in it last, and forgets it.
+    /// Should something be stored meanwhile, those who stay have it.
+    async fn give_up(&self, seen: &mut Seen, mine: RingId, via: HostId) {
+        let me = self.ground.me;
+        seen.gave_up = true;
+        let hosts = self.ground.roster().map(|roster| roster.hosts());
+        let hosts = hosts.unwrap_or_default();
+        if hosts.len() > 1 && hosts.first() == Some(&me) {
+            return; // Until the others have left.
+        }
+        if hosts.len() > 1
+            && let Err(error) = self.dht.leave().await
+        {
+            return log::warn!("{me} has not left the ring {:x} yet: {error}", mine.0);
+        }
+        let Some(shell) = self.ground.shell.upgrade() else {
+            return;
+        };
+        // Nothing is asked of the host between this look and the end of its life.
+        let alone = hosts.len() == 1;
+        if (alone && !self.ground.is_bare()) || self.ground.actor().is_none() {
+            return;
+        }
+        if let Some(begins) = from_nothing(&self.ground.shelf, self.config.clone()) {
+            log::info!(
+                "{me} gives up the ring {:x}, in which nothing is stored, for that of {via}",
+                mine.0
             );
+            live_anew(&shell, begins);
+            // As in the beginning: it must not take long to be in a ring again.
+            seen.was_in = false;
         }
     }
-}
 
-/// Meets who lives at an address, and asks whether it is in a ring.
-async fn look_at(ground: &Ground, address: &Address) -> Seen {
-    let met = match ground.links.meet(address).await {
-        Ok(met) if met.host == ground.me => return Seen::Nobody,
-        Ok(met) => met,
-        Err(error) => {
-            log::debug!("nobody at {address}: {error}");
-            return Seen::Nobody;
-        }
-    };
-    ground.learn(&Found {
-        host: met.host,
-        life: met.incarnation,
-        address: met.listen.unwrap_or_else(|| address.clone()),
-    });
-    let Some(socket) = resolve(address).await else {
-        return Seen::Alone;
-    };
-    let begin = Instant::now();
-    while begin.elapsed() < SAY {
-        ground.send(socket, Said::Where(Vec::new())).await;
-        sleep(SAY / 6).await;
-        let known = ground.known.borrow();
-        let said = known
-            .get(&met.host)
-            .filter(|known| known.heard.is_some_and(|heard| heard >= begin));
-        if let Some(known) = said {
-            return match known.ring {
-                Some(_) => Seen::Member(met.host),
-                None => Seen::Alone,
+    fn say(&self, seen: &Seen, why: &str) {
+        if seen.rounds == FIRST_TO_SAY || seen.rounds.is_multiple_of(ROUNDS_TO_SAY) {
+            let whys = seen.whys.iter();
+            let whys: Vec<String> = whys.map(|(name, why)| format!("{name}: {why}")).collect();
+            let whys = match whys.is_empty() {
+                true => String::new(),
+                false => format!(" ({})", whys.join("; ")),
             };
+            log::warn!("{} is in no ring yet: {why}{whys}", self.ground.me);
         }
-    }
-    Seen::Alone
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_first_named_founds_and_only_after_it_met_no_member() {
-        let (nobody, alone, member) = (Seen::Nobody, Seen::Alone, Seen::Member(HostId(7)));
-        assert_eq!(step(true, 1, &[alone, alone]), Step::Wait);
-        assert_eq!(step(true, 2, &[alone, nobody]), Step::Found);
-        assert_eq!(step(true, 2, &[alone, member]), Step::Join(HostId(7)));
-        assert_eq!(step(false, 99, &[alone, nobody]), Step::Wait);
-        assert_eq!(step(false, 1, &[nobody, member]), Step::Join(HostId(7)));
     }
 }

@@ -18,23 +18,31 @@
 //! ```
 //!
 //! *Hold these true*: a ring is founded only by a host that was told of no other, or by the first of those named,
-//! with an empty store, after nobody it could reach was in one; a host that was told of others asks for ever;
+//! with an empty store, after nobody it could reach was in one; a ring is given up only while nothing is stored in
+//! it; a host that was told of others asks for ever;
 //! what ends a process in order ends with everything acknowledged on the disk; nothing is reachable from another
 //! machine without a secret.
 //!
-//! Left out on purpose: starting again after a fault of the program (whoever started the process does that, and
-//! it loses nothing acknowledged); TLS for Redis clients.
+//! A part of the host that panics ends the host's life, not the process: the host begins again from its records. If that
+//! happens again and again, the server ends, with the reason; whoever started it may start it anew.
+//!
+//! Left out on purpose: TLS for Redis clients.
 
 mod around;
 mod care;
+mod desk;
 mod embed;
 mod enter;
+mod look;
 mod packet;
+mod parts;
 mod radio;
 mod settings;
 mod shelf;
 mod start;
 mod stop;
+#[cfg(test)]
+mod tests;
 
 pub use embed::{Builder, Hosted};
 pub use settings::{Place, Settings, SettingsError};

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! "RDL" 1 │ 16 bytes of HMAC-SHA-256 over the cluster's name and all that follows
-//!         │ kind │ from host, life, ring │ its address │ Detect: bytes  Where: hosts  Here: hosts, lives, addresses
+//!         │ kind │ from host, life, ring, empty or not │ its address │ Detect: bytes  Where: hosts  Here: hosts, lives, addresses
 //! ```
 //!
 //! Each packet says who sends it, in which life and ring, and where it listens: so whoever hears it knows where
@@ -52,6 +52,10 @@ pub(super) struct Packet {
     pub(super) from: Found,
     /// The ring the sender is in.
     pub(super) ring: Option<RingId>,
+    /// Whether its store holds no record.
+    pub(super) empty: bool,
+    /// Whether that is so of all hosts of its ring, as far as it knows.
+    pub(super) bare: bool,
     pub(super) said: Said,
 }
 
@@ -82,6 +86,7 @@ impl Seal {
         });
         put_found(&mut body, &packet.from);
         body.put_u64(packet.ring.map_or(0, |ring| ring.0));
+        body.put_u8(u8::from(packet.empty) | u8::from(packet.bare) << 1);
         match &packet.said {
             Said::Detect(bytes) => body.extend_from_slice(bytes),
             Said::Where(hosts) => hosts.iter().for_each(|host| body.put_u64(host.0)),
@@ -99,6 +104,7 @@ impl Seal {
         let kind = body.try_get_u8().ok()?;
         let from = get_found(&mut body)?;
         let ring = Some(RingId(body.try_get_u64().ok()?)).filter(|ring| ring.0 != 0);
+        let flags = body.try_get_u8().ok()?;
         let said = match kind {
             1 => Said::Detect(Bytes::copy_from_slice(body)),
             2 => {
@@ -117,7 +123,13 @@ impl Seal {
             }
             _ => return None,
         };
-        Some(Packet { from, ring, said })
+        Some(Packet {
+            from,
+            ring,
+            empty: flags & 1 != 0,
+            bare: flags & 2 != 0,
+            said,
+        })
     }
 }
 
@@ -168,6 +180,8 @@ mod tests {
         .map(|(said, ring)| Packet {
             from: found(3),
             ring,
+            empty: true,
+            bare: ring.is_some(),
             said,
         })
         .collect()

@@ -1,17 +1,19 @@
 //! The UDP side: packets of detectors, and who lives where.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
+use std::time::Duration;
 
-use actix::Recipient;
+use actix::Addr;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::packet::{Found, MAX_HOSTS, MAX_PACKET_BYTES, Packet, Said, Seal};
-use crate::actor::Shell;
+use super::shelf::Shared;
+use crate::actor::{HostActor, Shell};
 use crate::message::{Envelope, Message};
 use crate::placement::HostId;
 use crate::remote::{Address, Links};
@@ -24,10 +26,24 @@ const MAX_KNOWN: usize = 4096;
 #[derive(Clone, Debug)]
 pub(super) struct Known {
     pub(super) found: Found,
-    /// The ring it said it is in, and when it said so.
+    /// The ring it said it is in, whether its store is empty, whether its ring is bare, and when it said so.
     pub(super) ring: Option<RingId>,
+    pub(super) empty: bool,
+    pub(super) bare: bool,
     pub(super) heard: Option<Instant>,
+    /// Since when it is known.
+    pub(super) since: Instant,
     socket: Option<SocketAddr>,
+}
+
+/// What a host has said of itself counts for so long: three times as long as until it says it again.
+const FRESH: Duration = Duration::from_secs(15);
+
+impl Known {
+    /// Whether what it said of itself still counts.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.heard.is_some_and(|heard| heard.elapsed() < FRESH)
+    }
 }
 
 /// What the tasks of a server share.
@@ -36,14 +52,19 @@ pub(super) struct Ground {
     pub(super) life: u64,
     pub(super) address: Address,
     pub(super) links: Links,
-    pub(super) inbox: Recipient<Envelope>,
     pub(super) shell: Weak<RefCell<Shell>>,
+    pub(super) shelf: Shared,
     pub(super) known: RefCell<BTreeMap<HostId, Known>>,
     pub(super) seal: Seal,
     pub(super) socket: UdpSocket,
-    /// Whether the clash of two rings has been said.
-    pub(super) clash: RefCell<Option<RingId>>,
+    /// When a host of its ring was last heard.
+    pub(super) heard: Cell<Instant>,
+    /// It heard none of them for so long that they may have removed it for its silence.
+    pub(super) was_away: Cell<bool>,
 }
+
+/// Who hears nobody of its ring for so long may have been removed for its silence: others wait for twice that, at least.
+const AWAY: Duration = Duration::from_secs(120);
 
 impl Ground {
     /// The roster the host lives by.
@@ -51,6 +72,34 @@ impl Ground {
         let shell = self.shell.upgrade()?;
         let shell = shell.try_borrow().ok()?;
         shell.host().roster().cloned()
+    }
+
+    /// The host's actor in its present life.
+    pub(super) fn actor(&self) -> Option<Addr<HostActor>> {
+        self.shell.upgrade()?.try_borrow().ok()?.actor()
+    }
+
+    /// Whether its store holds no record.
+    fn is_empty(&self) -> bool {
+        let shelf = self.shelf.borrow();
+        shelf
+            .as_ref()
+            .is_some_and(|shelf| shelf.usage().records == 0)
+    }
+
+    /// Whether nothing is stored in the ring of the host, as far as it has heard from all others there.
+    pub(super) fn is_bare(&self) -> bool {
+        let Some(roster) = self.roster().filter(|roster| !roster.is_moving()) else {
+            return false;
+        };
+        let known = self.known.borrow();
+        let says_so = |host: &HostId| {
+            let known = known.get(host).filter(|known| known.is_fresh());
+            known.is_some_and(|known| known.empty && known.ring == Some(roster.ring))
+        };
+        let hosts = roster.hosts();
+        let mut others = hosts.iter().filter(|host| **host != self.me);
+        roster.has(self.me) && self.is_empty() && others.all(says_so)
     }
 
     /// Remembers where a host lives; who it is may be said by anybody who knows the secret, and the later
@@ -70,7 +119,10 @@ impl Ground {
         let fresh = Known {
             found: found.clone(),
             ring: None,
+            empty: false,
+            bare: false,
             heard: None,
+            since: Instant::now(),
             socket: found.address.as_str().parse().ok(),
         };
         known.insert(found.host, fresh);
@@ -97,15 +149,22 @@ impl Ground {
         self.learn(&packet.from);
         if let Some(known) = self.known.borrow_mut().get_mut(&packet.from.host) {
             known.ring = packet.ring;
+            known.empty = packet.empty;
+            known.bare = packet.bare;
             known.heard = Some(Instant::now());
         }
-        self.mind_the_ring(&packet);
+        self.mind_the_time(&packet);
         match packet.said {
-            Said::Detect(bytes) => self.inbox.do_send(Envelope {
-                from: packet.from.host,
-                to: self.me,
-                body: Message::Detect(bytes),
-            }),
+            Said::Detect(bytes) => {
+                // Between two lives of the host a packet is lost, as on any network.
+                if let Some(actor) = self.actor() {
+                    actor.do_send(Envelope {
+                        from: packet.from.host,
+                        to: self.me,
+                        body: Message::Detect(bytes),
+                    });
+                }
+            }
             Said::Where(hosts) => {
                 let found = self.found_of(&hosts);
                 self.send(from, Said::Here(found)).await;
@@ -120,19 +179,14 @@ impl Ground {
         found.map(|known| known.found.clone()).collect()
     }
 
-    /// Two rings never merge: that is for people to know.
-    fn mind_the_ring(&self, packet: &Packet) {
-        let mine = self.roster().map(|roster| roster.ring);
-        if let (Some(mine), Some(theirs)) = (mine, packet.ring)
-            && mine != theirs
-            && self.clash.replace(Some(theirs)) != Some(theirs)
-        {
-            log::error!(
-                "{} at {} is in another ring than this host: two rings never merge. Stop one of them, export \
-                 what it holds, empty its data directories, let its hosts join, and import it",
-                packet.from.host,
-                packet.from.address
-            );
+    /// Whether the hosts of its ring have not been heard for long.
+    fn mind_the_time(&self, packet: &Packet) {
+        let roster = self.roster();
+        if roster.is_some_and(|roster| packet.ring == Some(roster.ring)) {
+            if self.heard.get().elapsed() >= AWAY {
+                self.was_away.set(true);
+            }
+            self.heard.set(Instant::now());
         }
     }
 
@@ -145,6 +199,8 @@ impl Ground {
                 address: self.address.clone(),
             },
             ring: self.roster().map(|roster| roster.ring),
+            empty: self.is_empty(),
+            bare: self.is_bare(),
             said,
         };
         let sent = self.socket.send_to(&self.seal.encode(&packet), to).await;

@@ -10,6 +10,11 @@ use crate::remote::{Address, MAX_CLUSTER_BYTES, Secret, Tls};
 use crate::roster::{MAX_REPLICAS, MAX_TOKENS};
 use crate::store::SyncPolicy;
 
+/// No value may be longer than this: 512 MiB.
+pub(super) const MAX_VALUE_BYTES: u64 = 512 * 1024 * 1024;
+
+const BEYOND_VALUES: u64 = MAX_VALUE_BYTES + 1;
+
 /// Where a host's tokens stand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Place {
@@ -55,8 +60,9 @@ pub struct Settings {
     pub tls: Option<Tls>,
     /// At most so many bytes of what was read from disk stay in memory.
     pub cache_bytes: u64,
-    /// At most so many bytes of keys and values; with more, new values are refused.
-    pub max_bytes: u64,
+    /// At most so many bytes of keys and values in memory; with more, new values are refused. It must not be said of
+    /// data on disk: there `reserve_bytes` decides.
+    pub max_bytes: Option<u64>,
     /// So much of the disk is kept free.
     pub reserve_bytes: u64,
     /// The longest value, in bytes.
@@ -88,9 +94,9 @@ impl Default for Settings {
             password: None,
             tls: None,
             cache_bytes: 64 * 1024 * 1024,
-            max_bytes: u64::MAX,
+            max_bytes: None,
             reserve_bytes: 64 * 1024 * 1024,
-            max_value_bytes: 512 * 1024 * 1024,
+            max_value_bytes: MAX_VALUE_BYTES,
             max_clients: 10_000,
             leave_on_exit: false,
             farewell: Duration::from_secs(30),
@@ -122,6 +128,11 @@ pub enum SettingsError {
         /// What it is.
         got: u64,
     },
+    /// A limit of memory for what is on disk.
+    #[error(
+        "max-memory limits what is kept in memory, and the data are in {0}: leave it away; on disk new values are refused          when the disk is nearly full"
+    )]
+    MemoryOfDisk(PathBuf),
     /// A bad name.
     #[error("a cluster's name has 1 to {MAX_CLUSTER_BYTES} bytes, got {0}")]
     Cluster(usize),
@@ -157,7 +168,17 @@ impl Settings {
             Settings { tokens, .. } if *tokens == 0 || usize::from(*tokens) > MAX_TOKENS => {
                 range("tokens", format!("1 to {MAX_TOKENS}"), u64::from(*tokens))
             }
+            Settings {
+                max_bytes: Some(_),
+                data_dir: Some(path),
+                ..
+            } => Err(SettingsError::MemoryOfDisk(path.clone())),
             Settings { weight: 0, .. } => range("weight", "at least 1".into(), 0),
+            Settings { max_clients: 0, .. } => range("max-clients", "at least 1".into(), 0),
+            Settings {
+                max_value_bytes: bytes @ (0 | BEYOND_VALUES..),
+                ..
+            } => range("max-value", format!("1 to {MAX_VALUE_BYTES} bytes"), *bytes),
             Settings { .. } => Ok(()),
         }
     }
@@ -203,6 +224,15 @@ mod tests {
         assert!(told(|s| s.replicas = Some(17)).contains("replicas must be 1 to 16, got 17"));
         assert!(told(|s| s.tokens = 0).contains("tokens must be 1"));
         assert!(told(|s| s.weight = 0).contains("weight"));
+        assert!(told(|s| s.max_clients = 0).contains("max-clients must be at least 1"));
+        assert!(told(|s| s.max_value_bytes = 0).contains("max-value must be 1 to"));
+        assert!(told(|s| s.max_value_bytes = MAX_VALUE_BYTES + 1).contains("max-value"));
+        assert_eq!(told(|s| s.max_bytes = Some(1 << 20)), "good");
+        let both = |s: &mut Settings| {
+            s.max_bytes = Some(1 << 20);
+            s.data_dir = Some("/var/lib/ring".into());
+        };
+        assert!(told(both).contains("the data are in /var/lib/ring: leave it away"));
         assert!(told(|s| s.cluster.clear()).contains("name"));
     }
 }

@@ -1,36 +1,27 @@
 //! One process, started.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
-use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use actix::Addr;
+use actix::Actor;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::around::{Around, Packets};
+use super::desk::Desk;
 use super::enter::Entering;
-use super::packet::Seal;
-use super::radio::Ground;
+use super::look::Loud;
+use super::parts::{Body, door, ground, hand_over, host_config, links, remembered};
 use super::settings::{Settings, SettingsError};
 use super::shelf::{Reason, Results, Shared, Shelf};
-use crate::actor::{Book, Clock, HostActor, Input, Shell, start};
-use crate::detect::DetectConfig;
+use crate::actor::{Clock, Shell};
 use crate::dht::Dht;
 use crate::disk::{DiskConfig, Home, OpenError, Standing};
-use crate::door::{Behind, Door, DoorSettings, Guest, Handlers, Password};
-use crate::keep::KeepConfig;
-use crate::node::{Host, HostConfig};
 use crate::placement::HostId;
-use crate::remote::{Address, Config, Limits, Links, MAGIC, TcpDial, os_seed};
-
-/// About so many hosts a ring will have: its detectors are set for that.
-const DETECT_HOSTS: NonZeroU32 = NonZeroU32::MIN.saturating_add(15);
+use crate::remote::{Address, Links, os_seed};
 
 /// So many packets of the detector may wait to be sent; one more is lost.
 const PACKETS: usize = 256;
@@ -71,12 +62,17 @@ pub struct Server {
     pub(super) settings: Settings,
     pub(super) dht: Dht,
     pub(super) address: Address,
-    pub(super) actor: Addr<HostActor>,
     pub(super) shell: Rc<RefCell<Shell>>,
     pub(super) links: Links,
     pub(super) shelf: Shared,
     pub(super) home: Option<Home>,
     pub(super) reason: Reason,
+    /// What was last said loudly.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for tests: people read it in the log")
+    )]
+    pub(super) loud: Loud,
     pub(super) tasks: Vec<JoinHandle<()>>,
     pub(super) said: Vec<String>,
 }
@@ -127,44 +123,43 @@ impl Server {
         let lost = matches!(standing, Some(Standing::MayHaveLost(_)));
         let config = host_config(&settings, me);
         let (packets, to_carry) = mpsc::channel(PACKETS);
-        let Body {
-            actor,
-            shell,
-            book,
-            shelf,
-            reason,
-        } = Body::new(config, ready.shelf, (clock, lost), packets);
-        let links = links(&settings, &address, (me, life), &actor, book);
-        let dht = Dht::new(actor.clone().recipient(), me);
+        let body = Body::new(config.clone(), ready.shelf, (clock, lost), packets);
+        let links = links(&settings, &address, (me, life), &body);
+        let desk = Desk(Rc::downgrade(&body.shell)).start();
+        let dht = Dht::new(desk.recipient(), me);
         let who = (me, life, address.clone());
-        let ground = ground(&settings, who, &links, (&actor, &shell), socket);
+        let ground = ground(&settings, who, &links, &body, socket);
         let peers = ready.home.as_ref().map(|home| home.path().join("peers"));
         let entering = Entering {
             ground: Rc::clone(&ground),
             settings: settings.clone(),
+            config,
             dht: dht.clone(),
-            tell: actor.clone().recipient(),
             replaces: ready.replaces,
             remembered: peers.as_deref().map(remembered).unwrap_or_default(),
+            loud: Loud::default(),
         };
-        let door = door(&settings, me, &shell, clock, &links);
-        let mut tasks = ground.tasks(to_carry, (Rc::clone(&shelf), Rc::clone(&reason)), peers);
+        let loud = entering.loud.clone();
+        let door = door(&settings, me, &body.shell, clock, &links);
+        let store = (Rc::clone(&body.shelf), Rc::clone(&body.reason));
+        let mut tasks = ground.tasks(to_carry, store, peers);
         tasks.push(actix::spawn(door.listen(listener)));
         tasks.push(actix::spawn(entering.run()));
-        let results = ready
-            .results
-            .map(|results| hand_over(results, actor.clone()));
+        let results = ready.results.map(|results| {
+            let (shell, shelf) = (Rc::clone(&body.shell), Rc::clone(&body.shelf));
+            hand_over(results, shell, shelf)
+        });
         tasks.extend(results.map(actix::spawn));
         Server {
             settings,
             dht,
             address,
-            actor,
-            shell,
+            shell: body.shell,
             links,
-            shelf,
+            shelf: body.shelf,
             home: ready.home,
-            reason,
+            reason: body.reason,
+            loud,
             tasks,
             said: ready.said,
         }
@@ -174,6 +169,12 @@ impl Server {
     #[must_use]
     pub fn dht(&self) -> Dht {
         self.dht.clone()
+    }
+
+    /// Whether its data outlive this process.
+    #[must_use]
+    pub const fn is_durable(&self) -> bool {
+        self.home.is_some()
     }
 
     /// Where others reach it.
@@ -210,35 +211,6 @@ impl Server {
     }
 }
 
-/// A host, its actor, and what they share.
-struct Body {
-    actor: Addr<HostActor>,
-    shell: Rc<RefCell<Shell>>,
-    book: Rc<RefCell<Book>>,
-    shelf: Shared,
-    reason: Reason,
-}
-
-impl Body {
-    fn new(config: HostConfig, shelf: Shelf, clock: (Clock, bool), packets: Packets) -> Body {
-        let book = Rc::new(RefCell::new(Book::new()));
-        let me = config.host;
-        let host = Host::new(config, &|name| shelf.setting(name));
-        let shelf: Shared = Rc::new(RefCell::new(Some(shelf)));
-        let reason: Reason = Rc::new(Cell::new(None));
-        let around = Around::new(me, clock, Rc::clone(&shelf), packets, Rc::clone(&reason));
-        let shell = Shell::new(host, Box::new(around), Rc::clone(&book));
-        let actor = start(Rc::clone(&shell), &book);
-        Body {
-            actor,
-            shell,
-            book,
-            shelf,
-            reason,
-        }
-    }
-}
-
 /// TCP and UDP on one port.
 async fn listen(at: SocketAddr) -> Result<(TcpListener, UdpSocket), StartError> {
     let failed = |why| StartError::Listen { at, why };
@@ -267,7 +239,7 @@ fn ready(settings: &Settings) -> Result<Ready, StartError> {
         return Ok(Ready {
             host: draw_host(),
             life: 1,
-            shelf: Shelf::memory(settings.max_bytes),
+            shelf: Shelf::memory(settings.max_bytes.unwrap_or(u64::MAX)),
             results: None,
             home: None,
             said: vec!["data lives in memory and goes with this process (no --data-dir)".into()],
@@ -278,7 +250,7 @@ fn ready(settings: &Settings) -> Result<Ready, StartError> {
         path: path.clone(),
         sync: settings.fsync,
         cache_bytes: settings.cache_bytes,
-        limit_bytes: settings.max_bytes,
+        limit_bytes: u64::MAX,
         reserve_bytes: settings.reserve_bytes,
     };
     let (home, store) = Home::open(&config, &mut draw_host)?;
@@ -321,102 +293,4 @@ fn tell_of(home: &Home, settings: &Settings) -> (Vec<String>, Option<HostId>) {
             (vec![line, aside], *was)
         }
     }
-}
-
-fn host_config(settings: &Settings, me: HostId) -> HostConfig {
-    let seed = os_seed();
-    let seed = u64::from_be_bytes(std::array::from_fn(|i| seed[i]));
-    HostConfig {
-        keep: KeepConfig {
-            max_value_bytes: settings.max_value_bytes,
-            ..KeepConfig::default()
-        },
-        detect: Some(DetectConfig::new(DETECT_HOSTS)),
-        ..HostConfig::new(me, seed)
-    }
-}
-
-fn links(
-    settings: &Settings,
-    address: &Address,
-    (host, incarnation): (HostId, u64),
-    actor: &Addr<HostActor>,
-    book: Rc<RefCell<Book>>,
-) -> Links {
-    let config = Config {
-        cluster: settings.cluster.clone(),
-        host,
-        incarnation,
-        listen: address.clone(),
-        secret: settings.secret.clone(),
-        tls: settings.tls.clone(),
-        limits: Limits::default(),
-    };
-    Links::new(config, TcpDial, actor.clone(), book, os_seed())
-}
-
-fn ground(
-    settings: &Settings,
-    (me, life, address): (HostId, u64, Address),
-    links: &Links,
-    (actor, shell): (&Addr<HostActor>, &Rc<RefCell<Shell>>),
-    socket: UdpSocket,
-) -> Rc<Ground> {
-    Rc::new(Ground {
-        me,
-        life,
-        address,
-        links: links.clone(),
-        inbox: actor.clone().recipient(),
-        shell: Rc::downgrade(shell),
-        known: RefCell::default(),
-        seal: Seal::new(&settings.cluster, settings.secret.bytes()),
-        socket,
-        clash: RefCell::default(),
-    })
-}
-
-fn door(
-    settings: &Settings,
-    me: HostId,
-    shell: &Rc<RefCell<Shell>>,
-    clock: Clock,
-    links: &Links,
-) -> Rc<Door> {
-    let behind = Behind::of(me, Rc::downgrade(shell), Rc::new(move || clock.now().wall));
-    let door = Door::new(
-        behind,
-        DoorSettings {
-            max_clients: settings.max_clients,
-            max_value_bytes: usize::try_from(settings.max_value_bytes).unwrap_or(usize::MAX),
-            password: settings.password.as_deref().map(Password::new),
-            ..DoorSettings::default()
-        },
-    );
-    let peers = links.clone();
-    let hand: crate::door::Handler = Rc::new(move |guest: Guest| {
-        let links = peers.clone();
-        Box::pin(async move { links.accept(guest.stream, guest.prefix.freeze(), guest.from) })
-    });
-    door.set_handlers(Handlers {
-        tls: settings.tls.as_ref().map(|_| Rc::clone(&hand)),
-        peers: Some((&MAGIC[..], hand)),
-        ..Handlers::default()
-    });
-    door
-}
-
-/// Brings results of the store's thread to the host, group by group.
-async fn hand_over(mut results: Results, actor: Addr<HostActor>) {
-    while let Some(group) = results.recv().await {
-        for (done, then) in group {
-            actor.do_send(Input::Stored(done, then));
-        }
-    }
-}
-
-/// Addresses written down in an earlier life.
-fn remembered(file: &Path) -> Vec<Address> {
-    let text = std::fs::read_to_string(file).unwrap_or_default();
-    text.lines().filter_map(|line| line.parse().ok()).collect()
 }

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use super::shelf::Shelf;
 use super::start::Server;
-use crate::actor::Stop;
 use crate::dht::{Dht, DhtError};
 use crate::message::{Outcome, Request};
 
@@ -23,6 +22,9 @@ const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// What waits for others is given so long to be sent.
 const LINKS: Duration = Duration::from_secs(1);
+
+/// What its tasks have started, and what that has, ends after so many turns of the others.
+const LETTING_GO: u32 = 3;
 
 /// How a server ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,11 +92,10 @@ impl Server {
     /// Ends without asking anybody; nothing acknowledged is lost.
     pub async fn close(&mut self) {
         self.links.close(LINKS).await;
-        self.actor.do_send(Stop);
-        self.shell.borrow_mut().close();
+        self.shell.borrow_mut().end();
         let shelf = self.shelf.borrow_mut().take();
         let home = self.home.take();
-        if let Some(Shelf::Disk { worker, .. }) = shelf {
+        if let Some(worker) = shelf.and_then(Shelf::into_worker) {
             // Its thread may wait for its results to be taken: not on this one.
             let store = tokio::task::spawn_blocking(move || worker.end()).await;
             if let (Ok(Some(store)), Some(home)) = (store, home)
@@ -105,6 +106,11 @@ impl Server {
         }
         for task in self.tasks.drain(..) {
             task.abort();
+            // Only when it is gone has it let go of the port.
+            let _ = task.await;
+        }
+        for _ in 0..LETTING_GO {
+            tokio::task::yield_now().await;
         }
     }
 }
@@ -114,7 +120,10 @@ impl Drop for Server {
         for task in self.tasks.drain(..) {
             task.abort();
         }
-        self.actor.do_send(Stop);
+        // Busy only if a panic within it brought us here; then nobody is told any more.
+        if let Ok(mut shell) = self.shell.try_borrow_mut() {
+            shell.end();
+        }
     }
 }
 

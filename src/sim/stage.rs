@@ -26,7 +26,7 @@ use super::disk::{Disk, DiskConfig};
 use super::nature::{Answer, Nature, Traffic};
 use super::network::NetworkConfig;
 use crate::actor::{
-    self, Ask, Asks, Book, Carried, HostActor, Input, ReplyTo, Shell, Stop, Surroundings,
+    self, Ask, Asks, Begins, Book, Carried, HostActor, Input, ReplyTo, Shell, Stop, Surroundings,
 };
 use crate::keep::Then;
 use crate::message::{Envelope, Event, Message, Options, Reply, Request, Ticket};
@@ -281,7 +281,7 @@ impl Surroundings for Scenery {
     }
 
     /// In this world a panic is a crash: the others hear of it, and it is restarted by whoever plays.
-    fn again(&mut self) -> Option<Host> {
+    fn again(&mut self) -> Option<Begins> {
         self.nature.borrow_mut().crash(self.place, true);
         self.settled(None);
         None

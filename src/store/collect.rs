@@ -7,7 +7,7 @@
 //!
 //! *Hold this true*: what goes is decided by the floor it is given, by no clock.
 
-use super::{Garbage, MemoryStore, slot::Slot};
+use super::{Garbage, MemoryStore, absent, slot::Slot};
 use crate::keyspace::Span;
 use crate::record::{Cells, Key, Record, Stamp};
 
@@ -46,6 +46,7 @@ impl MemoryStore {
             return;
         };
         self.usage.records -= 1;
+        self.usage.absent -= absent(&old.summary());
         self.usage.bytes -= old.bytes();
         let mut cells = old.cells();
         cells.collect(floor);
@@ -56,6 +57,7 @@ impl MemoryStore {
                 cells,
             });
             self.usage.records += 1;
+            self.usage.absent += absent(&slot.summary());
             self.usage.bytes += slot.bytes();
             self.table.put(&key, slot);
         }

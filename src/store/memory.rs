@@ -8,7 +8,7 @@ use super::shelf::Shelf;
 use super::slot::Slot;
 use super::table::Table;
 use super::whole::is_whole;
-use super::{Done, Op, Page, Setting, Store, StoreError, Usage, cut};
+use super::{Done, Op, Page, Setting, Store, StoreError, Usage, absent, cut};
 use crate::keyspace::{Id, Span};
 use crate::record::{Body, Cells, Guard, Key, Record, Summary, Version};
 
@@ -171,7 +171,12 @@ impl MemoryStore {
                 limit: self.limit,
             });
         }
-        self.usage.records += u64::from(old_bytes == 0);
+        if old_bytes == 0 {
+            self.usage.records += 1;
+        } else {
+            self.usage.absent -= absent(&before);
+        }
+        self.usage.absent += absent(&held);
         self.usage.bytes = used;
         self.table
             .put(&key.clone(), Slot::new(Record { key, cells }));
@@ -223,10 +228,11 @@ impl MemoryStore {
     pub(super) fn discard(&mut self, spans: &[Span]) -> u64 {
         let mut gone = 0;
         for span in spans {
-            let (records, bytes) = self.table.discard(*span);
-            gone += records;
-            self.usage.records -= records;
-            self.usage.bytes -= bytes;
+            let went = self.table.discard(*span);
+            gone += went.records;
+            self.usage.records -= went.records;
+            self.usage.absent -= went.absent;
+            self.usage.bytes -= went.bytes;
         }
         gone
     }

@@ -270,8 +270,23 @@ impl StoreError {
 pub struct Usage {
     /// Records, tombstones included.
     pub records: u64,
+    /// Those of them that hold no value: the key was deleted.
+    pub absent: u64,
     /// Bytes of keys and values.
     pub bytes: u64,
+}
+
+impl Usage {
+    /// Keys that have a value. One that has expired counts until it is collected.
+    #[must_use]
+    pub const fn keys(&self) -> u64 {
+        self.records.saturating_sub(self.absent)
+    }
+}
+
+/// 1 for a record that holds no value, else 0.
+pub(crate) fn absent(summary: &Summary) -> u64 {
+    u64::from(summary.value.is_none_or(|version| version.delete))
 }
 
 /// What of a span is there for a while only.

@@ -50,7 +50,7 @@ impl Shelf {
     /// Takes all records of a span.
     fn take(&mut self, span: Span) -> Vec<Record> {
         let all = records(&self.table, span);
-        let (records, bytes) = self.table.discard(span);
+        let Usage { records, bytes, .. } = self.table.discard(span);
         self.usage.records -= records;
         self.usage.bytes -= bytes;
         all

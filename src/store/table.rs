@@ -15,8 +15,8 @@
 
 use std::collections::BTreeMap;
 
-use super::Digest;
 use super::slot::Slot;
+use super::{Digest, Usage, absent};
 use crate::keyspace::{Id, Span};
 use crate::record::Key;
 
@@ -272,9 +272,9 @@ impl Table {
         sum
     }
 
-    /// Drops every record of a span and says how many went, and how many bytes of keys and values.
-    pub(super) fn discard(&mut self, span: Span) -> (u64, u64) {
-        let (mut records, mut bytes) = (0, 0);
+    /// Drops every record of a span and says what went.
+    pub(super) fn discard(&mut self, span: Span) -> Usage {
+        let mut gone = Usage::default();
         for (first, last) in stretches(span).into_iter().flatten() {
             let begin = self.run_of(first);
             let from_zero = (begin == Id::ZERO).then_some(&mut self.first);
@@ -284,8 +284,9 @@ impl Table {
                 run.entries.retain(|entry| {
                     let goes = first <= entry.id && entry.id <= last;
                     if goes {
-                        records += 1;
-                        bytes += entry.slot.bytes();
+                        gone.records += 1;
+                        gone.absent += absent(&entry.slot.summary());
+                        gone.bytes += entry.slot.bytes();
                         digest.take(entry.digest());
                         *mortal -= usize::from(entry.is_mortal());
                     }
@@ -295,7 +296,7 @@ impl Table {
             }
         }
         self.later.retain(|_, run| !run.entries.is_empty());
-        (records, bytes)
+        gone
     }
 
     /// The id at which the run begins in which an id lies.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::WeakRecipient;
-use roundelay::actor::{Book, Clock, Input, Local, ReplyTo, Shell, Surroundings, open, start};
+use roundelay::actor::{
+    Begins, Book, Clock, Input, Local, ReplyTo, Shell, Surroundings, open, start,
+};
 use roundelay::dht::{Dht, DhtError};
 use roundelay::find::{FindConfig, Routes};
 use roundelay::keep::Then;
@@ -61,7 +63,11 @@ impl Surroundings for Trapped {
         }
     }
 
-    fn again(&mut self) -> Option<Host> {
+    fn forget(&mut self) {
+        self.inner.forget();
+    }
+
+    fn again(&mut self) -> Option<Begins> {
         self.inner.again()
     }
 

@@ -201,5 +201,6 @@ fn a_host_that_was_forgotten_is_not_dialled_and_has_no_line() {
     world.sim.crash("h2");
     world.run(seconds(5));
     assert_eq!(world.heard_lately(1, 2, seconds(4)), 0);
+    said::once("INFO link to h2: closed, it is in the ring no more");
     others_are_undisturbed(&world);
 }

@@ -153,6 +153,9 @@ fn address(node: &str) -> ConnectionAddr {
 /// What went wrong, in the host's own words where it said any.
 fn worded(error: &RedisError) -> String {
     match (error.code(), error.detail()) {
+        (Some("NOAUTH"), _) => {
+            "NOAUTH it wants a password: say in which file it is (--password-file FILE)".to_owned()
+        }
         (Some(code), Some(detail)) => format!("{code} {detail}"),
         _ if error.is_timeout() => {
             "no answer in time: a write may be stored or not, read the key to learn".to_owned()

@@ -33,26 +33,44 @@ impl Options {
             SyncPolicy::named(text)
                 .ok_or_else(|| anyhow!("always, everysec or never, got {text:?}"))
         })?;
-        self.set("replicas", &mut settings.replicas, some(plain))?;
-        self.set("tokens", &mut settings.tokens, plain)?;
+        self.set("replicas", &mut settings.replicas, some(number))?;
+        self.set("tokens", &mut settings.tokens, number)?;
         self.set("place", &mut settings.place, place)?;
         self.set("zone", &mut settings.zone, |text| {
             Ok(Some(Zone::new(text)?))
         })?;
-        self.set("weight", &mut settings.weight, plain)?;
+        self.set("weight", &mut settings.weight, number)?;
         self.set("secret-file", &mut settings.secret, |path| {
             line_of(path).map(Secret::new)
         })?;
         self.set("password-file", &mut settings.password, some(line_of))?;
         self.set("cache", &mut settings.cache_bytes, size)?;
-        self.set("max-memory", &mut settings.max_bytes, size)?;
+        self.set("max-memory", &mut settings.max_bytes, some(size))?;
         self.set("max-value", &mut settings.max_value_bytes, size)?;
-        self.set("max-clients", &mut settings.max_clients, plain)?;
-        self.set("leave-on-exit", &mut settings.leave_on_exit, plain)?;
+        self.set("max-clients", &mut settings.max_clients, number)?;
+        self.set("leave-on-exit", &mut settings.leave_on_exit, |text| {
+            text.parse()
+                .map_err(|_| anyhow!("true or false, got {text:?}"))
+        })?;
         self.set("farewell", &mut settings.farewell, time)?;
         settings.tls = self.tls(&settings.cluster)?;
+        self.make_sense(&settings)?;
         settings.check()?;
         Ok(settings)
+    }
+
+    /// What is about a disk is not said of data in memory: somebody would rely on it.
+    fn make_sense(&self, settings: &Settings) -> anyhow::Result<()> {
+        for name in ["fsync", "cache"] {
+            if let Some(Given { text, from }) = self.get(name)
+                && settings.data_dir.is_none()
+            {
+                bail!(
+                    "{from} {text}: it is about data on disk, and these are in memory: say where (--data-dir DIR)"
+                );
+            }
+        }
+        Ok(())
     }
 
     /// Reads one setting, if it was given.
@@ -80,6 +98,13 @@ impl Options {
             _ => bail!("TLS between hosts needs all of --tls-cert, --tls-key and --tls-ca"),
         }
     }
+}
+
+/// A whole number, not negative.
+fn number<T: TryFrom<u64>>(text: &str) -> anyhow::Result<T> {
+    let wrong = || anyhow!("a whole number is wanted, got {text:?}");
+    let number: u64 = text.parse().map_err(|_| wrong())?;
+    T::try_from(number).map_err(|_| anyhow!("{text} is more than there can be"))
 }
 
 fn plain<T: FromStr>(text: &str) -> anyhow::Result<T>

@@ -60,7 +60,13 @@ async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     };
     watching.abort();
     if let Some(why) = ended {
-        eprintln!("roundelay: this host ends: {why}. Start it again: nothing acknowledged is lost");
+        let kept = match server.is_durable() {
+            true => "nothing acknowledged is lost",
+            false => {
+                "what it held was in memory, and comes from the other replicas, if there are any"
+            }
+        };
+        eprintln!("roundelay: this host ends: {why}. Start it again: {kept}");
         server.close().await;
         return Ok(ExitCode::FAILURE);
     }
@@ -91,10 +97,11 @@ async fn asked(end: &mut Signal, interrupt: &mut Signal) {
 async fn say_when_in(dht: roundelay::dht::Dht) {
     loop {
         tokio::time::sleep(LOOK).await;
-        let Ok(status) = dht.status().await else {
-            return;
-        };
-        if status.hosts.contains(&dht.host()) && !status.moving {
+        // Between two lives the host does not answer; it is asked again.
+        if let Ok(status) = dht.status().await
+            && status.hosts.contains(&dht.host())
+            && !status.moving
+        {
             let (hosts, me) = (status.hosts.len(), dht.host());
             return tell(format!("{me} is in a ring of {hosts}"));
         }

@@ -7,6 +7,7 @@ use super::super::session::Cx;
 use super::args::{Args, syntax};
 use super::{Answer, HERE, Plan, Spec, TELL};
 use crate::message::{Options, Outcome, Request};
+use crate::store::SyncPolicy;
 
 /// The version of Redis whose clients should feel at home: some ask, and do without what is newer.
 pub(super) const REDIS_VERSION: &str = "7.0.0";
@@ -49,8 +50,8 @@ pub(super) const SPECS: &[Spec] = &[
         keys: (0, 0, 0),
         group: "server",
         usage: "DBSIZE",
-        summary: "How many keys this host keeps: its copies, and deleted ones until they are collected.",
-        run: |cx, _| Ok(Plan::Say(Value::count((cx.door.usage)().records))),
+        summary: "How many keys this host keeps copies of; one that has expired counts until it is collected.",
+        run: |cx, _| Ok(Plan::Say(Value::count((cx.door.usage)().keys()))),
     },
     Spec {
         name: "time",
@@ -153,10 +154,30 @@ fn config(cx: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
     }
     let settings = &cx.door.settings;
     let all = [
-        ("appendonly", "no".to_owned()),
+        (
+            "appendfsync",
+            match settings.fsync {
+                Some(SyncPolicy::Always) => "always",
+                Some(SyncPolicy::EverySecond) => "everysec",
+                Some(SyncPolicy::Never) | None => "no",
+            }
+            .to_owned(),
+        ),
+        (
+            "appendonly",
+            if settings.fsync.is_some() {
+                "yes"
+            } else {
+                "no"
+            }
+            .to_owned(),
+        ),
         ("databases", "1".to_owned()),
         ("maxclients", settings.max_clients.to_string()),
-        ("maxmemory", "0".to_owned()),
+        (
+            "maxmemory",
+            settings.max_memory_bytes.unwrap_or(0).to_string(),
+        ),
         ("maxmemory-policy", "noeviction".to_owned()),
         ("proto-max-bulk-len", settings.max_value_bytes.to_string()),
         ("save", String::new()),
@@ -197,7 +218,7 @@ fn info(cx: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
         wanted.push(section.to_ascii_lowercase());
     }
     let before = cx.door.tells();
-    let keys = (cx.door.usage)().records;
+    let keys = (cx.door.usage)().keys();
     let tell = move |mut answers: Vec<Answer>, _| {
         let mut sections = before;
         let keyspace = match keys {

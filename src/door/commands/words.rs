@@ -1,5 +1,6 @@
 //! How the ring's own commands read their words, and say what they were told.
 
+use std::num::NonZeroU8;
 use std::time::Duration;
 
 use super::super::resp::{Arg, Value};
@@ -31,9 +32,16 @@ impl Extras {
                         _ => return Err(Value::error("ERR CONSISTENCY is one, quorum or all")),
                     });
                 }
-                "REPLICAS" => options.replicas = Some(small(args.number()?)?),
+                "REPLICAS" => {
+                    let n = small(args.number()?)?;
+                    let few = || Value::error("ERR REPLICAS is at least 1");
+                    options.replicas = Some(NonZeroU8::new(n).ok_or_else(few)?.get());
+                }
                 "DEADLINE" => {
                     let ms = u64::try_from(args.number()?).map_err(|_| not_a_number())?;
+                    if ms == 0 {
+                        return Err(Value::error("ERR DEADLINE is at least 1 millisecond"));
+                    }
                     options.deadline = Some(Duration::from_millis(ms));
                 }
                 "TYPE" if writes => {

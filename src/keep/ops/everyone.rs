@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   0.0 s   ChoreAsk balance -> h1 h2 h3
-//!   0.2 s   h1: 3 of 8   h2: 5 of 8   h3: -           asked again: a chore is begun once, and tells how far it is
+//!   0.2 s   h1: 3 of 8   h2: 5 of 8   h3: -           asked again, ever more seldom: a chore is begun once, and tells how far it is
 //!   1.4 s   h1: done     h2: done
 //!   3.0 s   h3 has said nothing for source_patience   "no answer in 3 s"
 //! ```
@@ -20,6 +20,7 @@ use crate::placement::HostId;
 use crate::record::Time;
 
 use super::super::{Context, Keeper};
+use super::pause::Pauses;
 use super::{DEADLINE, MAX_OPERATIONS, too_many};
 
 /// A question to everyone.
@@ -28,6 +29,7 @@ pub(super) struct Everyone {
     ticket: Ticket,
     chore: Chore,
     until: Time,
+    pauses: Pauses,
     /// Who has not reported: when it was last heard of, and how far it was then.
     waiting: BTreeMap<HostId, (Time, Option<(u32, u32)>)>,
     reports: BTreeMap<HostId, Result<Report, String>>,
@@ -54,6 +56,7 @@ impl Keeper {
             ticket,
             chore,
             until,
+            pauses: Pauses::new(cx.now.at, &self.config),
             waiting: hosts.iter().map(|host| (*host, heard)).collect(),
             reports: BTreeMap::new(),
         };
@@ -115,8 +118,9 @@ impl Keeper {
             };
             everyone.give_up(cx.now.at, patience);
             let chore = everyone.chore;
+            let again = everyone.pauses.is_over(cx.now.at, &self.config);
             let hosts: Vec<HostId> = everyone.waiting.keys().copied().collect();
-            for host in hosts {
+            for host in hosts.into_iter().filter(|_| again) {
                 self.send(cx, host, KeepMessage::ChoreAsk { req, chore });
             }
             self.end_if_all_said(cx, req);

@@ -17,6 +17,7 @@ use crate::record::{Key, Summary, Time};
 use crate::roster::{Groups, RosterVersion};
 
 use super::super::{Context, Keeper};
+use super::pause::Pauses;
 
 /// Keys with their versions, in order, and whether more follow.
 pub(super) type List = (Vec<(Key, Summary)>, bool);
@@ -40,7 +41,7 @@ pub(super) struct Listing {
     /// Who is asked: for an export by group.
     pub(super) groups: Groups,
     pub(super) said: BTreeMap<HostId, List>,
-    asked: Time,
+    pauses: Pauses,
     since: Time,
 }
 
@@ -90,7 +91,7 @@ impl Keeper {
             after,
             groups,
             said: BTreeMap::new(),
-            asked: cx.now.at,
+            pauses: Pauses::new(cx.now.at, &self.config),
             since: cx.now.at,
         };
         self.ops.lists.insert(req, listing);
@@ -100,10 +101,9 @@ impl Keeper {
 
     fn ask_list(&mut self, cx: &mut Context<'_>, req: ReqId) {
         let me = self.me;
-        let Some(listing) = self.ops.lists.get_mut(&req) else {
+        let Some(listing) = self.ops.lists.get(&req) else {
             return;
         };
-        listing.asked = cx.now.at;
         let purge = listing.wanted == For::Purge;
         let (at, span) = (listing.at, listing.span);
         let after = listing.after.clone();
@@ -159,16 +159,16 @@ impl Keeper {
     /// Lists that have not come are asked for again; after a while it must do without, or with another roster.
     pub(super) fn lists_due(&mut self, cx: &mut Context<'_>) {
         let version = self.version();
-        let (patience, retry) = (self.config.source_patience, self.config.retry);
+        let patience = self.config.source_patience;
         let reqs: Vec<ReqId> = self.ops.lists.keys().copied().collect();
         for req in reqs {
-            let Some(listing) = self.ops.lists.get(&req) else {
+            let Some(listing) = self.ops.lists.get_mut(&req) else {
                 continue;
             };
             let late = cx.now.at.since(listing.since) >= patience;
             if listing.at != version || late {
                 self.lists_done(cx, req);
-            } else if cx.now.at.since(listing.asked) >= retry * 2 {
+            } else if listing.pauses.is_over(cx.now.at, &self.config) {
                 self.ask_list(cx, req);
             }
         }

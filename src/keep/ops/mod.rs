@@ -8,6 +8,7 @@
 //! lists              a page of what several hosts hold
 //! probe              one key: what each host that should hold it has
 //! export, import     live values leave a ring page by page, and come into another one
+//! pause              when a silent host is asked again
 //! nearest, throttle  which replica is asked for a value; how fast a move may go
 //! ```
 //!
@@ -22,6 +23,7 @@ mod export;
 mod import;
 mod lists;
 mod nearest;
+mod pause;
 mod probe;
 mod purge;
 mod status;

@@ -22,6 +22,7 @@ use crate::record::{Key, Now, Summary, Time};
 use crate::roster::{Groups, RosterVersion};
 
 use super::super::{Context, Keeper};
+use super::pause::Pauses;
 use super::{MAX_OPERATIONS, too_many};
 
 /// A key that is being looked at.
@@ -33,7 +34,7 @@ pub(super) struct Probe {
     groups: Groups,
     said: BTreeMap<HostId, Summary>,
     until: Time,
-    asked: Time,
+    pauses: Pauses,
     /// How a lookup of the key went: then everything about it is wanted.
     route: Option<Result<Route, String>>,
 }
@@ -66,7 +67,7 @@ impl Keeper {
             groups: Groups { groups: Vec::new() },
             said: BTreeMap::new(),
             until: cx.now.at + deadline.unwrap_or(patience),
-            asked: cx.now.at,
+            pauses: Pauses::new(cx.now.at, &self.config),
             route,
         };
         let req = self.draw_req();
@@ -86,7 +87,6 @@ impl Keeper {
             probe.groups = roster.groups(probe.key.id());
             probe.said.clear();
         }
-        probe.asked = cx.now.at;
         let (at, key) = (probe.at, probe.key.clone());
         let mut hosts = probe.groups.hosts();
         hosts.retain(|host| !probe.said.contains_key(host));
@@ -130,12 +130,12 @@ impl Keeper {
     pub(super) fn probes_due(&mut self, cx: &mut Context<'_>) {
         let reqs: Vec<ReqId> = self.ops.probes.keys().copied().collect();
         for req in reqs {
-            let Some(probe) = self.ops.probes.get(&req) else {
+            let Some(probe) = self.ops.probes.get_mut(&req) else {
                 continue;
             };
             if cx.now.at >= probe.until {
                 self.probe_done(cx, req);
-            } else if cx.now.at.since(probe.asked) >= self.config.retry {
+            } else if probe.pauses.is_over(cx.now.at, &self.config) {
                 self.ask_probe(cx, req);
             }
         }

@@ -7,7 +7,7 @@ mod draw;
 use bytes::Bytes;
 
 use super::whole::is_whole;
-use super::{Digest, Done, Garbage, Op, Page, Setting, StoreError, Usage, cut};
+use super::{Digest, Done, Garbage, Op, Page, Setting, StoreError, Usage, absent, cut};
 use crate::keyspace::{Id, Span};
 use crate::record::{Body, Cells, Key, Record, Stamp, Summary, Version};
 
@@ -377,6 +377,11 @@ impl Model {
             .sum();
         Usage {
             records: self.records.len() as u64,
+            absent: self
+                .records
+                .iter()
+                .map(|r| absent(&r.cells.summary()))
+                .sum(),
             bytes,
         }
     }
