@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::packet::{Found, Said};
+use super::packet::{Found, MAX_HOSTS, Said};
 use super::radio::{Ground, Known};
 use super::shelf::{Reason, Shared};
 use crate::placement::HostId;
@@ -85,11 +85,25 @@ impl Ground {
 
     async fn announce(&self) {
         let all: Vec<HostId> = self.known.borrow().keys().copied().collect();
+        let strangers = self.strangers();
         for host in all {
             if let Some(socket) = self.socket_of(host).await {
-                self.send(socket, Said::Here(Vec::new())).await;
+                self.send(socket, Said::Here(strangers.clone())).await;
             }
         }
+    }
+
+    /// Where hosts live that are in another ring: all of this one have to know of them to give it up.
+    fn strangers(&self) -> Vec<Found> {
+        let roster = self.roster();
+        let known = self.known.borrow();
+        let strangers = known.iter().filter(|(host, known)| {
+            let theirs = known.ring.filter(|_| known.is_fresh());
+            let mine = roster.as_ref().filter(|roster| !roster.has(**host));
+            mine.is_some_and(|roster| theirs.is_some_and(|ring| ring != roster.ring))
+        });
+        let found = strangers.map(|(_, known)| known.found.clone());
+        found.take(MAX_HOSTS).collect()
     }
 }
 

@@ -63,6 +63,7 @@ impl Server {
         });
         let begin = tokio::time::Instant::now();
         let mut asked = Box::pin(ask(self.dht.clone(), leave));
+        let mut last = String::new();
         loop {
             match tokio::time::timeout(SAY_EVERY, &mut asked).await {
                 Ok(why) if why.is_none() => return Farewell::Agreed,
@@ -70,7 +71,12 @@ impl Server {
                     return Farewell::Unasked(why.unwrap_or_default());
                 }
                 Ok(why) => {
-                    say(format!("not yet: {}", why.unwrap_or_default()));
+                    let line = format!("not yet: {}", why.unwrap_or_default());
+                    // The same again says nothing new.
+                    if line != last {
+                        say(line.clone());
+                        last = line;
+                    }
                     tokio::time::sleep(ASK_AGAIN).await;
                     asked = Box::pin(ask(self.dht.clone(), leave));
                 }

@@ -17,7 +17,7 @@
 
 use super::slot::Slot;
 use super::table::Table;
-use super::{Digest, Done, MemoryStore, Usage};
+use super::{Digest, Done, MemoryStore, Usage, absent};
 use crate::keyspace::Span;
 use crate::record::Record;
 
@@ -100,10 +100,12 @@ impl MemoryStore {
     fn put_back(&mut self, mut record: Record) {
         if let Some(there) = self.table.get(&record.key) {
             self.usage.records -= 1;
+            self.usage.absent -= absent(&there.summary());
             self.usage.bytes -= there.bytes();
             record.cells.merge(there.cells());
         }
         self.usage.records += 1;
+        self.usage.absent += absent(&record.cells.summary());
         self.usage.bytes += record.key.bytes().len() as u64 + record.cells.value_bytes();
         self.table.put(&record.key.clone(), Slot::new(record));
     }

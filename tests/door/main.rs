@@ -8,12 +8,14 @@
 )]
 
 mod attacks;
+mod first_hour;
 mod harness;
 mod large;
 mod library;
 mod page;
 mod parser;
 mod program;
+mod serve;
 mod sessions;
 mod tools;
 mod waits;

@@ -122,7 +122,10 @@ fn a_password_comes_from_a_file() {
         (0, "PONG\n".into(), String::new())
     );
     let (code, _, complaint) = at(&ring, &["get", "a"]);
-    assert!(code == 1 && complaint.contains("NOAUTH"), "{complaint}");
+    assert!(
+        code == 1 && complaint.contains("NOAUTH") && complaint.contains("--password-file"),
+        "{complaint}"
+    );
 }
 
 #[test]

@@ -217,4 +217,55 @@ mod tests {
         assert_eq!(place(id).unwrap(), Place::At(vec![id.parse().unwrap()]));
         assert!(place("north").is_err());
     }
+    /// What is said of settings, each as if behind a flag.
+    fn told(given: &[(&'static str, &str)]) -> String {
+        let mut options = Options::default();
+        for (name, text) in given {
+            let text = (*text).to_owned();
+            let from = format!("--{name}");
+            options.0.insert(name, Given { text, from });
+        }
+        let settings = options.settings();
+        settings.map_or_else(|error| format!("{error:#}"), |_| "good".into())
+    }
+
+    #[test]
+    fn what_cannot_be_says_what_is_wanted() {
+        for (name, text, why) in [
+            (
+                "tokens",
+                "many",
+                "--tokens many: a whole number is wanted, got \"many\"",
+            ),
+            (
+                "tokens",
+                "100000",
+                "--tokens 100000: 100000 is more than there can be",
+            ),
+            ("tokens", "0", "tokens must be 1 to"),
+            ("max-clients", "0", "max-clients must be at least 1, got 0"),
+            (
+                "max-value",
+                "0",
+                "max-value must be 1 to 536870912 bytes, got 0",
+            ),
+            ("max-value", "1G", "max-value must be 1 to 536870912 bytes"),
+            (
+                "leave-on-exit",
+                "maybe",
+                "--leave-on-exit maybe: true or false, got \"maybe\"",
+            ),
+            ("fsync", "always", "say where (--data-dir DIR)"),
+            ("cache", "1M", "say where (--data-dir DIR)"),
+            ("tls-cert", "x", "--tls-ca"),
+            ("join", "localhost", "an address is a host and a port"),
+        ] {
+            let told = told(&[(name, text)]);
+            assert!(told.contains(why), "{name} {text}: {told}");
+        }
+        let both = told(&[("max-memory", "1M"), ("data-dir", "d")]);
+        assert!(both.contains("the data are in d: leave it away"), "{both}");
+        assert_eq!(told(&[("max-memory", "1M")]), "good");
+        assert_eq!(told(&[("fsync", "always"), ("data-dir", "d")]), "good");
+    }
 }

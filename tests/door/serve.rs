@@ -1,0 +1,211 @@
+//! The program `roundelay` as a host: how it is told what to do, and what it says when it cannot.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+
+fn program(words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_roundelay"));
+    command.args(words).stdin(Stdio::null());
+    command
+}
+
+/// Its exit code, its output, and what it complained of.
+fn run(command: &mut Command) -> (i32, String, String) {
+    let output = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let code = output.status.code().unwrap();
+    (code, text(&output.stdout), text(&output.stderr))
+}
+
+/// Ports one after the other that nobody has now.
+fn free_ports(n: u16) -> u16 {
+    (0..100)
+        .find_map(|_| {
+            let first = TcpListener::bind("127.0.0.1:0").ok()?;
+            let port = first.local_addr().ok()?.port();
+            let others =
+                (1..n).map(|n| TcpListener::bind(("127.0.0.1", port.checked_add(n)?)).ok());
+            others.collect::<Option<Vec<_>>>().map(|_| port)
+        })
+        .unwrap()
+}
+
+/// A process that is killed when the test ends.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended already cannot be killed, and need not be.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Running {
+    fn start(words: &[&str]) -> Running {
+        let mut command = program(words);
+        let child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        Running(child.unwrap())
+    }
+
+    fn signal(&self, pid: u32, signal: &str) {
+        let kill = format!("kill -{signal} {pid}");
+        let done = Command::new("sh").args(["-c", &kill]).status();
+        assert!(done.unwrap().success());
+    }
+
+    /// Lines it says, up to the first with that in it.
+    fn said(&mut self, part: &str, to_stderr: bool) -> String {
+        let mut all = String::new();
+        let (out, err) = (self.0.stdout.as_mut(), self.0.stderr.as_mut());
+        let mut lines: Box<dyn BufRead> = match to_stderr {
+            false => Box::new(BufReader::new(out.unwrap())),
+            true => Box::new(BufReader::new(err.unwrap())),
+        };
+        while !all.contains(part) {
+            let read = lines.read_line(&mut all).unwrap();
+            assert!(read > 0, "it ended, and never said {part:?}: {all}");
+        }
+        all
+    }
+}
+
+#[test]
+fn settings_that_were_printed_are_read_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("printed.toml");
+    let mut command = program(&[
+        "serve",
+        "--print-config",
+        "--listen",
+        "127.0.0.1:7200",
+        "--join",
+        "a:1,b:2",
+        "--zone",
+        "north.1",
+        "--leave-on-exit",
+        "--data-dir",
+        "with \"quotes\" and ä",
+    ]);
+    let (code, printed, _) = run(command.env("ROUNDELAY_TOKENS", "9"));
+    assert_eq!(code, 0);
+    assert!(
+        printed.contains("tokens = \"9\"  # ROUNDELAY_TOKENS\n"),
+        "{printed}"
+    );
+    std::fs::write(&file, &printed).unwrap();
+    let words = [
+        "serve",
+        "--print-config",
+        "--config",
+        file.to_str().unwrap(),
+    ];
+    let (code, again, _) = run(&mut program(&words));
+    assert_eq!(code, 0);
+    let settings = |text: &str| -> Vec<String> {
+        let lines = text
+            .lines()
+            .map(|line| line.split("  #").next().unwrap().to_owned());
+        lines.collect()
+    };
+    assert_eq!(settings(&again), settings(&printed));
+    assert_eq!(settings(&again).len(), 23, "{again}");
+}
+
+#[test]
+fn bad_settings_end_with_2_and_say_where_they_come_from() {
+    for (words, why) in [
+        (&["--listen", "nonsense"][..], "--listen nonsense"),
+        (&["--tokens", "0"], "tokens must be 1 to"),
+        (&["--fsync", "always"], "--data-dir DIR"),
+        (&["--config", "/none/at/all"], "/none/at/all"),
+        (&["--listen", "0.0.0.0:7"], "--advertise"),
+        (&["--listen", "10.1.1.1:7"], "--secret-file"),
+    ] {
+        let (code, _, told) = run(&mut program(&[&["serve"], words].concat()));
+        assert!(code == 2 && told.contains(why), "{words:?}: {code}, {told}");
+    }
+    let mut command = program(&["serve"]);
+    let (code, _, told) = run(command.env("ROUNDELAY_FSYNC", "sometimes"));
+    assert!(
+        code == 2 && told.contains("ROUNDELAY_FSYNC sometimes"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_host_with_another_secret_says_why_it_is_in_no_ring() {
+    let dir = tempfile::tempdir().unwrap();
+    let secret = |name: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, name).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (right, wrong) = (secret("right"), secret("wrong"));
+    let port = free_ports(2);
+    let name = |n: u16| format!("127.0.0.1:{}", port + n);
+    let serve = |n: u16, file: &str| {
+        Running::start(&[
+            "serve",
+            "--listen",
+            &name(n),
+            "--join",
+            &name(0),
+            "--secret-file",
+            file,
+        ])
+    };
+    let mut one = serve(0, &right);
+    one.said("is in a ring of 1", false);
+    let mut other = serve(1, &wrong);
+    let why = other.said("is in no ring yet", true);
+    let expected = format!("{}: refused: the secrets differ", name(0));
+    assert!(why.contains(&expected), "{why}");
+}
+
+#[test]
+fn a_cluster_says_who_has_ended_and_ends_with_all_its_processes() {
+    let port = free_ports(3).to_string();
+    let words = [
+        "cluster", "--nodes", "3", "--memory", "--port", &port, "--dir",
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().join("cluster");
+    let words = [&words[..], &[dir.to_str().unwrap()]].concat();
+    let (code, commands, _) = run(&mut program(&[&words[..], &["--print"]].concat()));
+    assert!(code == 0 && !dir.exists(), "printing starts nothing");
+    let begins = format!("roundelay serve --listen 127.0.0.1:{port} --join ");
+    assert!(
+        commands.lines().count() == 3 && commands.starts_with(&begins),
+        "{commands}"
+    );
+    let mut cluster = Running::start(&words);
+    let said = cluster.said("to end: Ctrl-C", false);
+    let pids: Vec<u32> = said
+        .lines()
+        .filter_map(|line| {
+            line.strip_prefix("process ")?
+                .split(':')
+                .next()?
+                .parse()
+                .ok()
+        })
+        .collect();
+    assert_eq!(pids.len(), 3, "{said}");
+    cluster.signal(pids[2], "KILL");
+    let ended = cluster.said("has ended", true);
+    assert!(
+        ended.contains(&format!("process {} has ended", pids[2])),
+        "{ended}"
+    );
+    cluster.signal(cluster.0.id(), "TERM");
+    assert_eq!(cluster.0.wait().unwrap().code(), Some(0));
+    for pid in pids {
+        let alive = std::path::Path::new(&format!("/proc/{pid}")).exists();
+        assert!(!alive, "process {pid} is left behind");
+    }
+}
