@@ -107,7 +107,11 @@ impl Keeper {
 
     /// Whether something of a move that has settled is not here yet, or what is here is in doubt.
     pub(crate) fn is_late(&self) -> bool {
-        self.unfinished.late || self.unfinished.doubt != Doubt::None
+        self.unfinished.late || self.is_in_doubt()
+    }
+
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.unfinished.doubt != Doubt::None
     }
 
     /// Notes on disk what is unfinished: neither a restart nor the next move may make this host forget it.

@@ -242,6 +242,12 @@ impl Host {
         self.keeper.is_late()
     }
 
+    /// Whether it serves nothing, because its store may not hold what it should.
+    #[must_use]
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.keeper.is_in_doubt()
+    }
+
     /// May this host stop now, so that every key keeps all its copies but one?
     ///
     /// # Errors

@@ -91,13 +91,15 @@ impl Checker {
         }
         let tombstones = written.values.iter().filter(|(version, _)| version.delete);
         for (version, origin) in tombstones.filter(|(version, _)| !owned.contains(version)) {
-            let mut of_key = unsaid.get(&origin.key).into_iter().flatten();
-            let author = of_key.find(|number| {
+            let of_key = unsaid.get(&origin.key).into_iter().flatten();
+            let fits = of_key.filter(|number| {
                 let operation = &self.operations[**number];
                 operation.at == version.host
                     && operation.began <= origin.first
                     && !known.contains_key(number)
             });
+            // Of several the one that promised least: which of them it was nobody can say.
+            let author = fits.min_by_key(|number| !self.operations[**number].one);
             if let Some(author) = author {
                 known.insert(*author, *version);
                 continue;

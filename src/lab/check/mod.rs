@@ -127,7 +127,7 @@ impl Checker {
         written.expiries.get(&version).map(|set| set.cell)
     }
 
-    /// When a host last adopted a roster.
+    /// When a host last adopted a roster, or began or ceased to doubt its store.
     #[must_use]
     pub fn adopted(&self, host: HostId) -> Option<Time> {
         self.written.borrow().adopted.get(&host).copied()

@@ -50,7 +50,7 @@ pub(super) struct Written {
     staged: BTreeMap<Version, usize>,
     rosters: BTreeMap<RosterVersion, bytes::Bytes>,
     pub(super) newest: Option<Arc<Roster>>,
-    /// When each host last adopted a roster.
+    /// When each host last adopted a roster, or began or ceased to doubt its store.
     pub(super) adopted: BTreeMap<HostId, Time>,
     pub(super) violations: Vec<Violation>,
 }
@@ -182,7 +182,7 @@ impl Watch for Onlooker {
     }
 
     fn note(&mut self, now: Time, host: HostId, event: &Event) {
-        if let Event::Adopted { .. } = event {
+        if let Event::Adopted { .. } | Event::Doubts | Event::Sure = event {
             self.0.borrow_mut().adopted.insert(host, now);
         }
     }

@@ -235,7 +235,8 @@ impl Run {
             return false;
         };
         let lives_by = |other: HostId| {
-            let same = self.world.host(other).and_then(|other| other.roster());
+            let sure = self.world.host(other).filter(|other| !other.is_in_doubt());
+            let same = sure.and_then(|other| other.roster());
             same.is_some_and(|same| same.version == roster.version)
                 && self
                     .checker
