@@ -123,8 +123,7 @@ impl Task {
         let quorum = if old.is_empty() { 0 } else { old.len() / 2 + 1 };
         self.marks_needed = match (old.contains(&me), newcomer) {
             (true, true) => self.others_that_meet_quorums(),
-            (true, false) => quorum - 1,
-            (false, _) => quorum,
+            (in_old, _) => quorum - usize::from(in_old),
         };
         self.newcomer = newcomer;
         self
