@@ -106,7 +106,7 @@ impl Keeper {
             return self.pull_failed(
                 cx,
                 next,
-                "too many large values are on their way here: try again",
+                &Refusal::Store("too many large values are on their way here: try again".into()),
                 false,
             );
         }
@@ -270,7 +270,7 @@ impl Keeper {
             return;
         };
         let Some(bytes) = bytes else {
-            return self.give_pull_up(cx, own, "the sender no longer has that version");
+            return self.give_pull_up(cx, own, &Refusal::Below); // It has something newer by now.
         };
         self.put_by(cx, own, (version, index), bytes);
     }
@@ -306,7 +306,7 @@ impl Keeper {
         };
         if let Done::Failed(error) = done {
             pull.full = error.is_full();
-            return self.give_pull_up(cx, own, &error.to_string());
+            return self.give_pull_up(cx, own, &Refusal::Store(error.to_string()));
         }
         pull.staging = false;
         pull.have += 1;
@@ -382,13 +382,13 @@ impl Keeper {
         };
         pull.tries += 1;
         if pull.tries > MAX_PIECE_TRIES {
-            self.give_pull_up(cx, own, "the pieces did not come")
+            self.give_pull_up(cx, own, &Refusal::Store("the pieces did not come".into()))
         } else {
             self.ask_piece(cx, own)
         }
     }
 
-    fn give_pull_up(&mut self, cx: &mut Context<'_>, own: ReqId, why: &str) {
+    fn give_pull_up(&mut self, cx: &mut Context<'_>, own: ReqId, why: &Refusal) {
         self.timers.clear(Wake::Pull(own));
         let Some(mut pull) = self.pulls.under_way.remove(&own) else {
             return;
@@ -399,7 +399,7 @@ impl Keeper {
         self.drop_pieces(cx, &pull);
     }
 
-    fn pull_failed(&mut self, cx: &mut Context<'_>, next: Next, why: &str, full: bool) {
+    fn pull_failed(&mut self, cx: &mut Context<'_>, next: Next, why: &Refusal, full: bool) {
         if let Next::Healed { req, .. } = next {
             self.healed(cx, req, false);
         } else if let Next::Wrote { to, req, at, .. } = next {
@@ -409,7 +409,7 @@ impl Keeper {
                 KeepMessage::Wrote {
                     req,
                     at,
-                    result: Err(Refusal::Store(why.into())),
+                    result: Err(why.clone()),
                 },
             );
         } else if let Next::Moved {

@@ -80,8 +80,9 @@ pub enum Refusal {
     NotMine,
     /// Its store refused; the reason in words.
     Store(String),
-    /// It lies below the fence or the floor: what it would undo may have been collected. A write is never
-    /// stamped again for it; a hint is dropped, a read starts over.
+    /// It lies below the fence or the floor: what it would undo may have been collected. Or it is a large value
+    /// whose sender has a newer one by now. A write is never stamped again for it; a hint is dropped, a read starts
+    /// over.
     Below,
     /// Its copy of that span is not whole, so it takes no part in repair and collection yet.
     Incomplete,
