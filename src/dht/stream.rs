@@ -201,9 +201,11 @@ impl ValueWriter {
             return Ok(());
         };
         let reply = answer.await.map_err(|_| DhtError::Gone(self.dht.host))?;
-        match reply? {
-            Outcome::Taken(_) => Ok(()),
-            other => Err(DhtError::unexpected(&other)),
+        let outcome = reply?;
+        if let Outcome::Taken(_) = outcome {
+            Ok(())
+        } else {
+            Err(DhtError::unexpected(&outcome))
         }
     }
 }
@@ -262,9 +264,11 @@ impl ValueReader {
             return Ok(None);
         };
         let reply = answer.await.map_err(|_| DhtError::Gone(self.dht.host))?;
-        match reply? {
-            Outcome::Piece(bytes) => Ok(Some(bytes)),
-            other => Err(DhtError::unexpected(&other)),
+        let outcome = reply?;
+        if let Outcome::Piece(bytes) = outcome {
+            Ok(Some(bytes))
+        } else {
+            Err(DhtError::unexpected(&outcome))
         }
     }
 

@@ -123,7 +123,8 @@ mod tests {
 
     #[test]
     fn a_span_is_cut_where_it_is_closed() {
-        let cases: [(&[(u64, u64)], (u64, u64), &[(u64, u64, bool)]); 8] = [
+        type Ends = (u64, u64);
+        let cases: [(&[Ends], Ends, &[(u64, u64, bool)]); 8] = [
             (&[], (10, 40), &[(10, 40, false)]),
             (&[(5, 60)], (10, 40), &[(10, 40, true)]),
             (&[(10, 40)], (10, 40), &[(10, 40, true)]),

@@ -142,9 +142,11 @@ impl Keeper {
                 new: vec![self.me],
             };
             // After a power cut its marks are as they were: settings are always synced.
-            match need {
-                Need::All | Need::Quorum if !closed => Task::needing(piece, need),
-                _ => Task::needing(piece, need).with_marks(self.me, true),
+            let task = Task::needing(piece, need);
+            if need == Need::Others || closed {
+                task.with_marks(self.me, true)
+            } else {
+                task
             }
         };
         parts.map(task).collect()

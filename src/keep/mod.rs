@@ -211,9 +211,8 @@ impl Keeper {
         let roster = settings(Setting::Roster)
             .and_then(|bytes| Roster::decode(&bytes).ok())
             .map(Arc::new);
-        let note = MoveNote::decode(&settings(Setting::Places).unwrap_or_default());
-        let said = settings(Setting::Marks).unwrap_or_default();
-        let (learned, marks) = Learned::decode(&said).unwrap_or_default();
+        let marks = settings(Setting::Marks).and_then(|said| Learned::decode(&said));
+        let (learned, marks) = marks.unwrap_or_default();
         let agree = Agree::new(settings(Setting::Acceptor).as_deref());
         Keeper {
             me,
@@ -232,7 +231,9 @@ impl Keeper {
             drive: Box::default(),
             mover: Box::default(),
             unfinished: Unfinished::decode(settings(Setting::Move).as_deref()),
-            noted: Box::new(note),
+            noted: Box::new(MoveNote::decode(
+                &settings(Setting::Places).unwrap_or_default(),
+            )),
             marks,
             learned: Box::new(learned),
             drift: Drift::default(),

@@ -505,6 +505,7 @@ impl fmt::Display for Route {
 }
 
 impl fmt::Display for Outcome {
+    #[allow(clippy::too_many_lines, reason = "one line for each outcome")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Outcome::Stored(version) => write!(f, "stored {version}"),

@@ -127,9 +127,10 @@ impl Shelf {
             }
             Place::Disk { worker, open, .. } => (worker, open),
         };
-        let set = match &op {
-            Op::Set(name, bytes) => Some((*name, bytes.clone())),
-            _ => None,
+        let set = if let Op::Set(name, bytes) = &op {
+            Some((*name, bytes.clone()))
+        } else {
+            None
         };
         let life = self.life;
         match worker.ask(op, Asked { life, set, then }) {
@@ -141,19 +142,15 @@ impl Shelf {
 
     /// Which values have pieces that nobody but this life of the host knows of.
     fn note_staged(&mut self, op: &Op) {
-        match op {
-            Op::Stage { key, version, .. } => {
-                self.staged.insert((key.clone(), *version));
-            }
-            Op::Unstage(key, version) => {
-                self.staged.remove(&(key.clone(), *version));
-            }
-            Op::Merge(record) | Op::Guarded(record, _) if !self.staged.is_empty() => {
-                if let Some(value) = &record.cells.value {
-                    self.staged.remove(&(record.key.clone(), value.version));
-                }
-            }
-            _ => {}
+        if let Op::Stage { key, version, .. } = op {
+            self.staged.insert((key.clone(), *version));
+        } else if let Op::Unstage(key, version) = op {
+            self.staged.remove(&(key.clone(), *version));
+        } else if let Op::Merge(record) | Op::Guarded(record, _) = op
+            && let Some(value) = &record.cells.value
+            && !self.staged.is_empty()
+        {
+            self.staged.remove(&(record.key.clone(), value.version));
         }
     }
 

@@ -150,10 +150,8 @@ impl Body<'_> {
             }
             Body::Marks(marks) => out.put_slice(&marks.encode()),
             Body::Lacking(spans, marks) => {
-                spans.iter().for_each(|span| {
-                    out.put_slice(&span.from.to_bytes());
-                    out.put_slice(&span.to.to_bytes());
-                });
+                let ends = spans.iter().flat_map(|span| [span.from, span.to]);
+                ends.for_each(|end| out.put_slice(&end.to_bytes()));
                 out.put_slice(&marks.encode());
             }
             Body::Changes(changes) => changes
