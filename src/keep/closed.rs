@@ -124,7 +124,8 @@ mod tests {
     #[test]
     fn a_span_is_cut_where_it_is_closed() {
         type Ends = (u64, u64);
-        let cases: [(&[Ends], Ends, &[(u64, u64, bool)]); 8] = [
+        type Case<'a> = (&'a [Ends], Ends, &'a [(u64, u64, bool)]);
+        let cases: [Case<'_>; 8] = [
             (&[], (10, 40), &[(10, 40, false)]),
             (&[(5, 60)], (10, 40), &[(10, 40, true)]),
             (&[(10, 40)], (10, 40), &[(10, 40, true)]),

@@ -231,9 +231,7 @@ impl Keeper {
             drive: Box::default(),
             mover: Box::default(),
             unfinished: Unfinished::decode(settings(Setting::Move).as_deref()),
-            noted: Box::new(MoveNote::decode(
-                &settings(Setting::Places).unwrap_or_default(),
-            )),
+            noted: Box::new(MoveNote::decode(settings(Setting::Places).as_deref())),
             marks,
             learned: Box::new(learned),
             drift: Drift::default(),

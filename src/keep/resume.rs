@@ -67,8 +67,8 @@ impl MoveNote {
     }
 
     /// What was noted; nothing, if nothing was or if it cannot be read: then all is merged again.
-    pub(super) fn decode(bytes: &[u8]) -> MoveNote {
-        MoveNote::read(bytes).unwrap_or_default()
+    pub(super) fn decode(said: Option<&[u8]>) -> MoveNote {
+        said.and_then(MoveNote::read).unwrap_or_default()
     }
 
     fn read(bytes: &[u8]) -> Option<MoveNote> {
@@ -181,11 +181,11 @@ mod tests {
             version: RosterVersion(7),
             places: vec![place(30, Some(26)), place(40, None)],
         };
-        assert_eq!(MoveNote::decode(&note.encode()), note);
-        assert_eq!(MoveNote::decode(b""), MoveNote::default());
+        assert_eq!(MoveNote::decode(Some(&note.encode())), note);
+        assert_eq!(MoveNote::decode(Some(b"")), MoveNote::default());
         let cut = &note.encode()[..20];
         assert_eq!(
-            MoveNote::decode(cut),
+            MoveNote::decode(Some(cut)),
             MoveNote::default(),
             "rather merged twice than not"
         );
