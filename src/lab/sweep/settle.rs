@@ -173,7 +173,8 @@ impl Run {
         if !self.plan.heals {
             return;
         }
-        let limit = self.world.now() + REST + self.plan.paced(Duration::from_secs(300));
+        // A host compares one span with one replica each ten seconds, drawn at random out of a hundred pairs or so.
+        let limit = self.world.now() + REST + self.plan.paced(Duration::from_secs(2_000));
         let mut keys = self.keys.clone();
         keys.retain(|key| !self.checker.is_excused(key));
         loop {
