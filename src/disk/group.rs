@@ -131,6 +131,9 @@ impl DiskStore {
             PersistMode::Buffer
         };
         let done = batch.durability(Some(mode)).commit();
+        if self.group.pieces {
+            tables.wait_for_room();
+        }
         done.map_err(|error| self.trouble(&error))
     }
 

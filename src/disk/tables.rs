@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, LsmError};
 
@@ -75,9 +76,17 @@ impl OpenError {
     }
 }
 
+/// New records in memory may take so many times what becomes a file: with more, writes wait until some is in one.
+const MOST_MEMTABLES: u64 = 6;
+
+/// A write waits for that no longer than this.
+const MOST_WAIT: Duration = Duration::from_millis(500);
+
 /// The tables of one store.
 pub(super) struct Tables {
     pub(super) db: Database,
+    /// Bytes of new records in memory beyond which writes wait.
+    most_buffered: u64,
     /// Records without large values.
     pub(super) heads: Keyspace,
     /// Large values, in pieces.
@@ -119,6 +128,7 @@ impl Tables {
         };
         let large = || small().with_kv_separation(Some(KvSeparationOptions::default()));
         Ok(Tables {
+            most_buffered: MOST_MEMTABLES * memtable,
             heads: db.keyspace("heads", small)?,
             pieces: db.keyspace("pieces", large)?,
             runs: db.keyspace("runs", small)?,
@@ -127,6 +137,19 @@ impl Tables {
             settings: db.keyspace("settings", small)?,
             db,
         })
+    }
+}
+
+impl Tables {
+    /// Waits while too much is in memory only. The engine has a limit of its own for each table, but counts what is
+    /// full already, and lets a table that is not grow while its threads are late: large values would make that much.
+    pub(super) fn wait_for_room(&self) {
+        const LOOK: Duration = Duration::from_millis(2);
+        let mut left = MOST_WAIT;
+        while self.db.write_buffer_size() > self.most_buffered && !left.is_zero() {
+            std::thread::sleep(LOOK);
+            left = left.saturating_sub(LOOK);
+        }
     }
 }
 

@@ -16,4 +16,6 @@ mod inside;
 mod killed;
 mod load;
 mod members;
+#[cfg(target_os = "linux")]
+mod memory;
 mod strangers;

@@ -1,0 +1,102 @@
+//! A value of 256 MiB goes through three hosts with data directories, and none of them ever holds more than a small
+//! part of it.
+
+use std::io::{BufReader, Read, Write};
+use std::process::{Command, Stdio};
+
+use super::host::Hosts;
+
+const LEN: u64 = 256 * 1024 * 1024;
+
+/// So much more than in idleness each process may have used at its worst, whatever the length of the value: 16 MiB of
+/// cache, 24 MiB of the engine's tables in memory and what flushing them takes, pieces on their way, and what the allocator keeps.
+const BOUND: u64 = 96 * 1024 * 1024;
+
+/// The most memory a process has used so far, in bytes.
+fn peak(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let kib = line.unwrap().split_whitespace().nth(1).unwrap();
+    kib.parse::<u64>().unwrap() * 1024
+}
+
+/// Block `n` of the value: no two are alike, and none can be made shorter.
+fn block(n: u64) -> Vec<u8> {
+    let mut state = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let words = (0..8 * 1024).map(|_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    words.flatten().collect()
+}
+
+#[test]
+fn a_value_of_256_mib_is_put_and_got_and_no_process_holds_much_of_it() {
+    let hosts = Hosts::start(3, &["--cache", "16MiB"]);
+    let peaks = |what: &str| -> Vec<u64> {
+        let peaks: Vec<u64> = hosts.all().map(|host| peak(hosts.pid(host))).collect();
+        let mib: Vec<u64> = peaks.iter().map(|peak| peak >> 20).collect();
+        println!("{what}: at most {mib:?} MiB in each process");
+        peaks
+    };
+    let idle = peaks("idle");
+    let program = |words: &[&str]| {
+        let node = hosts.seats[0].address.clone();
+        let mut program = Command::new(env!("CARGO_BIN_EXE_roundelay"));
+        program
+            .args(words)
+            .args(["--node", &node, "--timeout", "120"]);
+        program.stdin(Stdio::null()).stderr(Stdio::inherit());
+        program
+    };
+
+    let path = hosts.dir.path().join("value");
+    let mut file = std::fs::File::create(&path).unwrap();
+    let blocks = LEN / 65_536;
+    (0..blocks).for_each(|n| file.write_all(&block(n)).unwrap());
+    drop(file);
+    let mut put = program(&["put", "large", "--file", path.to_str().unwrap()]);
+    let mut put = put.stdout(Stdio::piped()).spawn().unwrap();
+    let mut version = String::new();
+    put.stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut version)
+        .unwrap();
+    assert!(
+        put.wait().unwrap().success() && version.contains('@'),
+        "{version}"
+    );
+    std::fs::remove_file(&path).unwrap();
+    let put = peaks("put");
+
+    let mut get = program(&["get", "large"]);
+    let mut get = get.stdout(Stdio::piped()).spawn().unwrap();
+    let mut got = BufReader::new(get.stdout.take().unwrap());
+    for n in 0..blocks {
+        let mut here = vec![0; 65_536];
+        got.read_exact(&mut here).unwrap();
+        assert!(
+            here == block(n),
+            "block {n} of {blocks} came back as another"
+        );
+        // Before its last bytes are read it cannot have ended.
+        if n == blocks - 32 {
+            let client = peak(get.id());
+            assert!(client < BOUND, "the client used {client} bytes");
+        }
+    }
+    assert_eq!(got.read(&mut [0]).unwrap(), 0, "no more than was put");
+    assert!(get.wait().unwrap().success());
+    let got = peaks("got");
+    for (host, (idle, (put, got))) in idle.iter().zip(put.iter().zip(&got)).enumerate() {
+        let more = put.max(got) - idle;
+        assert!(
+            more < BOUND,
+            "h{host} used {} MiB more than in idleness",
+            more >> 20
+        );
+    }
+}
