@@ -103,7 +103,7 @@ fn who_joins_without_room_says_so_and_is_in_once_there_is_some() {
     leave_free(3, LITTLE);
     let new = hosts.add(|seat| {
         seat.home = "/run/disk3".into();
-        seat.environment = vec![("RUST_LOG".into(), "roundelay=debug".into())];
+        seat.environment = vec![("RUST_LOG".into(), "roundelay::server=debug".into())];
     });
     wait_for("it to say that it has no room", || {
         hosts.said(new).contains("its store is full").then_some(())

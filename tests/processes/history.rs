@@ -74,6 +74,17 @@ impl History {
         (operations.len(), written.count())
     }
 
+    /// The last of those that failed, for whoever looks for a fault.
+    pub(crate) fn failures(&self) -> String {
+        let operations = self.operations();
+        let failed = operations
+            .iter()
+            .enumerate()
+            .filter(|(_, op)| !op.succeeded());
+        let failed: Vec<String> = failed.map(|(number, op)| tell(number, op)).collect();
+        failed[failed.len().saturating_sub(100)..].join("\n")
+    }
+
     /// Fails with the contradiction, if there is one.
     #[track_caller]
     pub(crate) fn check(&self) {

@@ -167,7 +167,9 @@ impl Hosts {
             || self.tell(),
             || {
                 let said = self.said(host);
-                (said.matches(" is in a ring of ").count() >= lives).then_some(())
+                let begun: Vec<&str> = said.split(" listens on ").skip(1).collect();
+                let is_in = begun.last()?.contains(" is in a ring of ");
+                (begun.len() == lives && is_in).then_some(())
             },
         );
     }
@@ -189,10 +191,14 @@ impl Hosts {
 
     /// What a host says of the ring, in a line.
     fn ring(&self, host: usize) -> Option<String> {
-        let told = self.told(host, "DHT.RING")?;
-        let state: String = redis::from_redis_value_ref(told.get("state")?).ok()?;
+        let (told, state) = (self.told(host, "DHT.RING")?, self.state(host)?);
         let members = many(told.get("hosts")?);
         Some(format!("state={state}, members={members}, {told:?}"))
+    }
+
+    /// Whether a host says that the ring is settled, or moving.
+    pub(crate) fn state(&self, host: usize) -> Option<String> {
+        redis::from_redis_value_ref(self.told(host, "DHT.RING")?.get("state")?).ok()
     }
 
     /// How many hosts a host takes for down.

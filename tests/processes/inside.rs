@@ -42,9 +42,10 @@ pub(crate) fn is_inside(test: &str, tools: &[&str], first: &str) -> bool {
     }
     let tried = WAYS.map(|way| (way, said(unshare(way).args(["sh", "-ec", first]))));
     let Some((way, _)) = tried.iter().find(|(_, (may, _))| *may) else {
+        let why: Vec<&str> = tried.iter().map(|(_, (_, said))| said.trim()).collect();
         skip(
             test,
-            &format!("the system forbids what it needs: {}", tried[0].1.1.trim()),
+            &format!("the system forbids what it needs: {}", why.join("; or: ")),
         );
         return false;
     };

@@ -11,7 +11,7 @@ use redis::Value;
 use roundelay::lab::check::history::{Kind, Told, number_in, value};
 
 use crate::history::{History, version, version_in};
-use crate::host::{Hosts, PATIENCE, connect, now, wait_for};
+use crate::host::{Hosts, PATIENCE, connect, now, wait_for_or};
 
 /// So few that every key is written by several at once.
 const KEYS: u64 = 24;
@@ -23,8 +23,13 @@ const LARGE_BYTES: usize = 1_200_000;
 /// Between two requests of a client: hosts that are busy with nothing else than clients prove little.
 const PAUSE: Duration = Duration::from_millis(3);
 
+/// On a machine with nothing else to do a hundred writes take a third of a second. What is done to hosts meanwhile is to be
+/// seen by them: links that are dialled again, detectors that ask.
+const A_WHILE: Duration = Duration::from_secs(1);
+
 /// Several clients, each asking one host until that one fails, and then the next.
 pub(crate) struct Load {
+    history: Arc<History>,
     stop: Arc<AtomicBool>,
     acknowledged: Arc<AtomicUsize>,
     threads: Vec<JoinHandle<()>>,
@@ -41,6 +46,7 @@ impl Load {
             std::thread::spawn(move || ask_on(client, &history, &hosts, &stop, &acknowledged))
         });
         Load {
+            history: Arc::clone(history),
             threads: threads.collect(),
             stop,
             acknowledged,
@@ -52,12 +58,15 @@ impl Load {
         self.acknowledged.load(Ordering::Relaxed)
     }
 
-    /// Waits until so many more writes are acknowledged.
+    /// Waits until so many more writes are acknowledged, and a while at least.
     #[track_caller]
     pub(crate) fn goes_on(&self, more: usize) {
         let wanted = self.acknowledged() + more;
-        wait_for(&format!("{more} writes to be acknowledged"), || {
-            (self.acknowledged() >= wanted).then_some(())
+        let what = format!("{more} writes to be acknowledged");
+        let begin = now();
+        let tell = || self.history.failures();
+        wait_for_or(&what, tell, || {
+            (self.acknowledged() >= wanted && begin.elapsed() > A_WHILE).then_some(())
         });
     }
 

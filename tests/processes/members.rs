@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::history::History;
-use crate::host::{Hosts, connect};
+use crate::host::{Hosts, connect, wait_for};
 use crate::load::{Load, check};
 
 #[test]
@@ -53,4 +53,40 @@ fn two_of_five_leave_under_load_and_the_others_hold_what_they_held() {
     load.goes_on(100);
     hosts.wait_until_agreed(&[0, 1, 2], 3);
     check(&history, vec![load], &hosts, &[0, 1, 2]);
+}
+
+/// From now on hosts receive so many bytes a second of moves; 0: as many as they can.
+fn pace(hosts: &Hosts, bytes: u64) {
+    let mut connection = connect(&hosts.url(0)).unwrap();
+    let mut configure = redis::cmd("DHT.CONFIGURE");
+    let told = configure
+        .arg("MOVE-BYTES")
+        .arg(bytes)
+        .query(&mut connection);
+    let _: redis::Value = told.unwrap();
+}
+
+/// A move that is slow enough to be interrupted: whoever joins is killed in the middle of it, then, in the middle of the
+/// next, one of those it is filled from.
+#[test]
+fn who_joins_and_who_fills_it_are_killed_in_the_middle_of_a_move_under_load() {
+    let (mut hosts, history) = (Hosts::start(3, &[]), Arc::new(History::new()));
+    let load = Load::start(&history, 3, &hosts.urls(hosts.all()));
+    load.goes_on(150);
+    for victim in [3, 1] {
+        pace(&hosts, 50_000);
+        let new = hosts.add(|_| {});
+        wait_for("the move to begin", || {
+            (hosts.state(0)? == "moving").then_some(())
+        });
+        hosts.kill(victim);
+        load.goes_on(100);
+        hosts.spawn(victim);
+        pace(&hosts, 0);
+        hosts.wait_until_in(victim);
+        hosts.wait_until_in(new);
+        load.goes_on(50);
+    }
+    check(&history, vec![load], &hosts, &[0, 1, 2, 3, 4]);
+    hosts.wait_until_agreed(&[0, 1, 2, 3, 4], 5);
 }
