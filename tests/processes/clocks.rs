@@ -50,7 +50,7 @@ fn three(library: &Path, clocks: &Path) -> Hosts {
         seat.environment = vec![
             ("LD_PRELOAD".into(), library.into()),
             ("FAKETIME_TIMESTAMP_FILE".into(), file(clocks, host).into()),
-            ("FAKETIME_NO_CACHE".into(), "1".into()),
+            ("FAKETIME_CACHE_DURATION".into(), "1".into()),
             ("FAKETIME_DONT_FAKE_MONOTONIC".into(), "1".into()),
             ("NO_FAKE_STAT".into(), "1".into()),
         ];
@@ -79,7 +79,7 @@ fn clocks_jump_and_no_version_goes_backwards_and_nothing_is_lost() {
         connect(&hosts.url(0))?.set("ahead", "1").err()
     });
     assert!(why.to_string().contains("clock"), "{why}");
-    load.goes_on(200);
+    load.goes_on(100);
     assert_eq!(connect(&hosts.url(0)).unwrap().get("mortal").unwrap(), None);
     jump(&hosts, clocks, 0, 0);
     wait_for("it to write again", || {
@@ -92,24 +92,24 @@ fn clocks_jump_and_no_version_goes_backwards_and_nothing_is_lost() {
 
     // One a day behind, then all of them, then killed and started with that.
     jump(&hosts, clocks, 1, -24 * HOUR);
-    load.goes_on(200);
+    load.goes_on(100);
     hosts
         .all()
         .for_each(|host| jump(&hosts, clocks, host, -24 * HOUR));
-    load.goes_on(200);
+    load.goes_on(100);
     for host in hosts.all() {
         hosts.kill(host);
         hosts.spawn(host);
         hosts.wait_until_in(host);
     }
-    load.goes_on(200);
+    load.goes_on(100);
 
     // All of them ahead, and back.
     for ahead in [HOUR, 0] {
         hosts
             .all()
             .for_each(|host| jump(&hosts, clocks, host, ahead));
-        load.goes_on(200);
+        load.goes_on(100);
     }
     check(&history, vec![load], &hosts, &[0, 1, 2]);
 }

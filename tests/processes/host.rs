@@ -12,7 +12,7 @@ use redis::{ConnectionLike, Value};
 use tempfile::TempDir;
 
 /// Nothing here takes longer, but for a fault.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A client waits so long for an answer. A host says within five seconds what became of a request.
 const ANSWER: Duration = Duration::from_secs(10);
