@@ -17,6 +17,7 @@
 mod args;
 mod client;
 mod connection;
+mod dht_archive;
 mod dht_keys;
 mod dht_ops;
 mod dht_ring;
@@ -108,6 +109,7 @@ impl Table {
             dht_keys::SPECS,
             dht_ring::SPECS,
             dht_ops::SPECS,
+            dht_archive::SPECS,
         ];
         let mut all: Vec<&Spec> = families.into_iter().flatten().collect();
         all.sort_by_key(|spec| spec.name);
