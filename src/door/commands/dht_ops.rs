@@ -7,8 +7,7 @@ use super::dht_ring::{RULE, ask, only, spec};
 use super::words::{host_of, map, or_nil, text, texts};
 use super::{Answer, OfOne, Plan, Spec, TELL, unexpected};
 use crate::message::{
-    Balanced, Explained, Outcome, PerHost, Purged, Replica, Request,
-    Status, Tuning,
+    Balanced, Explained, Outcome, PerHost, Purged, Replica, Request, Status, Tuning,
 };
 use crate::placement::HostId;
 use crate::record::WallMs;
