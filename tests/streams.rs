@@ -102,10 +102,11 @@ fn read_piece(
     large: &Arc<Large>,
     index: u32,
 ) -> Result<Bytes, Failure> {
-    match ask(world, host, Request::Piece(Arc::clone(large), index))? {
-        Outcome::Piece(bytes) => Ok(bytes),
-        other => panic!("no piece: {other}"),
-    }
+    let told = ask(world, host, Request::Piece(Arc::clone(large), index))?;
+    let Outcome::Piece(bytes) = told else {
+        panic!("no piece: {told}")
+    };
+    Ok(bytes)
 }
 
 fn read(world: &mut World, host: HostId) -> Bytes {

@@ -2,11 +2,12 @@
 //! part of it.
 
 use std::io::{BufReader, Read, Write};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use super::host::Hosts;
 
-const LEN: u64 = 256 * 1024 * 1024;
+/// The value is written and read in so many blocks of 64 KiB: 256 MiB.
+const BLOCKS: u64 = 4096;
 
 /// So much more than in idleness each process may have used at its worst, whatever the length of the value: 16 MiB of
 /// cache, 24 MiB of the engine's tables in memory and what flushing them takes, pieces on their way, and what the allocator keeps.
@@ -32,33 +33,20 @@ fn block(n: u64) -> Vec<u8> {
     words.flatten().collect()
 }
 
-#[test]
-fn a_value_of_256_mib_is_put_and_got_and_no_process_holds_much_of_it() {
-    let hosts = Hosts::start(3, &["--cache", "16MiB"]);
-    let peaks = |what: &str| -> Vec<u64> {
-        let peaks: Vec<u64> = hosts.all().map(|host| peak(hosts.pid(host))).collect();
-        let mib: Vec<u64> = peaks.iter().map(|peak| peak >> 20).collect();
-        println!("{what}: at most {mib:?} MiB in each process");
-        peaks
-    };
-    let idle = peaks("idle");
-    let program = |words: &[&str]| {
-        let node = hosts.seats[0].address.clone();
-        let mut program = Command::new(env!("CARGO_BIN_EXE_roundelay"));
-        program
-            .args(words)
-            .args(["--node", &node, "--timeout", "120"]);
-        program.stdin(Stdio::null()).stderr(Stdio::inherit());
-        program
-    };
+fn program(hosts: &Hosts, words: &[&str]) -> Child {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_roundelay"));
+    program.args(words);
+    program.args(["--node", &hosts.seats[0].address, "--timeout", "120"]);
+    program.stdin(Stdio::null()).stdout(Stdio::piped());
+    program.stderr(Stdio::inherit()).spawn().unwrap()
+}
 
+fn put(hosts: &Hosts) {
     let path = hosts.dir.path().join("value");
     let mut file = std::fs::File::create(&path).unwrap();
-    let blocks = LEN / 65_536;
-    (0..blocks).for_each(|n| file.write_all(&block(n)).unwrap());
+    (0..BLOCKS).for_each(|n| file.write_all(&block(n)).unwrap());
     drop(file);
-    let mut put = program(&["put", "large", "--file", path.to_str().unwrap()]);
-    let mut put = put.stdout(Stdio::piped()).spawn().unwrap();
+    let mut put = program(hosts, &["put", "large", "--file", path.to_str().unwrap()]);
     let mut version = String::new();
     put.stdout
         .take()
@@ -70,26 +58,41 @@ fn a_value_of_256_mib_is_put_and_got_and_no_process_holds_much_of_it() {
         "{version}"
     );
     std::fs::remove_file(&path).unwrap();
-    let put = peaks("put");
+}
 
-    let mut get = program(&["get", "large"]);
-    let mut get = get.stdout(Stdio::piped()).spawn().unwrap();
+fn get(hosts: &Hosts) {
+    let mut get = program(hosts, &["get", "large"]);
     let mut got = BufReader::new(get.stdout.take().unwrap());
-    for n in 0..blocks {
+    for n in 0..BLOCKS {
         let mut here = vec![0; 65_536];
         got.read_exact(&mut here).unwrap();
         assert!(
             here == block(n),
-            "block {n} of {blocks} came back as another"
+            "block {n} of {BLOCKS} came back as another"
         );
         // Before its last bytes are read it cannot have ended.
-        if n == blocks - 32 {
+        if n == BLOCKS - 32 {
             let client = peak(get.id());
             assert!(client < BOUND, "the client used {client} bytes");
         }
     }
     assert_eq!(got.read(&mut [0]).unwrap(), 0, "no more than was put");
     assert!(get.wait().unwrap().success());
+}
+
+#[test]
+fn a_value_of_256_mib_is_put_and_got_and_no_process_holds_much_of_it() {
+    let hosts = Hosts::start(3, &["--cache", "16MiB"]);
+    let peaks = |what: &str| -> Vec<u64> {
+        let peaks: Vec<u64> = hosts.all().map(|host| peak(hosts.pid(host))).collect();
+        let mib: Vec<u64> = peaks.iter().map(|peak| peak >> 20).collect();
+        println!("{what}: at most {mib:?} MiB in each process");
+        peaks
+    };
+    let idle = peaks("idle");
+    put(&hosts);
+    let put = peaks("put");
+    get(&hosts);
     let got = peaks("got");
     for (host, (idle, (put, got))) in idle.iter().zip(put.iter().zip(&got)).enumerate() {
         let more = put.max(got) - idle;

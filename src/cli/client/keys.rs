@@ -107,16 +107,7 @@ impl Keys {
                 let version = wire.text()?.unwrap_or_default();
                 said(format!("{version}\n").as_bytes())
             }
-            Keys::Get { key, out, how } => {
-                let words = how.words();
-                let mut command: Vec<&[u8]> = vec![b"DHT.GET", key.as_bytes()];
-                command.extend(words.iter().map(String::as_bytes));
-                let mut wire = Nodes::of(&how.reach)?.open()?;
-                wire.send(&command, None, &[])?;
-                values::put_out(&mut wire, out)?
-                    .then_some(())
-                    .ok_or_else(|| not_found(&key))
-            }
+            Keys::Get { key, out, how } => get(&key, out, &how),
             Keys::Del { keys, reach } => {
                 let mut command = cmd("DEL");
                 for key in &keys {
@@ -136,6 +127,18 @@ impl Keys {
                 printed(&version)
             }
         }
+    }
+}
+
+fn get(key: &OsStr, out: Option<PathBuf>, how: &How) -> Result<(), Failed> {
+    let words = how.words();
+    let mut command: Vec<&[u8]> = vec![b"DHT.GET", key.as_bytes()];
+    command.extend(words.iter().map(String::as_bytes));
+    let mut wire = Nodes::of(&how.reach)?.open()?;
+    wire.send(&command, None, &[])?;
+    match values::put_out(&mut wire, out)? {
+        true => Ok(()),
+        false => Err(not_found(key)),
     }
 }
 
