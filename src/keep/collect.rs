@@ -30,6 +30,7 @@ use crate::record::{Now, Stamp, Time, WallMs};
 use crate::roster::RosterVersion;
 use crate::store::{Done, Garbage, Op};
 
+use super::check::ensure;
 use super::repair::Waits;
 use super::then::Next;
 use super::timers::Wake;
@@ -76,6 +77,27 @@ pub(super) struct Collect {
     pub(super) mortal: u64,
     /// The host for which collecting waits.
     pub(super) waits_for: Option<HostId>,
+}
+
+impl Collect {
+    /// A round belongs to the roster lived by, and each replica has one place in it.
+    pub(super) fn check(&self, lived_by: RosterVersion) -> Result<(), String> {
+        let Some(round) = &self.round else {
+            return Ok(());
+        };
+        let at = round.at;
+        ensure(at == lived_by, || {
+            format!("leads a round of {at}, and lives by {lived_by}")
+        })?;
+        let strange = |host: &&HostId| !round.peers.contains(host);
+        let stranger = round.passes.iter().find(strange);
+        ensure(stranger.is_none(), || {
+            format!(
+                "compares with {stranger:?} for a round of {:?}",
+                round.peers
+            )
+        })
+    }
 }
 
 impl Keeper {
@@ -343,5 +365,38 @@ impl Keeper {
         } else {
             self.drop_round(cx, peer)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyspace::Id;
+
+    #[test]
+    fn a_round_of_another_roster_or_with_a_stranger_is_reported() {
+        let round = |at, passes: &[u64]| Collect {
+            round: Some(Round {
+                at: RosterVersion(at),
+                span: Span::whole(Id::ZERO),
+                upto: Stamp(5),
+                stage: Stage::Passing,
+                req: ReqId(1),
+                waiting: BTreeSet::new(),
+                passes: passes.iter().map(|host| HostId(*host)).collect(),
+                peers: vec![HostId(2), HostId(3)],
+                since: Time::ZERO,
+            }),
+            ..Collect::default()
+        };
+        let now = RosterVersion(4);
+        assert_eq!(round(4, &[2, 3, 2, 3]).check(now), Ok(()));
+        let old = round(3, &[]).check(now).unwrap_err();
+        assert_eq!(old, "leads a round of v3, and lives by v4");
+        let stranger = round(4, &[9]).check(now).unwrap_err();
+        assert!(
+            stranger.contains("h9") || stranger.contains("HostId(9)"),
+            "{stranger}"
+        );
     }
 }

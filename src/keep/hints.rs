@@ -9,6 +9,8 @@ use crate::message::{Event, KeepMessage, Refusal, ReqId, Road};
 use crate::placement::HostId;
 use crate::record::{Cells, Key, Record, Summary};
 
+use super::check::{ensure, same_count};
+use super::config::KeepConfig;
 use super::open::Phase;
 use super::timers::Wake;
 use super::{Context, Keeper};
@@ -39,6 +41,30 @@ impl Hints {
         waiting
             .filter_map(|(host, keys)| Some((*host, keys.get(key)?.summary())))
             .collect()
+    }
+
+    /// They are counted right, none is for the host itself, and they are within their limits.
+    pub(super) fn check(&self, me: HostId, config: &KeepConfig) -> Result<(), String> {
+        same_count("hints", &self.waiting, BTreeMap::len, self.count)?;
+        let all = self.waiting.values().flat_map(BTreeMap::values);
+        let (bytes, counted) = (all.map(Cells::value_bytes).sum::<u64>(), self.bytes);
+        ensure(bytes == counted, || {
+            format!("{bytes} bytes in hints, counted {counted}")
+        })?;
+        let (most, window) = (config.max_hint_bytes, config.hint_window);
+        ensure(bytes <= most, || {
+            format!("{bytes} bytes in hints, at most {most}")
+        })?;
+        ensure(!self.waiting.contains_key(&me), || {
+            "keeps a hint for itself".to_owned()
+        })?;
+        for host in self.waiting.keys() {
+            let to = self.sent.values().filter(|(to, _)| to == host).count();
+            ensure(to <= window, || {
+                format!("{to} hints under way to {host}, at most {window}")
+            })?;
+        }
+        Ok(())
     }
 
     fn remove(&mut self, host: HostId, key: &Key) {
@@ -197,5 +223,36 @@ impl Keeper {
             Err(Refusal::Ahead(roster)) => self.roster_is(cx, Some(from), roster),
             Err(Refusal::Store(_) | Refusal::Incomplete) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_that_are_counted_wrong_or_for_oneself_are_reported() {
+        let (me, config) = (HostId(1), KeepConfig::default());
+        let broken = |how: fn(&mut Hints)| {
+            let mut hints = Hints::default();
+            assert_eq!(hints.check(me, &config), Ok(()));
+            how(&mut hints);
+            hints.check(me, &config).unwrap_err()
+        };
+        assert_eq!(broken(|hints| hints.count = 1), "0 hints, counted 1");
+        let said = broken(|hints| hints.bytes = 3);
+        assert_eq!(said, "0 bytes in hints, counted 3");
+        let own = broken(|hints| {
+            hints.waiting.insert(HostId(1), BTreeMap::new());
+        });
+        assert_eq!(own, "keeps a hint for itself");
+        let crowd = broken(|hints| {
+            hints.waiting.insert(HostId(2), BTreeMap::new());
+            for req in 0..=32 {
+                let key = Key::new(format!("k{req}")).unwrap();
+                hints.sent.insert(ReqId(req), (HostId(2), key));
+            }
+        });
+        assert_eq!(crowd, "33 hints under way to h2, at most 32");
     }
 }

@@ -60,6 +60,12 @@ impl Learned {
     }
 }
 
+/// The marks that [`Setting::Marks`](crate::store::Setting::Marks) holds.
+#[must_use]
+pub fn marks_on_disk(said: &[u8]) -> Option<Marks> {
+    Learned::decode(said).map(|(_, marks)| marks)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -35,6 +35,12 @@ impl Life {
     }
 }
 
+/// What [`Setting::Life`] says: the number of a life, and up to which stamp it may issue.
+#[must_use]
+pub fn reserved_until(bytes: &[u8]) -> Option<(u32, Stamp)> {
+    Life::decode(bytes).map(|life| (life.start, life.reserved))
+}
+
 impl Keeper {
     /// Puts the start number and stamps ahead of use on disk.
     pub(super) fn reserve(&mut self, cx: &mut Context<'_>, above: Option<Stamp>) {

@@ -19,6 +19,7 @@
 //! health               whether the own store keeps up
 //! repair, heal         replicas compare their spans by digests and heal what differs (`compare` answers)
 //! collect, marks       what was deleted is dropped everywhere, and nothing older comes in (`round` answers)
+//! check                whether all of this keeps its own rules
 //! ops                  what people who run a ring ask of it
 //! ```
 //!
@@ -42,6 +43,7 @@ mod accept;
 mod adopt;
 mod agree;
 mod begin;
+mod check;
 mod closed;
 mod collect;
 mod compare;
@@ -121,6 +123,8 @@ use timers::{Timers, Wake};
 
 pub use config::KeepConfig;
 pub use join::Entry;
+pub use learned::marks_on_disk;
+pub use life::reserved_until;
 pub use open::Caller;
 pub use then::Then;
 

@@ -76,6 +76,13 @@ pub(super) struct Pulls {
     under_way: BTreeMap<ReqId, Pull>,
 }
 
+impl Pulls {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.under_way.len()
+    }
+}
+
 impl Keeper {
     /// Stores a record, pulling its pieces from `from` first if it came bare.
     pub(super) fn keep(

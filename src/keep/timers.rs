@@ -87,6 +87,13 @@ impl Timers {
         }
     }
 
+    /// Whether a deadline of that kind stands.
+    pub(super) fn is_set(&self, wake: Wake) -> bool {
+        self.at
+            .binary_search_by_key(&wake, |(wake, _)| *wake)
+            .is_ok()
+    }
+
     /// Takes a deadline back.
     pub(super) fn clear(&mut self, wake: Wake) {
         if let Some(at) = self.forget(wake) {

@@ -16,7 +16,7 @@ use super::timers::Wake;
 use super::{Context, Keeper};
 
 /// At most so many batches of changes wait at one host; one more is refused.
-const MAX_WISHES: usize = 1_000;
+pub(super) const MAX_WISHES: usize = 1_000;
 
 /// Who wants a change.
 #[derive(Clone, Debug, PartialEq, Eq)]

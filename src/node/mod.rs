@@ -25,6 +25,7 @@
 
 mod alive;
 mod begin;
+mod check;
 mod config;
 mod links;
 mod operate;
@@ -254,26 +255,6 @@ impl Host {
     /// Why not, in words.
     pub fn safe_to_stop(&self) -> Result<(), String> {
         self.keeper.safe_to_stop()
-    }
-
-    /// Asserts what must hold of one host at any moment.
-    ///
-    /// # Panics
-    /// If it does not.
-    pub fn check(&self) {
-        self.nodes.values().for_each(Finder::check);
-        let wake = self.nodes.values().filter_map(Finder::next_wake).min();
-        assert_eq!(
-            self.nodes_wake, wake,
-            "{}: no node oversleeps",
-            self.config.host
-        );
-        assert_eq!(
-            self.fed,
-            self.keeper.version(),
-            "{}: its links are those of its roster",
-            self.config.host
-        );
     }
 
     fn note_nodes_wake(&mut self) {

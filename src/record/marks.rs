@@ -65,6 +65,27 @@ impl Marks {
         self.ends.is_empty()
     }
 
+    /// A fence never lies below its floor, and there are not too many stretches.
+    ///
+    /// # Errors
+    /// What does not hold, in words.
+    pub fn check(&self) -> Result<(), String> {
+        let wrong = self.ends.iter().find(|(_, mark)| mark.fence < mark.floor);
+        if let Some((end, Mark { fence, floor })) = wrong {
+            let end = end.short();
+            return Err(format!(
+                "up to {end} the fence {fence} lies below the floor {floor}"
+            ));
+        }
+        let stretches = self.ends.len();
+        if stretches > MAX_MARKS {
+            return Err(format!(
+                "marks on {stretches} stretches, at most {MAX_MARKS}"
+            ));
+        }
+        Ok(())
+    }
+
     /// Raises fence and floor of a span to at least `mark`.
     ///
     /// # Errors

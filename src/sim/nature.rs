@@ -593,6 +593,9 @@ impl Nature {
     pub(super) fn send(&mut self, from: u32, envelope: Envelope) {
         let now = self.queue.now();
         self.site_mut(from).traffic.sent += 1;
+        if let Some(watch) = &mut self.watch {
+            watch.sent(Time::from_ms(now), envelope.from, &envelope);
+        }
         let Some(to) = self.index.get(envelope.to) else {
             self.trace_letter(&envelope, true);
             return;

@@ -9,7 +9,7 @@
 //! it asks of its store, and what it tells the trace. A watch only looks: a world with one and a world
 //! without make the same trace.
 
-use crate::message::Event;
+use crate::message::{Envelope, Event};
 use crate::placement::HostId;
 use crate::record::Time;
 use crate::store::Op;
@@ -18,6 +18,9 @@ use crate::store::Op;
 pub trait Watch {
     /// A host asks this of its store. It will be carried out, unless the host crashes before.
     fn store(&mut self, _now: Time, _host: HostId, _op: &Op) {}
+
+    /// A host sends this to another one; it may be lost.
+    fn sent(&mut self, _now: Time, _from: HostId, _envelope: &Envelope) {}
 
     /// A host decided something.
     fn note(&mut self, _now: Time, _host: HostId, _event: &Event) {}

@@ -13,6 +13,7 @@ use crate::message::{Options, Reply, Request, Ticket};
 use crate::node::{Host, HostConfig};
 use crate::placement::HostId;
 use crate::record::{Key, Time};
+use crate::roster::RosterVersion;
 use crate::store::{Store, Usage};
 
 /// Some hosts, what is between them, and the time.
@@ -26,6 +27,11 @@ pub struct World {
     effects: Collected,
     ahead: Ahead,
     check: bool,
+    /// How many steps were followed by a check, and after how many each time hosts check all that they hold.
+    checked: u64,
+    check_all_every: u64,
+    /// The roster version each host was last seen to live by, in whichever life.
+    seen: Vec<RosterVersion>,
 }
 
 impl World {
@@ -39,6 +45,9 @@ impl World {
             effects: Collected::default(),
             ahead: Ahead::default(),
             check: false,
+            checked: 0,
+            check_all_every: 64,
+            seen: Vec::new(),
         }
     }
 
@@ -52,9 +61,14 @@ impl World {
         self.nature.watch = watch;
     }
 
-    /// Lets every host check itself after each step, as tests do. Slow.
+    /// Lets every host check itself after each step, as tests do; every 64th time all that it holds. Slow.
     pub fn check_each_step(&mut self, check: bool) {
         self.check = check;
+    }
+
+    /// Lets hosts check all that they hold every so many steps instead; 1 is for small worlds.
+    pub fn check_all_every(&mut self, steps: u64) {
+        self.check_all_every = steps.max(1);
     }
 
     // ── hosts ──
@@ -75,6 +89,7 @@ impl World {
         let place = self.nature.add(id, Disk::new(disk, store));
         self.configs.push(config);
         self.hosts.push(None);
+        self.seen.push(RosterVersion::NONE);
         self.start(place);
         id
     }
@@ -114,6 +129,7 @@ impl World {
             "host {host} is up: crash it first"
         );
         self.nature.disk(place).store = store;
+        self.seen[at(place)] = RosterVersion::NONE;
     }
 
     /// A host that is up.
@@ -163,7 +179,7 @@ impl World {
 
     /// Every host checks itself.
     pub fn check(&self) {
-        self.hosts().for_each(Host::check);
+        self.hosts().for_each(Host::check_all);
     }
 
     // ── clients ──
@@ -350,7 +366,20 @@ impl World {
             }
         }
         if self.check {
-            host.check();
+            self.checked += 1;
+            if self.checked.is_multiple_of(self.check_all_every) {
+                host.check_all();
+            } else {
+                host.check();
+            }
+            let (version, seen) = (
+                host.roster()
+                    .map_or(RosterVersion::NONE, |roster| roster.version),
+                &mut self.seen[at(place)],
+            );
+            let id = host.id();
+            assert!(version >= *seen, "{id}: lives by {version} after {seen}");
+            *seen = version;
         }
         let wake = host.next_wake();
         self.nature.carry_out(place, &mut self.effects, wake);
@@ -360,4 +389,21 @@ impl World {
 
 fn at(place: u32) -> usize {
     usize::try_from(place).expect("a place in a table in memory")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::RingPlan;
+
+    #[test]
+    #[should_panic(expected = "lives by v1 after v7")]
+    fn a_host_that_goes_back_to_an_older_roster_is_found_out() {
+        let plan = RingPlan::new(3, 1);
+        let mut world = World::ring(&plan, NetworkConfig::default()).unwrap();
+        world.run_until(Time::from_ms(100));
+        world.check_each_step(true);
+        world.seen = vec![RosterVersion(7); 3];
+        world.run_until(Time::from_ms(20_000));
+    }
 }

@@ -12,6 +12,10 @@
 //! nothing at all: only after a delete, an expiry, or before the first write
 //! a version below an acknowledged delete          is a resurrection
 //! a value lives until its deadline                by the clock of the host that was asked, exactly
+//! a stamp                                         lies within what its host reserved on disk in that life
+//! an acceptor                                     remembers what it promised and accepted
+//! a host                                          stores what its roster gives it, and rosters follow one another
+//! a floor rises                                   once the fences of all replicas are on disk
 //! an acknowledged write                           lies on a quorum of stores, at that moment and at the end
 //! ```
 //!
@@ -28,9 +32,13 @@
 )]
 
 mod alone;
+mod ballots;
+mod floors;
 pub mod history;
 mod judge;
+mod lives;
 mod onlooker;
+mod places;
 pub mod register;
 pub mod ring;
 pub mod stores;
@@ -48,7 +56,7 @@ use onlooker::{Onlooker, Written};
 use crate::placement::HostId;
 use crate::record::{ExpiryCell, Key, Time, Version};
 use crate::roster::Roster;
-use crate::sim::Watch;
+use crate::sim::{Watch, World};
 
 pub use times::Clocks;
 pub use verdict::{Rule, Violation};
@@ -76,6 +84,14 @@ impl Checker {
     #[must_use]
     pub fn new() -> Checker {
         Checker::default()
+    }
+
+    /// The same for a run whose values do not begin with the number of the operation that wrote them.
+    #[must_use]
+    pub fn unnumbered() -> Checker {
+        let checker = Checker::default();
+        checker.written.borrow_mut().unnumbered = true;
+        checker
     }
 
     /// Its eyes, to be put into the world.
@@ -148,6 +164,35 @@ impl Checker {
     /// Something that was seen to be wrong, by whoever drives the run.
     pub fn found(&mut self, violation: Violation) {
         self.written.borrow_mut().violations.push(violation);
+    }
+
+    /// Looks at the disks if a host has raised a floor since this was last called; costs nothing if none has.
+    pub fn look(&mut self, world: &mut World, destroyed: impl Fn(HostId) -> bool) {
+        let (risen, rosters) = {
+            let mut written = self.written.borrow_mut();
+            let risen = written.floors.take();
+            let by = |(host, _): &(HostId, _)| written.places.roster_of(*host).cloned();
+            let rosters: Vec<Option<Arc<Roster>>> = risen.iter().map(by).collect();
+            (risen, rosters)
+        };
+        for ((host, risen), roster) in risen.into_iter().zip(rosters) {
+            let Some(roster) = roster else { continue };
+            if let Err(words) = floors::fenced(world, (host, &risen), &roster, &destroyed) {
+                let (rule, at, key) = (Rule::FencedBelowFloors, world.now(), None);
+                self.found(Violation {
+                    rule,
+                    at,
+                    key,
+                    words,
+                });
+            }
+        }
+    }
+
+    /// The first thing that is known to be wrong, without judging all.
+    #[must_use]
+    pub fn first(&self) -> Option<Violation> {
+        self.written.borrow().violations.first().cloned()
     }
 
     /// Whether something is known to be wrong already, without judging all.

@@ -12,9 +12,14 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::ballots::Ballots;
+use super::floors::Floors;
 use super::history::{number_in, written_by};
+use super::lives::Lives;
+use super::places::Places;
 use super::verdict::{Rule, Violation};
-use crate::message::Event;
+use crate::keep::{marks_on_disk, reserved_until};
+use crate::message::{Envelope, Event, Message};
 use crate::placement::HostId;
 use crate::record::{ExpiryCell, Key, Record, Time, Version};
 use crate::roster::{Roster, RosterVersion};
@@ -52,6 +57,12 @@ pub(super) struct Written {
     pub(super) newest: Option<Arc<Roster>>,
     /// When each host last adopted a roster, or began or ceased to doubt its store.
     pub(super) adopted: BTreeMap<HostId, Time>,
+    /// Values say nothing of who wrote them.
+    pub(super) unnumbered: bool,
+    lives: Lives,
+    ballots: Ballots,
+    pub(super) places: Places,
+    pub(super) floors: Floors,
     pub(super) violations: Vec<Violation>,
 }
 
@@ -72,7 +83,16 @@ impl Written {
         }
     }
 
+    /// A violation, if there is one.
+    fn must(&mut self, rule: Rule, at: Time, key: Option<&Key>, holds: Result<(), String>) {
+        if let Err(words) = holds {
+            self.break_rule(rule, at, key, words);
+        }
+    }
+
     fn merged(&mut self, now: Time, host: HostId, record: &Record) {
+        let own = self.places.stored(host, record.key.id());
+        self.must(Rule::OwnSpans, now, Some(&record.key), own);
         if let Some(cell) = &record.cells.value {
             // A large value comes bare: its first piece has been seen before.
             let number = cell.body.as_ref().and_then(written_by);
@@ -80,7 +100,7 @@ impl Written {
                 .body
                 .as_ref()
                 .and_then(|_| self.staged.get(&cell.version));
-            let number = number.or(bare.copied());
+            let number = number.or(bare.copied()).filter(|_| !self.unnumbered);
             self.value(now, host, &record.key, cell.version, number);
         }
         if let Some(cell) = record.cells.expiry {
@@ -113,6 +133,8 @@ impl Written {
             let words = format!("#{number} is written at {before}, and again at {version}");
             self.break_rule(Rule::OneVersionOneWrite, now, Some(&key), words);
         }
+        let issued = self.lives.seen(version);
+        self.must(Rule::StampsReserved, now, Some(&key), issued);
         self.values.insert(version, Origin { key, number, first });
     }
 
@@ -124,6 +146,8 @@ impl Written {
             }
             Some(_) => {}
             None => {
+                let issued = self.lives.seen(cell.version);
+                self.must(Rule::StampsReserved, now, Some(key), issued);
                 let (key, first) = (key.clone(), now);
                 self.expiries
                     .insert(cell.version, SetExpiry { key, cell, first });
@@ -145,12 +169,15 @@ impl Written {
             Some(_) => {}
             None => {
                 self.rosters.insert(version, bytes.clone());
+                let roster = Arc::new(roster);
+                let follows = self.places.written(Arc::clone(&roster));
+                self.must(Rule::OneAfterTheOther, now, None, follows);
                 if self
                     .newest
                     .as_ref()
                     .is_none_or(|newest| newest.version < version)
                 {
-                    self.newest = Some(Arc::new(roster));
+                    self.newest = Some(roster);
                 }
             }
         }
@@ -178,12 +205,31 @@ impl Watch for Onlooker {
                 .extend(number.map(|number| (*version, number)));
         } else if let Op::Set(Setting::Roster, bytes) = op {
             self.0.borrow_mut().roster(now, host, bytes);
+        } else if let Op::Set(Setting::Life, bytes) = op {
+            let life = reserved_until(bytes);
+            let lives = &mut self.0.borrow_mut().lives;
+            life.into_iter().for_each(|life| lives.reserved(host, life));
+        } else if let Op::Set(Setting::Marks, bytes) = op {
+            let marks = marks_on_disk(bytes).unwrap_or_default();
+            self.0.borrow_mut().floors.written(host, marks);
         }
     }
 
     fn note(&mut self, now: Time, host: HostId, event: &Event) {
+        let mut written = self.0.borrow_mut();
         if let Event::Adopted { .. } | Event::Doubts | Event::Sure = event {
-            self.0.borrow_mut().adopted.insert(host, now);
+            written.adopted.insert(host, now);
+        }
+        if let Event::Adopted { version, .. } = event {
+            written.places.adopted(host, *version);
+        }
+    }
+
+    fn sent(&mut self, now: Time, from: HostId, envelope: &Envelope) {
+        if let Message::Keep(message) = &envelope.body {
+            let mut written = self.0.borrow_mut();
+            let heard = written.ballots.heard(from, message);
+            written.must(Rule::VotesRemembered, now, None, heard);
         }
     }
 }

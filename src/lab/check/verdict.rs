@@ -27,6 +27,16 @@ pub enum Rule {
     ReplicasAgree,
     /// A version of the roster is one roster.
     OneRoster,
+    /// A version of the roster follows its predecessor: a move begins, or ends one way or the other.
+    OneAfterTheOther,
+    /// Whoever votes remembers what it promised and accepted.
+    VotesRemembered,
+    /// A stamp lies within what its host reserved on disk in that life, above those of earlier lives.
+    StampsReserved,
+    /// A host stores nothing of a span that its roster does not give it.
+    OwnSpans,
+    /// A floor rises only once every replica has the fence on its disk.
+    FencedBelowFloors,
     /// After faults end, all agree, each id has one owner, and every `next.prev` is itself.
     RingSettles,
     /// Whoever could reach its quorums is served, and after faults end everyone is.
@@ -60,6 +70,15 @@ impl Rule {
             }
             Rule::ReplicasAgree => "after faults end, replicas come to hold the same",
             Rule::OneRoster => "a version of the roster is one roster",
+            Rule::OneAfterTheOther => "a version of the roster follows its predecessor",
+            Rule::VotesRemembered => "whoever votes remembers what it promised and accepted",
+            Rule::StampsReserved => {
+                "a stamp lies within what its host reserved in that life, above those of earlier lives"
+            }
+            Rule::OwnSpans => "a host stores nothing of a span that its roster does not give it",
+            Rule::FencedBelowFloors => {
+                "a floor rises only once every replica has the fence on its disk"
+            }
             Rule::RingSettles => {
                 "after faults end, all agree, each id has one owner, and every next.prev is itself"
             }

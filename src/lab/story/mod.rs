@@ -42,6 +42,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::find::FindConfig;
+use crate::lab::check::{Checker, Violation};
 use crate::message::{Options, Request, Ticket};
 use crate::placement::HostId;
 use crate::sim::{Answer, Lines, World};
@@ -66,6 +67,8 @@ pub struct Command {
 /// A world with what the story knows of it.
 struct Scene {
     world: World,
+    /// Looks on from outside.
+    checker: Checker,
     lines: Lines,
     plan: Plan,
     find: Arc<FindConfig>,
@@ -118,7 +121,11 @@ impl Story {
         }
         let outcome = self.carry_out(name, &mut args);
         let told = self.happened(times, None);
-        Ok(told + &outcome.map_err(explain)?)
+        let told = told + &outcome.map_err(explain)?;
+        match self.scene.as_mut().and_then(Scene::broken) {
+            Some(violation) => Err(format!("{told}{violation}")),
+            None => Ok(told),
+        }
     }
 
     fn carry_out(&mut self, name: &str, args: &mut Args<'_>) -> Result<String, String> {
@@ -219,14 +226,24 @@ impl Scene {
         let mut world = World::new(plan.seed, plan.network.clone());
         world.trace(Some(Box::new(lines.clone())));
         world.check_each_step(true);
+        world.check_all_every(1);
+        let checker = Checker::unnumbered();
+        world.watch(Some(checker.watch()));
         Scene {
             world,
+            checker,
             lines,
             find: Arc::new(plan.find.clone()),
             plan,
             hosts: BTreeMap::new(),
             past: String::new(),
         }
+    }
+
+    /// The first rule that a host or the ring has broken so far.
+    fn broken(&mut self) -> Option<Violation> {
+        self.checker.look(&mut self.world, |_| false);
+        self.checker.first()
     }
 
     /// Lets so much time go by.

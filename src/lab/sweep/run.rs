@@ -244,6 +244,7 @@ impl Run {
     /// False: an answer came before that time.
     fn step_to(&mut self, time: Time) -> bool {
         while self.world.step_until(time) {
+            self.look();
             if self.world.answers_waiting() > 0 {
                 self.hear();
                 return false;
@@ -258,6 +259,13 @@ impl Run {
             self.excuse_keys();
         }
         true
+    }
+
+    /// Whether what the last step did was right by the disks.
+    fn look(&mut self) {
+        let hosts = &self.hosts;
+        let destroyed = |host: HostId| hosts.get(&host) == Some(&State::Gone);
+        self.checker.look(&mut self.world, destroyed);
     }
 
     fn hear(&mut self) {

@@ -132,3 +132,25 @@ fn beyond_the_limit_nothing_changes() {
     assert_eq!(marks.len(), 1, "a round over all of it joins them");
     assert_eq!(Marks::decode(&marks.encode()), Some(marks));
 }
+
+#[test]
+fn a_fence_below_its_floor_is_reported() {
+    let mut marks = Marks::default();
+    marks
+        .raise(Span::whole(Id::MAX), Mark::floor(Stamp(5)))
+        .unwrap();
+    assert_eq!(marks.check(), Ok(()));
+    let wrong = Mark {
+        fence: Stamp(4),
+        floor: Stamp(5),
+    };
+    marks.ends.insert(place(3), wrong);
+    let said = marks.check().unwrap_err();
+    assert!(
+        said.contains("the fence 0.4 lies below the floor 0.5"),
+        "{said}"
+    );
+    let stretch = |n: usize| (Id::from_u64(n as u64), Mark::NONE);
+    marks.ends = (0..=MAX_MARKS).map(stretch).collect();
+    assert!(marks.check().unwrap_err().contains("at most"));
+}
