@@ -190,14 +190,27 @@ mod tests {
     use crate::keep::config::KeepConfig;
     use crate::keep::open::Caller;
     use crate::keep::task::Task;
+    use crate::keep::{Context, Then};
     use crate::keyspace::{Id, Span};
-    use crate::message::{Ballot, Consistency, KeepMessage, KeyOp, Ticket};
+    use crate::message::{
+        Ballot, Effects, Envelope, Event, KeepMessage, KeyOp, Options, Reply, Ticket,
+    };
     use crate::placement::{HostId, Member, Piece};
-    use crate::record::{Cells, Key, Mark, Record, Stamp, Time, ValueCell, Version};
-    use crate::roster::{Change, Groups, RingId, Roster};
+    use crate::record::{Cells, Key, Now, Record, Stamp, Time, ValueCell, Version};
+    use crate::roster::{Change, RingId, Roster};
+    use crate::store::Op;
 
     const ME: HostId = HostId(1);
-    const REQ: ReqId = ReqId(7);
+
+    /// Nothing that is sent or stored arrives.
+    struct Nowhere;
+
+    impl Effects<Then> for Nowhere {
+        fn send(&mut self, _: Envelope) {}
+        fn store(&mut self, _: Op, _: Then) {}
+        fn answer(&mut self, _: Ticket, _: Reply) {}
+        fn note(&mut self, _: Event) {}
+    }
 
     fn roster() -> Roster {
         let member = |id| Member::new([Id::from_u64(id)]);
@@ -212,27 +225,21 @@ mod tests {
         let roster = roster();
         keeper.mover.at = roster.version;
         keeper.clock.reserve(Stamp(90));
-        let open = Open {
-            caller: Some(Caller::One(Ticket(1))),
-            key: Key::new("cow").unwrap(),
-            op: KeyOp::Get,
-            consistency: Consistency::Quorum,
-            copies: None,
-            linked: None,
-            at: roster.version,
-            groups: Groups {
-                groups: vec![vec![ME, HostId(2)]],
-            },
-            deadline: Time::from_ms(9),
-            asked: Time::ZERO,
-            tries: 0,
-            phase: Phase::ask(),
-            existed: false,
-            mark: Mark::NONE,
-        };
-        keeper.open.insert(REQ, open);
-        keeper.timers.set(Wake::Open(REQ), Time::from_ms(9));
         keeper.roster = Some(Arc::new(roster));
+        let now = Now {
+            at: Time::ZERO,
+            wall: WallMs(0),
+        };
+        let fx = &mut Nowhere;
+        let (caller, key) = (Caller::One(Ticket(1)), Key::new("cow").unwrap());
+        let options = Options::default();
+        keeper.begin(
+            &mut Context { now, fx },
+            caller,
+            (key, KeyOp::Get),
+            options,
+            None,
+        );
         keeper
     }
 
@@ -249,8 +256,14 @@ mod tests {
         assert!(said.contains(words), "{words}: {said}");
     }
 
+    /// The number of its one request.
+    fn req(keeper: &Keeper) -> ReqId {
+        keeper.open.iter().next().unwrap().0
+    }
+
     fn open(keeper: &mut Keeper) -> &mut Open {
-        keeper.open.get_mut(&REQ).unwrap()
+        let req = req(keeper);
+        keeper.open.get_mut(&req).unwrap()
     }
 
     #[test]
@@ -272,7 +285,8 @@ mod tests {
     #[test]
     fn a_request_without_an_end_or_with_a_wrong_answer_is_reported() {
         must_say("has no deadline", |keeper| {
-            keeper.timers.clear(Wake::Open(REQ));
+            let req = req(keeper);
+            keeper.timers.clear(Wake::Open(req));
         });
         must_say("is asked under v9", |keeper| {
             open(keeper).at = RosterVersion(9);
@@ -374,7 +388,7 @@ mod tests {
             keeper.mover.tasks = vec![task(&[1, 2]).with_marks(HostId(4), true)];
         });
         must_say("0 sources of a move", |keeper| {
-            keeper.mover.reqs.insert(REQ, (0, HostId(2)));
+            keeper.mover.reqs.insert(ReqId(7), (0, HostId(2)));
         });
     }
 }
