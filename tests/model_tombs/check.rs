@@ -76,7 +76,9 @@ impl World {
             let expired = state.time > 0 && !state.kept && self.expires(state, need);
             return (need.is_some() && !deleted && !expired).then_some(LOST);
         };
-        let copied = version.start == 2 && state.promised.is_some_and(|p| p.delete);
+        let first = self.first();
+        let newer = |p: Version| p.delete || (p.start == 1 && p > first);
+        let copied = version.start == 2 && state.promised.is_some_and(newer);
         let hidden = said.deadline().is_some() && state.time > 0 && state.kept;
         match need {
             _ if copied => Some(BACK),

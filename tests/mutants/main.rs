@@ -112,6 +112,54 @@ fn every_patch_applies_and_names_its_test() {
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
 }
 
+/// Where the table of them stands in the page, between two lines.
+const PAGE: &str = "docs/testing.md";
+const TABLE: [&str; 2] = ["<!-- mutants -->\n", "<!-- end of mutants -->"];
+
+/// What is broken, and who notices: a row for each patch, chapter by chapter.
+fn table() -> String {
+    let row = |path: &PathBuf| {
+        let mutant = Mutant::read(path).unwrap();
+        let (chapter, rule) = mutant.breaks.split_once(", ").unwrap_or_default();
+        let chapter: u32 = chapter
+            .trim_start_matches("chapter ")
+            .parse()
+            .expect("`breaks:` begins with `chapter N, `");
+        let test = mutant.caught_by.last().unwrap();
+        let test = test.rsplit("::").next().unwrap();
+        let kind = match &mutant.caught_by[..] {
+            [_, name, _] => format!("`tests/{name}`"),
+            _ => "`src`".to_owned(),
+        };
+        let name = name(path).replace(".patch", "");
+        (
+            chapter,
+            format!("| {chapter} | `{name}` | {rule} | {kind} `{test}` |\n"),
+        )
+    };
+    let mut rows: Vec<(u32, String)> = patches().iter().map(row).collect();
+    rows.sort();
+    let rows: String = rows.into_iter().map(|(_, row)| row).collect();
+    format!("| chapter | mutant | breaks the rule | noticed by |\n|---|---|---|---|\n{rows}")
+}
+
+#[test]
+fn the_page_lists_them_all() {
+    let page = fs::read_to_string(root().join(PAGE)).unwrap();
+    let [begin, end] = TABLE;
+    let (before, rest) = page.split_once(begin).expect("the page has a table");
+    let (is, after) = rest.split_once(end).expect("the table has an end");
+    let due = format!("\n{}\n", table());
+    if is != due && std::env::var_os("UPDATE").is_some() {
+        let page = format!("{before}{begin}{due}{end}{after}");
+        return fs::write(root().join(PAGE), page).unwrap();
+    }
+    assert!(
+        is == due,
+        "the table of mutants in {PAGE} is not that of tests/mutants: UPDATE=1 cargo test --test mutants writes it"
+    );
+}
+
 #[test]
 fn mutants_are_caught() {
     let Some(wish) = std::env::var_os("MUTANTS") else {

@@ -5,12 +5,23 @@ use std::{
     fs,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Command, ExitStatus, Output, Stdio},
     time::Duration,
 };
 
 /// How long the test of a mutant may run, its building apart; beyond, it counts as endless.
 const SECONDS_PER_TEST: u64 = 120;
+
+/// How long its building may take; beyond, it counts as not built.
+const SECONDS_PER_BUILD: u64 = 600;
+
+/// Nobody looks at a mutant with a debugger: without what that needs it is built in half the time.
+const QUICK: [&str; 4] = [
+    "--config",
+    "profile.dev.package.roundelay.debug=0",
+    "--config",
+    "profile.test.package.roundelay.debug=0",
+];
 
 /// What the test of a mutant did.
 #[derive(Debug)]
@@ -128,6 +139,7 @@ pub(crate) fn test(folder: &Path, arguments: &[String]) -> Outcome {
         let mut command = Command::new(env!("CARGO"));
         command
             .args(["test", "--offline", "-q"])
+            .args(QUICK)
             .args(arguments)
             .args(Some(extra).filter(|e| !e.is_empty()));
         command
@@ -135,20 +147,29 @@ pub(crate) fn test(folder: &Path, arguments: &[String]) -> Outcome {
             .current_dir(folder);
         command
     };
-    let built = cargo("--no-run").output().unwrap();
-    if !built.status.success() {
-        return Outcome::NotBuilt(said(&built));
+    let log = folder.with_file_name("build.log");
+    let said = fs::File::create(&log).unwrap();
+    let built = ended(cargo("--no-run").stderr(said), SECONDS_PER_BUILD);
+    if !built.is_some_and(|built| built.success()) {
+        return Outcome::NotBuilt(fs::read_to_string(&log).unwrap());
     }
-    let mut run = cargo("")
+    match ended(cargo("").stderr(Stdio::null()), SECONDS_PER_TEST) {
+        Some(status) if status.success() => Outcome::Passed,
+        Some(_) => Outcome::Failed,
+        None => Outcome::Endless,
+    }
+}
+
+/// How a command ended; `None`: it was stopped after so many seconds.
+fn ended(command: &mut Command, seconds: u64) -> Option<ExitStatus> {
+    let mut run = command
         .process_group(0)
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    for _ in 0..SECONDS_PER_TEST * 10 {
+    for _ in 0..seconds * 10 {
         match run.try_wait().unwrap() {
-            Some(status) if status.success() => return Outcome::Passed,
-            Some(_) => return Outcome::Failed,
+            Some(status) => return Some(status),
             None => std::thread::sleep(Duration::from_millis(100)),
         }
     }
@@ -159,7 +180,7 @@ pub(crate) fn test(folder: &Path, arguments: &[String]) -> Outcome {
         .status()
         .unwrap();
     run.wait().unwrap();
-    Outcome::Endless
+    None
 }
 
 fn said(output: &Output) -> String {
