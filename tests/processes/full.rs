@@ -41,9 +41,10 @@ fn refuse_and_read(hosts: &Hosts, history: &History) {
     for host in hosts.all() {
         let why = wait_for("a write to be refused", || {
             let told = ask_at(hosts, history, host, Kind::Put)?;
-            match told {
-                Told::Nothing(why) if why.contains("OOM") => Some(why),
-                _ => None,
+            if let Told::Nothing(why) = told {
+                why.contains("OOM").then_some(why)
+            } else {
+                None
             }
         });
         assert!(why.contains("the disk is full: "), "{why}");

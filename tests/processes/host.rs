@@ -235,10 +235,10 @@ impl Drop for Hosts {
 
 /// How many there are in a list.
 fn many(list: &Value) -> usize {
-    match list {
-        Value::Array(items) => items.len(),
-        other => panic!("no list: {other:?}"),
-    }
+    let Value::Array(items) = list else {
+        panic!("no list: {list:?}");
+    };
+    items.len()
 }
 
 /// A connection to a host, if it takes one.

@@ -94,6 +94,7 @@ impl Port<'_> {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one stranger after the other")]
 fn whoever_knocks_at_the_port_of_a_host_costs_nobody_else_anything() {
     let (hosts, history) = (Hosts::start(3, &[]), Arc::new(History::new()));
     let load = Load::start(&history, 2, &hosts.urls([0, 1]));
