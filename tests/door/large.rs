@@ -41,7 +41,7 @@ fn knock(door: &Rc<Door>) -> DuplexStream {
 
 fn value(seed: u8, len: usize) -> Vec<u8> {
     (0..len)
-        .map(|at| seed.wrapping_add((at / 1_000) as u8))
+        .map(|at| seed.wrapping_add(u8::try_from(at / 1_000 % 256).unwrap()))
         .collect()
 }
 
