@@ -15,7 +15,6 @@ use crate::record::Time;
 use crate::roster::{Roster, RosterVersion};
 use crate::store::{Op, Setting};
 
-use super::check::ensure;
 use super::then::Next;
 use super::timers::Wake;
 use super::{Context, Keeper};
@@ -85,21 +84,6 @@ impl Keeper {
             Next::Adopted(version),
         );
         self.adopting = Some(Adopting { roster, tell });
-    }
-
-    /// Only a newer roster of the same ring is on its way.
-    pub(super) fn check_adopting(&self) -> Result<(), String> {
-        let (Some(adopting), mine) = (&self.adopting, self.version()) else {
-            return Ok(());
-        };
-        let (version, ring) = (adopting.roster.version, adopting.roster.ring);
-        ensure(version > mine, || {
-            format!("adopts {version}, and lives by {mine}")
-        })?;
-        let known = self.roster.as_ref().map(|roster| roster.ring);
-        ensure(known.is_none_or(|known| known == ring), || {
-            "adopts a roster of another ring".to_owned()
-        })
     }
 
     /// Whether this host has no memory of a ring that counts it in: its disk holds no roster, and it has

@@ -21,9 +21,8 @@ use crate::placement::HostId;
 use crate::roster::{Change, Membership, Roster, RosterVersion};
 
 use super::accept::{Acceptor, Vote};
-use super::check::ensure;
 use super::timers::Wake;
-use super::wish::{MAX_WISHES, Wish};
+use super::wish::Wish;
 use super::{Context, Keeper};
 
 /// What a proposal is for.
@@ -47,7 +46,7 @@ enum Stage {
 pub(super) struct Proposal {
     goal: Goal,
     pub(super) version: RosterVersion,
-    ballot: Ballot,
+    pub(super) ballot: Ballot,
     /// Whether our own disk has the ballot. Nothing is proposed before: a later life that did not know it
     /// could propose something else at the same ballot.
     noted: bool,
@@ -81,38 +80,6 @@ impl Agree {
             ending: None,
             settling: Vec::new(),
         }
-    }
-
-    /// A vote lies at or below the promise, both belong to the version to come at the latest, and no ballot is above
-    /// the greatest round heard of.
-    pub(super) fn check(&self, lived_by: RosterVersion) -> Result<(), String> {
-        let (acceptor, next) = (&self.acceptor, lived_by.next());
-        let (voted, promised) = (acceptor.version, acceptor.promised);
-        ensure(voted <= next, || {
-            format!("votes on {voted}, and lives by {lived_by}")
-        })?;
-        if let Some((ballot, roster)) = &acceptor.accepted {
-            ensure(*ballot <= promised && roster.version == voted, || {
-                let version = roster.version;
-                format!(
-                    "accepted {version} at {ballot:?}, having promised {promised:?} for {voted}"
-                )
-            })?;
-        }
-        let ballot = self.proposal.as_ref().map(|proposal| proposal.ballot);
-        let round = self.round;
-        let greatest = promised.max(ballot.unwrap_or_default());
-        ensure(greatest.round <= round, || {
-            format!("knows of {greatest:?}, and of no round above {round}")
-        })?;
-        let wishes = self.wishes.len();
-        ensure(wishes <= MAX_WISHES, || {
-            format!("{wishes} changes wait, at most {MAX_WISHES}")
-        })?;
-        let proposed = self.proposal.as_ref().map(|proposal| proposal.version);
-        ensure(proposed.is_none_or(|version| version <= next), || {
-            format!("proposes {proposed:?}, and lives by {lived_by}")
-        })
     }
 }
 

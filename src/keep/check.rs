@@ -17,6 +17,9 @@
 //! Left out on purpose: what can only be seen from outside (see `lab::check`). A host that broke a rule because it
 //! forgot something cannot know it.
 
+mod agree;
+mod task;
+
 use std::collections::BTreeMap;
 
 use crate::message::ReqId;
@@ -50,6 +53,21 @@ impl Keeper {
         self.open
             .iter()
             .try_for_each(|(req, open)| self.check_open(req, open))
+    }
+
+    /// Only a newer roster of the same ring is on its way.
+    fn check_adopting(&self) -> Result<(), String> {
+        let (Some(adopting), mine) = (&self.adopting, self.version()) else {
+            return Ok(());
+        };
+        let (version, ring) = (adopting.roster.version, adopting.roster.ring);
+        ensure(version > mine, || {
+            format!("adopts {version}, and lives by {mine}")
+        })?;
+        let known = self.roster.as_ref().map(|roster| roster.ring);
+        ensure(known.is_none_or(|known| known == ring), || {
+            "adopts a roster of another ring".to_owned()
+        })
     }
 
     /// The same and what takes a walk through all it holds.

@@ -150,12 +150,14 @@ fn address(node: &str) -> ConnectionAddr {
     ConnectionAddr::Tcp(host.to_owned(), port)
 }
 
+/// What is said of a host that wants to know who asks.
+pub(super) const WANTS_A_PASSWORD: &str =
+    "NOAUTH it wants a password: say in which file it is (--password-file FILE)";
+
 /// What went wrong, in the host's own words where it said any.
 fn worded(error: &RedisError) -> String {
     match (error.code(), error.detail()) {
-        (Some("NOAUTH"), _) => {
-            "NOAUTH it wants a password: say in which file it is (--password-file FILE)".to_owned()
-        }
+        (Some("NOAUTH"), _) => WANTS_A_PASSWORD.to_owned(),
         (Some(code), Some(detail)) => format!("{code} {detail}"),
         _ if error.is_timeout() => {
             "no answer in time: a write may be stored or not, read the key to learn".to_owned()

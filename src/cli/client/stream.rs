@@ -11,6 +11,7 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use super::Failed;
+use super::node::WANTS_A_PASSWORD;
 
 /// A connection to a host, in RESP2.
 pub(super) struct Wire {
@@ -161,6 +162,11 @@ impl Wire {
     }
 
     fn not(&self, why: &str) -> Failed {
+        let why = if why.starts_with("NOAUTH ") {
+            WANTS_A_PASSWORD
+        } else {
+            why
+        };
         Failed::Not(format!("{}: {why}", self.node))
     }
 
