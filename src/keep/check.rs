@@ -175,7 +175,9 @@ impl Keeper {
             let piece = &task.piece;
             let holders = roster.new().holders(piece.span.to);
             let mine = piece.new.contains(&self.me);
-            ensure(mine && same_hosts(&holders, &piece.new), || {
+            // A span that stays, and of which marks are missing, is merged for those who had it.
+            let stays = same_hosts(&roster.old().holders(piece.span.to), &piece.new);
+            ensure(mine && (stays || same_hosts(&holders, &piece.new)), || {
                 let (span, new) = (piece.span, &piece.new);
                 format!("merges {span:#} for {new:?}; by {version} it is {holders:?} who hold it")
             })?;

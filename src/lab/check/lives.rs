@@ -28,13 +28,15 @@ struct Life {
 pub(super) struct Lives(BTreeMap<(HostId, u32), Life>);
 
 impl Lives {
-    /// A host asks its disk to keep the number of its life and how far it may stamp.
-    pub(super) fn reserved(&mut self, host: HostId, (start, reserved): (u32, Stamp)) {
+    /// A host asks its disk to keep the number of its life and how far it may stamp. Whether this life is a new one.
+    pub(super) fn reserved(&mut self, host: HostId, (start, reserved): (u32, Stamp)) -> bool {
+        let new = !self.0.contains_key(&(host, start));
         let life = self.0.entry((host, start)).or_insert(Life {
             reserved,
             issued: None,
         });
         life.reserved = life.reserved.max(reserved);
+        new
     }
 
     /// A version is seen for the first time.

@@ -206,9 +206,11 @@ impl Watch for Onlooker {
         } else if let Op::Set(Setting::Roster, bytes) = op {
             self.0.borrow_mut().roster(now, host, bytes);
         } else if let Op::Set(Setting::Life, bytes) = op {
+            let written = &mut self.0.borrow_mut();
             let life = reserved_until(bytes);
-            let lives = &mut self.0.borrow_mut().lives;
-            life.into_iter().for_each(|life| lives.reserved(host, life));
+            if life.is_some_and(|life| written.lives.reserved(host, life)) {
+                written.places.began(host);
+            }
         } else if let Op::Set(Setting::Marks, bytes) = op {
             let marks = marks_on_disk(bytes).unwrap_or_default();
             self.0.borrow_mut().floors.written(host, marks);

@@ -52,6 +52,12 @@ impl Places {
         }
     }
 
+    /// A host begins a life. By which roster it lives shows when it adopts the next one: its disk may hold one that
+    /// it wrote down just before it fell, and never spoke of.
+    pub(super) fn began(&mut self, host: HostId) {
+        self.lives_by.remove(&host);
+    }
+
     /// The roster a host lives by.
     pub(super) fn roster_of(&self, host: HostId) -> Option<&Arc<Roster>> {
         self.lives_by.get(&host)
