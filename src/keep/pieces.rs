@@ -7,7 +7,9 @@
 //! h2 -> h1   Wrote 7
 //! ```
 //!
-//! A write whose roster has passed while its pieces came is refused like any other that comes too late.
+//! The roster may pass while the pieces come. What a write, a repair or a move of the last one brings is then not
+//! stored: the write is refused like any other that comes too late, and what the next roster gives this host a move of
+//! its own brings.
 //!
 //! So no message is ever longer than a piece, the receiver never has more than one of them in memory, its
 //! disk sets the pace, and an upload that is given up leaves nothing behind.
@@ -318,11 +320,24 @@ impl Keeper {
         pull.staging = false;
         pull.have += 1;
         pull.tries = 0;
-        if pull.wanted().is_some() {
-            self.ask_piece(cx, own)
+        let wanted = pull.wanted().is_some();
+        if wanted && self.is_for_nothing(own) {
+            self.give_pull_up(cx, own, &Refusal::Below);
+        } else if wanted {
+            self.ask_piece(cx, own);
         } else {
-            self.pulled(cx, own)
+            self.pulled(cx, own);
         }
+    }
+
+    /// Whether nobody waits for the value any more but moves that are over, and its place is not ours by the roster we
+    /// live by. A place that is still ours the next move may ask for again: it takes up what has come.
+    fn is_for_nothing(&self, own: ReqId) -> bool {
+        let (Some(pull), Some(roster)) = (self.pulls.under_way.get(&own), &self.roster) else {
+            return false;
+        };
+        let over = |next: &Next| matches!(next, Next::Moved { at, .. } if *at != self.mover.at);
+        pull.next.iter().all(over) && !roster.holds(self.me, pull.record.key.id())
     }
 
     fn pulled(&mut self, cx: &mut Context<'_>, own: ReqId) {
@@ -339,6 +354,10 @@ impl Keeper {
                 && !self.repairs_at(at)
             {
                 self.healed(cx, req, false);
+            } else if let Next::Moved { at, .. } = next
+                && at != self.mover.at
+            {
+                // What that move brought is merged by the next one, or belongs to others now.
             } else {
                 used = true;
                 let op = self.merge_op(pull.record.clone(), &next);
