@@ -20,14 +20,10 @@
 
 use bytes::Bytes;
 
-use crate::keyspace::{Id, Span};
 use crate::message::Event;
-use crate::placement::{HostId, Piece};
-use crate::roster::{Membership, Roster};
 use crate::store::{Op, Setting};
 
 use super::closed::Closed;
-use super::task::{Need, Task};
 use super::then::Next;
 use super::{Context, Keeper};
 
@@ -120,38 +116,6 @@ impl Keeper {
         self.store(cx, Op::Set(Setting::Move, said), Next::Nothing);
     }
 
-    /// What a host in doubt has to merge before it serves.
-    pub(super) fn doubtful_tasks(&self, roster: &Roster) -> Vec<Task> {
-        let old = roster.old();
-        let need = match self.unfinished.doubt {
-            Doubt::None => return Vec::new(),
-            Doubt::Lost => Need::All,
-            Doubt::Slept => Need::Others,
-        };
-        let tokens = old.placement.tokens();
-        let mine = tokens.filter(|token| old.holds(self.me, token.id));
-        let parts = mine.filter_map(|token| Some((token.id, old.placement.span_of(token.id)?)));
-        let parts = parts.flat_map(|(id, span)| {
-            let parts = self.unfinished.closed.cut(span).into_iter();
-            parts.map(move |(part, closed)| (id, part, closed))
-        });
-        let task = |(id, span, closed): (Id, Span, bool)| {
-            let piece = Piece {
-                span,
-                old: left(old, id),
-                new: vec![self.me],
-            };
-            // After a power cut its marks are as they were: settings are always synced.
-            let task = Task::needing(piece, need);
-            if need == Need::Others || closed {
-                task.with_marks(self.me, true)
-            } else {
-                task
-            }
-        };
-        parts.map(task).collect()
-    }
-
     /// All it doubted is here: it serves again, and does its part in a move that is under way.
     pub(super) fn sure(&mut self, cx: &mut Context<'_>) {
         self.unfinished.doubt = Doubt::None;
@@ -162,12 +126,6 @@ impl Keeper {
             self.begin_move(cx, None, &roster);
         }
     }
-}
-
-/// The holders of an id that are not given up.
-fn left(membership: &Membership, id: Id) -> Vec<HostId> {
-    let holders = membership.holders(id).into_iter();
-    holders.filter(|host| membership.has(*host)).collect()
 }
 
 #[cfg(test)]

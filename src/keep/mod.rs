@@ -12,7 +12,8 @@
 //! wish, agree, accept  the next roster is chosen by Paxos among the hosts of this one
 //! adopt, life          what is chosen or stamped is made durable first
 //! join, drift          a host comes in; whether its clock may stamp
-//! task, moving, resume spans are merged from a quorum of Old by their new replicas, and go on after a crash
+//! plan, task            a roster is adopted: what this host has to merge now, and from whom
+//! moving, chunk, resume spans are merged from a quorum of Old by their new replicas, and go on after a crash
 //! doubt, head           a store that may have lost writes; records from before, out of sight until confirmed
 //! drive                somebody sees to it that a move ends
 //! suspect, drain       who was silent for long goes; who may stop for a while, and who is lost for good
@@ -44,6 +45,7 @@ mod adopt;
 mod agree;
 mod begin;
 mod check;
+mod chunk;
 mod closed;
 mod collect;
 mod compare;
@@ -69,6 +71,7 @@ mod open;
 mod ops;
 mod outcome;
 mod pieces;
+mod plan;
 mod read;
 mod repair;
 mod replicate;
