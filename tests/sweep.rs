@@ -51,6 +51,10 @@ fn twenty_short_seeds_hold() {
 #[test]
 fn seeds_that_failed_once_hold() {
     hold(&[
+        // A large value that a move of the last roster was bringing came when the next one gave its place to others.
+        2225, 5218,
+        // One of three holders was lost for good, one was late: it waited for marks of both others for ever.
+        15333,
         // Two hosts were complete, fell, and came back with their spans closed to each other: whose marks are on disk
         // is on disk, too.
         238,

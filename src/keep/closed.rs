@@ -12,7 +12,7 @@
 //! ```
 //!
 //! *Hold these true*: what is closed is on disk before the version is lived by that needs it; a span is opened only
-//! when the marks of a quorum of the others are on disk.
+//! when the marks of a quorum of its holders are on disk, those of a late newcomer itself, which has none, counted.
 
 use std::fmt::Write as _;
 

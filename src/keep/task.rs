@@ -116,14 +116,13 @@ impl Task {
         }
     }
 
-    /// The same with the fences and floors of a quorum of Old; of those, a newcomer's own do not count. One that is
-    /// in Old itself asks as many others as meet every quorum of it.
+    /// The same with the fences and floors of a quorum of Old, itself counted if it is in Old and believes itself. A
+    /// newcomer whose move has settled without it is in Old, and has none yet: still those of the others will do, for
+    /// no round of collection ends before all holders are whole, so whoever has its marks has all there are.
     pub(super) fn with_marks(mut self, me: HostId, newcomer: bool) -> Task {
-        let old = &self.piece.old;
-        let quorum = if old.is_empty() { 0 } else { old.len() / 2 + 1 };
-        self.marks_needed = match (old.contains(&me), newcomer) {
-            (true, true) => self.others_that_meet_quorums(),
-            (in_old, _) => quorum - usize::from(in_old),
+        self.marks_needed = match self.need {
+            Need::Others => self.others_that_meet_quorums(),
+            Need::Quorum | Need::All => self.needed(me),
         };
         self.newcomer = newcomer;
         self
@@ -261,6 +260,28 @@ mod tests {
             let shown = format!("{old:?} to h{me}");
             let task = Task::new(Piece { span, old, new });
             assert_eq!(task.needed(HostId(me)), needed, "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_late_newcomer_needs_the_marks_of_no_more_hosts_than_a_quorum_has_beside_it() {
+        let hosts = |r: u64| (1..=r).map(HostId).collect::<Vec<_>>();
+        for (r, me, late, slept) in [
+            (1, 1, 0, 0),
+            (2, 1, 1, 1),
+            (3, 1, 1, 2), // one of the others may be lost for good
+            (4, 1, 2, 2),
+            (5, 1, 2, 3),
+            (3, 9, 2, 2), // it is not in Old
+        ] {
+            for (need, needed) in [(Need::Quorum, late), (Need::Others, slept)] {
+                let (span, old) = (Span::whole(Id::ZERO), hosts(r));
+                let new = vec![HostId(me)];
+                let task = Task::needing(Piece { span, old, new }, need);
+                let task = task.with_marks(HostId(me), true);
+                assert_eq!(task.marks_needed, needed, "{need:?} of {r}, h{me}");
+                assert_eq!(task.is_closed(), needed > 0);
+            }
         }
     }
 
