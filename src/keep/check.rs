@@ -175,8 +175,10 @@ impl Keeper {
             let piece = &task.piece;
             let holders = roster.new().holders(piece.span.to);
             let mine = piece.new.contains(&self.me);
-            // A span that stays, and of which marks are missing, is merged for those who had it.
-            let stays = same_hosts(&roster.old().holders(piece.span.to), &piece.new);
+            // A closed span that stays while others move is merged for those who had it.
+            let stays = task.newcomer
+                && roster.is_moving()
+                && same_hosts(&roster.old().holders(piece.span.to), &piece.new);
             ensure(mine && (stays || same_hosts(&holders, &piece.new)), || {
                 let (span, new) = (piece.span, &piece.new);
                 format!("merges {span:#} for {new:?}; by {version} it is {holders:?} who hold it")
@@ -400,6 +402,20 @@ mod tests {
         });
         must_say("who hold it", |keeper| {
             keeper.mover.tasks = vec![task(&[1, 3])];
+        });
+        // A span that stays is merged while others move only where it is closed.
+        must_say("who hold it", |keeper| {
+            let join = [Change::Join(HostId(3), Member::new([Id::from_u64(30)]))];
+            let moving = roster().moved(ME, &join).unwrap();
+            let moves = moving.moves().remove(0);
+            keeper.mover.at = moving.version;
+            open(keeper).at = moving.version;
+            let piece = Piece {
+                new: moves.old.clone(),
+                ..moves
+            };
+            keeper.mover.tasks = vec![Task::new(piece).with_marks(ME, false)];
+            keeper.roster = Some(Arc::new(moving));
         });
         must_say("is complete or not for v9", |keeper| {
             keeper.mover.at = RosterVersion(9);

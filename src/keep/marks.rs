@@ -164,20 +164,20 @@ impl Keeper {
 
     /// Whether a question is about a span to which this host comes, before it durably holds its marks.
     pub(super) fn is_unmarked(&self, message: &KeepMessage) -> bool {
-        let about = |id: Id| {
-            let tasks = self.mover.tasks.iter();
-            let mut closed = tasks.filter(|task| task.is_closed());
-            closed.any(|task| task.piece.span.contains(id))
-        };
-        if !self.mover.closed {
-            false
-        } else if let KeepMessage::Ask { key, .. } = message {
-            about(key.id())
+        if let KeepMessage::Ask { key, .. } = message {
+            self.is_closed_at(key.id())
         } else if let KeepMessage::Write { record, .. } = message {
-            about(record.key.id())
+            self.is_closed_at(record.key.id())
         } else {
             false
         }
+    }
+
+    /// Whether this host takes and answers nothing yet about that place.
+    pub(crate) fn is_closed_at(&self, id: Id) -> bool {
+        let tasks = self.mover.tasks.iter();
+        let mut closed = tasks.filter(|task| self.mover.closed && task.is_closed());
+        closed.any(|task| task.piece.span.contains(id))
     }
 
     /// A source told its marks: they count once they are on our disk.

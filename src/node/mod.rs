@@ -249,6 +249,12 @@ impl Host {
         self.keeper.is_in_doubt()
     }
 
+    /// Whether it serves nothing at that place, because it lacks the fences and floors of those who had it.
+    #[must_use]
+    pub(crate) fn is_closed_at(&self, id: Id) -> bool {
+        self.keeper.is_closed_at(id)
+    }
+
     /// May this host stop now, so that every key keeps all its copies but one?
     ///
     /// # Errors

@@ -161,6 +161,7 @@ impl Written {
             return;
         };
         let version = roster.version;
+        self.places.writes(host);
         match self.rosters.get(&version) {
             Some(known) if known != bytes => {
                 let words = format!("{host} adopts another {version} than others did");

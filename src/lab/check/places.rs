@@ -6,7 +6,7 @@
 //! h2 lives by v8 and stores k1: h2 holds it in B
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::keyspace::Id;
@@ -18,6 +18,8 @@ use crate::roster::{Membership, Phase, Roster, RosterVersion};
 pub(super) struct Places {
     rosters: BTreeMap<RosterVersion, Arc<Roster>>,
     lives_by: BTreeMap<HostId, Arc<Roster>>,
+    /// Who is writing one down to live by it.
+    writing: BTreeSet<HostId>,
 }
 
 impl Places {
@@ -45,17 +47,25 @@ impl Places {
         wrong.map_or(Ok(()), Err)
     }
 
+    /// A host is writing a roster down, to live by it.
+    pub(super) fn writes(&mut self, host: HostId) {
+        self.writing.insert(host);
+    }
+
     /// A host lives by that version from now on.
     pub(super) fn adopted(&mut self, host: HostId, version: RosterVersion) {
+        self.writing.remove(&host);
         if let Some(roster) = self.rosters.get(&version) {
             self.lives_by.insert(host, Arc::clone(roster));
         }
     }
 
-    /// A host begins a life. By which roster it lives shows when it adopts the next one: its disk may hold one that
-    /// it wrote down just before it fell, and never spoke of.
+    /// A host begins a life. It lives by the roster it lived by, unless it fell while it wrote the next one down: then
+    /// its disk may hold either, and which one shows when it adopts another.
     pub(super) fn began(&mut self, host: HostId) {
-        self.lives_by.remove(&host);
+        if self.writing.remove(&host) {
+            self.lives_by.remove(&host);
+        }
     }
 
     /// The roster a host lives by.
@@ -151,7 +161,14 @@ mod tests {
             assert_eq!(places.stored(host, place), Ok(()), "v{version}");
         }
         places.adopted(host, RosterVersion(3));
-        let wrong = places.stored(host, place).unwrap_err();
-        assert!(wrong.contains("h1 stores it, and by v3"), "{wrong}");
+        // A new life changes nothing, if it did not fall while it wrote a roster down.
+        for _ in 0..2 {
+            let wrong = places.stored(host, place).unwrap_err();
+            assert!(wrong.contains("h1 stores it, and by v3"), "{wrong}");
+            places.began(host);
+        }
+        places.writes(host);
+        places.began(host);
+        assert_eq!(places.stored(host, place), Ok(()), "it may live by either");
     }
 }

@@ -14,6 +14,7 @@ use super::run::{Run, Waiting};
 use crate::lab::check::Rule;
 use crate::lab::check::history::{self, Kind, Operation, Told, told};
 use crate::message::{Consistency, Expiry, KeyOp, Options, Outcome, Reply, Request};
+use crate::node::Host;
 use crate::placement::HostId;
 use crate::record::{Body, Key, PIECE_BYTES, Summary, Time};
 use crate::sim::Answer;
@@ -221,7 +222,8 @@ impl Run {
         }
     }
 
-    /// Whether a request that failed could have been served. A host whose clock is wrong may refuse writes.
+    /// Whether a request that failed could have been served. A host whose clock is wrong may refuse writes; one in doubt
+    /// serves nothing, and one that lacks the marks of those who had the key's span nothing of that.
     fn had_to_succeed(&self, operation: &Operation, all: bool) -> bool {
         if let Told::Nothing(why) = &operation.told
             && (why.contains("clock") || self.checker.is_excused(&operation.key))
@@ -235,7 +237,9 @@ impl Run {
             return false;
         };
         let lives_by = |other: HostId| {
-            let sure = self.world.host(other).filter(|other| !other.is_in_doubt());
+            let shut =
+                |other: &&Host| other.is_in_doubt() || other.is_closed_at(operation.key.id());
+            let sure = self.world.host(other).filter(|other| !shut(other));
             let same = sure.and_then(|other| other.roster());
             same.is_some_and(|same| same.version == roster.version)
                 && self
