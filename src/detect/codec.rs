@@ -29,10 +29,13 @@ impl Life {
 impl Identity for Life {
     type Addr = HostId;
 
+    // region: renew
+    /// Declared down, and not dead: the next life.
     fn renew(&self) -> Option<Life> {
         let number = self.number.checked_add(1)?;
         Some(Life { number, ..*self })
     }
+    // endregion: renew
 
     fn addr(&self) -> HostId {
         self.host

@@ -22,6 +22,7 @@
 //! first. Who is in stands in the roster.
 
 mod codec;
+mod tell;
 #[cfg(test)]
 mod tests;
 
@@ -37,6 +38,8 @@ use rand_chacha::ChaCha8Rng;
 use crate::placement::HostId;
 use crate::record::Time;
 use codec::{Life, Plain};
+
+pub use tell::tell;
 
 /// The largest packet, in bytes; a larger one is dropped.
 pub const MAX_PACKET_BYTES: usize = 1400;

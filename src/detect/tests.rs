@@ -229,6 +229,34 @@ fn the_same_seed_gives_the_same_signals() {
     assert_eq!(run(), run());
 }
 
+#[test]
+fn what_packets_say_can_be_read() {
+    let mut said = std::collections::BTreeSet::new();
+    let mut world = World::new(5, 6, 10);
+    for n in 1..=12 {
+        match n {
+            4 => world.cut_after = Some(host(1)),
+            8 => world.cut_after = None,
+            _ => {}
+        }
+        world.run(Time::from_ms(n * 5_000));
+        said.extend(world.packets.values().filter_map(|(_, bytes)| tell(bytes)));
+        assert!(
+            world
+                .packets
+                .values()
+                .all(|(_, bytes)| tell(bytes).is_some())
+        );
+    }
+    assert_eq!(tell(b"noise"), None);
+    let packet = world.hosts.get_mut(&host(1)).unwrap().join(world.now, []);
+    assert!(packet.is_empty(), "whoever knows somebody greets nobody");
+    let greeting = Detector::new(host(2), 1, &config(), 7).join(Time::ZERO, [host(1)]);
+    assert!(
+        matches!(&greeting[..], [Signal::Send { bytes, .. }] if tell(bytes).as_deref() == Some("who is there?"))
+    );
+}
+
 proptest! {
     /// Damaged packets and noise are dropped; the detector goes on.
     #[test]

@@ -112,6 +112,7 @@ impl Keeper {
     ) -> Option<String> {
         let grace = self.config.remove_after + self.config.drain_for;
         let copies = roster.new().replicas;
+        // region: waits
         if let [_, _, ..] = down {
             let names: Vec<String> = down.iter().map(ToString::to_string).collect();
             let names = names.join(" ");
@@ -122,6 +123,7 @@ impl Keeper {
         if roster.new().placement.len() <= usize::from(copies) {
             return Some(format!("fewer than {copies} hosts would be left"));
         }
+        // endregion: waits
         match roster.notes.drain {
             Some(host) if host != about => Some(format!("{host} holds the drain grant")),
             Some(_) if !self.is_down_for(now, about, grace) => {
@@ -182,12 +184,14 @@ impl Keeper {
         let Some(poll) = self.suspect.poll.as_mut().filter(of_it) else {
             return;
         };
+        // region: majority
         if roster.old().has(from) {
             poll.agreed.insert(from);
         }
         if poll.agreed.len() < roster.old().majority() || !self.down.contains_key(&host) {
             return;
         }
+        // endregion: majority
         self.suspect.poll = None;
         self.note(cx, Event::Removing { host });
         let wish = Wish {

@@ -15,6 +15,7 @@
     reason = "in a test it is the shortest way to fail"
 )]
 
+mod alive;
 mod links;
 mod predict;
 mod roster;
