@@ -152,13 +152,19 @@ pub(super) fn key(args: &mut Args<'_>) -> Result<Result<Key, String>, String> {
 
 /// The value a command gives.
 fn value(args: &mut Args<'_>) -> Result<Body, String> {
-    match args.parsed::<usize>("size")? {
-        Some(size) => {
-            let pattern: Vec<u8> = (b'a'..=b'z').cycle().take(bounded("size", size)?).collect();
-            Ok(Body::new(Bytes::from(pattern)))
-        }
+    match of_size(args)? {
+        Some(body) => Ok(body),
         None => Ok(Body::new(args.need("VALUE")?.to_owned())),
     }
+}
+
+/// A value of so many bytes, if a command says how many.
+pub(super) fn of_size(args: &mut Args<'_>) -> Result<Option<Body>, String> {
+    let Some(size) = args.parsed::<usize>("size")? else {
+        return Ok(None);
+    };
+    let pattern: Vec<u8> = (b'a'..=b'z').cycle().take(bounded("size", size)?).collect();
+    Ok(Some(Body::new(Bytes::from(pattern))))
 }
 
 /// No story needs more memory than this.

@@ -35,6 +35,7 @@ mod plan;
 mod ring;
 mod settle;
 mod show;
+mod stream;
 mod usage;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -88,6 +89,8 @@ pub struct Story {
     open: BTreeMap<String, (HostId, Ticket, Request)>,
     /// What was exported, by the name given to `export`: kept from world to world.
     archives: BTreeMap<String, Vec<u8>>,
+    /// Large values on their way, by the name given to `upload` or `open`.
+    streams: stream::Streams,
     /// Whole runs, by the name given to `remember`.
     remembered: BTreeMap<String, String>,
 }
@@ -141,6 +144,7 @@ impl Story {
             | "remember" | "same" => self.show_command(name, args),
             "balance" | "purge" | "remove" | "cancel" | "configure" | "explain" | "export"
             | "import" | "damage" => self.operate_command(name, args),
+            "upload" | "piece" | "end" | "abandon" | "open" => self.stream_command(name, args),
             other => Err(usage::unknown(other)),
         }
     }

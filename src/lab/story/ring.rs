@@ -174,6 +174,7 @@ impl Story {
         scene.pass(super::AFTERMATH);
         self.scene = Some(scene);
         self.open.clear();
+        self.streams.clear();
         let _ = self.happened(false, None);
     }
 

@@ -193,6 +193,27 @@ pub const USAGE: &[(&str, &str, &str)] = &[
     ),
     ("fetch", "SHA-1 [at=HOST] …", "fetch such a value"),
     (
+        "upload",
+        "NAME size=BYTES [at=HOST]",
+        "begin to store a large value piece by piece",
+    ),
+    (
+        "open",
+        "KEY as=NAME [at=HOST]",
+        "find a value; a large one is then read piece by piece",
+    ),
+    (
+        "piece",
+        "NAME [times=1]",
+        "send, or read, the next pieces, each when the one before is answered",
+    ),
+    (
+        "end",
+        "NAME KEY [ttl=5s] [as=NAME]",
+        "store what was uploaded under this key",
+    ),
+    ("abandon", "NAME", "say that an upload will not be ended"),
+    (
         "many",
         "put=cat/meow get=cat del=cat has=cat … [at=HOST] …",
         "many keys at once, each with a result",
