@@ -111,7 +111,9 @@ impl Host {
         let again = out.try_clone().context("cannot share a log file")?;
         let child = Command::new(program)
             .args(arguments)
-            .stdin(Stdio::null())
+            // We hold the other end of its stdin: when we are gone, however that came, so is that.
+            .arg("--end-with-stdin")
+            .stdin(Stdio::piped())
             .stdout(out)
             .stderr(again)
             .spawn()

@@ -207,6 +207,12 @@ impl Host {
         own ^ self.keeper.glance(depth)
     }
 
+    /// Whether it takes that host for down.
+    #[must_use]
+    pub fn takes_for_down(&self, host: HostId) -> bool {
+        self.keeper.takes_for_down(host)
+    }
+
     /// Its id.
     #[must_use]
     pub const fn id(&self) -> HostId {

@@ -1,7 +1,8 @@
 //! How a server ends in order.
 //!
 //! ```text
-//! leave or drain     the others take over what it held, or say that it may stop
+//! leave or drain     the others take over what it held, or say that it may stop; but if others go down meanwhile,
+//!                    all are ending, and waiting is of no use
 //! links              what waits is sent, goodbye is said
 //! host               its actors end
 //! store              what was asked is done and synced; the directory says that it was closed
@@ -13,12 +14,16 @@ use super::shelf::Shelf;
 use super::start::Server;
 use crate::dht::{Dht, DhtError};
 use crate::message::{Outcome, Request};
+use crate::placement::HostId;
 
 /// How often it says how far it is.
 const SAY_EVERY: Duration = Duration::from_secs(1);
 
 /// A grant that was refused is asked for again after this long.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
+
+/// If others go, too, while it asks, it waits so much longer: they are all told to end, and nobody will agree.
+const TOGETHER: Duration = Duration::from_secs(3);
 
 /// What waits for others is given so long to be sent.
 const LINKS: Duration = Duration::from_secs(1);
@@ -62,6 +67,8 @@ impl Server {
             format!("{me} asks the others whether it may stop")
         });
         let begin = tokio::time::Instant::now();
+        let before = self.down();
+        let mut together: Option<tokio::time::Instant> = None;
         let mut asked = Box::pin(ask(self.dht.clone(), leave));
         let mut last = String::new();
         loop {
@@ -69,6 +76,9 @@ impl Server {
                 Ok(why) if why.is_none() => return Farewell::Agreed,
                 Ok(why) if begin.elapsed() >= self.settings.farewell => {
                     return Farewell::Unasked(why.unwrap_or_default());
+                }
+                _ if together.is_some_and(|since| since.elapsed() >= TOGETHER) => {
+                    return Farewell::Unasked("others of the ring are ending, too".into());
                 }
                 Ok(why) => {
                     let line = format!("not yet: {}", why.unwrap_or_default());
@@ -85,7 +95,21 @@ impl Server {
                 }
                 Err(_) => say(self.progress().await),
             }
+            // Who leaves hands over what it has, and that is worth waiting for.
+            if !leave && self.down().iter().any(|host| !before.contains(host)) {
+                together.get_or_insert_with(tokio::time::Instant::now);
+            }
         }
+    }
+
+    /// Hosts of the ring that are taken for down.
+    fn down(&self) -> Vec<HostId> {
+        let shell = self.shell.borrow();
+        let host = shell.host();
+        let hosts = host.roster().map(|roster| roster.hosts());
+        let mut hosts = hosts.unwrap_or_default();
+        hosts.retain(|other| host.takes_for_down(*other));
+        hosts
     }
 
     async fn progress(&self) -> String {

@@ -185,16 +185,7 @@ fn a_cluster_says_who_has_ended_and_ends_with_all_its_processes() {
     );
     let mut cluster = Running::start(&words);
     let said = cluster.said("to end: Ctrl-C", false);
-    let pids: Vec<u32> = said
-        .lines()
-        .filter_map(|line| {
-            line.strip_prefix("process ")?
-                .split(':')
-                .next()?
-                .parse()
-                .ok()
-        })
-        .collect();
+    let pids = pids(&said);
     assert_eq!(pids.len(), 3, "{said}");
     cluster.signal(pids[2], "KILL");
     let ended = cluster.said("has ended", true);
@@ -205,7 +196,67 @@ fn a_cluster_says_who_has_ended_and_ends_with_all_its_processes() {
     cluster.signal(cluster.0.id(), "TERM");
     assert_eq!(cluster.0.wait().unwrap().code(), Some(0));
     for pid in pids {
-        let alive = std::path::Path::new(&format!("/proc/{pid}")).exists();
-        assert!(!alive, "process {pid} is left behind");
+        assert!(!runs(pid), "process {pid} is left behind");
     }
+}
+
+/// The processes that a cluster says it has started.
+fn pids(said: &str) -> Vec<u32> {
+    let lines = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("process "));
+    lines
+        .filter_map(|line| line.split(':').next()?.parse().ok())
+        .collect()
+}
+
+/// Whether a process runs: one that has ended may stay in the list until somebody looks.
+fn runs(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    status.is_ok_and(|status| !status.contains(") Z "))
+}
+
+#[test]
+fn a_cluster_that_is_killed_leaves_no_host_behind_and_none_waits_for_the_others() {
+    let port = free_ports(3).to_string();
+    let dir = tempfile::tempdir().unwrap();
+    let logs = dir.path().join("cluster");
+    let mut cluster = Running::start(&[
+        "cluster",
+        "--nodes",
+        "3",
+        "--port",
+        &port,
+        "--dir",
+        logs.to_str().unwrap(),
+        "--",
+        "--farewell",
+        "3000s",
+    ]);
+    let pids = pids(&cluster.said("to end: Ctrl-C", false));
+    assert_eq!(pids.len(), 3);
+    let log = |n: usize| std::fs::read_to_string(logs.join(format!("node-{n}.log"))).unwrap();
+    let begin = std::time::Instant::now();
+    let patience = std::time::Duration::from_secs(120);
+    let wait = |what: &str, is: &dyn Fn() -> bool| {
+        while !is() {
+            assert!(
+                begin.elapsed() < patience,
+                "{what}:\n{}\n{}\n{}",
+                log(1),
+                log(2),
+                log(3)
+            );
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    };
+    wait("not all are in", &|| {
+        (1..=3).all(|n| log(n).contains("is in a ring of "))
+    });
+    cluster.signal(cluster.0.id(), "KILL");
+    cluster.0.wait().unwrap();
+    // Nobody agrees that the last two go, and none of them waits for fifty minutes.
+    wait("some run on", &|| !pids.iter().any(|pid| runs(*pid)));
+    let together = "others of the ring are ending, too";
+    assert!((1..=3).any(|n| log(n).contains(together)), "{}", log(1));
 }

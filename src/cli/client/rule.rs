@@ -37,6 +37,8 @@ pub(crate) enum Rule {
     },
     /// Print how many copies a key has, or keep so many from now on
     Replicas {
+        /// 1 to 16
+        #[arg(value_parser = clap::value_parser!(u8).range(1..=16))]
         copies: Option<u8>,
         #[command(flatten)]
         reach: Reach,
@@ -99,8 +101,36 @@ impl Rule {
                 reach,
             } => return backup::import(&Nodes::of(&reach)?, &file, overwrite),
         };
+        let nodes = Nodes::of(&reach)?.patient();
+        if name == "DHT.REMOVE" {
+            all_in(&nodes, &words)?;
+        }
         let mut command = cmd(name);
         command.arg(words);
-        printed(&Nodes::of(&reach)?.patient().ask(&command)?)
+        printed(&nodes.ask(&command)?)
+    }
+}
+
+/// To the ring, a host that is not in it has been removed already; to a person it is a mistake.
+fn all_in(nodes: &Nodes, names: &[String]) -> Result<(), Failed> {
+    let status = nodes.ask(&cmd("DHT.STATUS"))?;
+    let entries = status.as_map_iter().into_iter().flatten();
+    let hosts = entries
+        .filter(|(name, _)| {
+            redis::from_redis_value_ref::<String>(name).is_ok_and(|name| name == "hosts")
+        })
+        .find_map(|(_, hosts)| redis::from_redis_value_ref::<Vec<String>>(hosts).ok())
+        .unwrap_or_default();
+    // What is no name of a host at all is refused by the host that is asked, in its own words.
+    let known = |name: &String| {
+        let host = name.parse::<roundelay::placement::HostId>();
+        host.map_or(true, |host| hosts.contains(&host.to_string()))
+    };
+    match names.iter().find(|name| !known(name)) {
+        Some(name) => Err(Failed::Not(format!(
+            "{name} is not in the ring: {} are; nothing was done",
+            hosts.join(" ")
+        ))),
+        None => Ok(()),
     }
 }

@@ -89,6 +89,9 @@ pub(super) struct ServeArgs {
     /// How long to wait for the others' consent before ending all the same [default: 30s]
     #[arg(long, value_name = "TIME")]
     farewell: Option<String>,
+    /// End, in order, when standard input does: whoever started this host is gone then
+    #[arg(long)]
+    end_with_stdin: bool,
     /// A file with settings: the names of these flags, in TOML
     #[arg(long, value_name = "FILE.toml")]
     config: Option<PathBuf>,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use roundelay::server::{Farewell, Server, Settings};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 use super::ServeArgs;
 use super::options::Options;
@@ -32,7 +33,7 @@ pub(in crate::cli) fn run(args: &ServeArgs) -> ExitCode {
         print!("{}", options.print());
         return ExitCode::SUCCESS;
     }
-    match actix::System::new().block_on(serve(settings)) {
+    match actix::System::new().block_on(serve(settings, args.end_with_stdin)) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("roundelay: {error:#}");
@@ -41,10 +42,11 @@ pub(in crate::cli) fn run(args: &ServeArgs) -> ExitCode {
     }
 }
 
-async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
+async fn serve(settings: Settings, end_with_stdin: bool) -> anyhow::Result<ExitCode> {
     let signals = "cannot listen to signals";
     let mut end = signal(SignalKind::terminate()).context(signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).context(signals)?;
+    let mut orphaned = end_with_stdin.then(stdin_ends);
     let mut server = Server::start(settings).await?;
     tell(format!(
         "roundelay {}: host {} listens on {}",
@@ -56,7 +58,8 @@ async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     let watching = actix::spawn(say_when_in(server.dht()));
     let ended = tokio::select! {
         why = server.ended() => Some(why),
-        _ = asked(&mut end, &mut interrupt) => None,
+        () = asked(&mut end, &mut interrupt) => None,
+        () = gone(&mut orphaned) => None,
     };
     watching.abort();
     if let Some(why) = ended {
@@ -78,7 +81,7 @@ async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        _ = asked(&mut end, &mut interrupt) => {
+        () = asked(&mut end, &mut interrupt) => {
             eprintln!("roundelay: ended at once; nothing acknowledged is lost");
             // Without waiting for anything, the disk included.
             std::process::exit(i32::from(AT_ONCE));
@@ -90,6 +93,29 @@ async fn asked(end: &mut Signal, interrupt: &mut Signal) {
     tokio::select! {
         _ = end.recv() => {}
         _ = interrupt.recv() => {}
+    }
+}
+
+/// Whoever holds the other end of standard input is gone; it never sends anything.
+fn stdin_ends() -> oneshot::Receiver<()> {
+    let (tell, told) = oneshot::channel();
+    // A thread of its own, which nobody waits for: a read cannot be broken off.
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        // If nobody listens, the host has ended already.
+        let _ = tell.send(());
+    });
+    told
+}
+
+/// Comes when standard input ends; never, if that is not looked at.
+async fn gone(orphaned: &mut Option<oneshot::Receiver<()>>) {
+    let ended = match orphaned {
+        Some(told) => told.await.is_ok(),
+        None => false,
+    };
+    if !ended {
+        std::future::pending().await
     }
 }
 
