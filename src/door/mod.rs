@@ -39,6 +39,7 @@
 //! and commands that a register in which the last write wins cannot honour.
 
 mod about;
+mod bundle;
 mod clients;
 mod commands;
 mod flows;

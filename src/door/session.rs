@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::about::About;
+use super::bundle::Bundle;
 use super::clients::Clients;
 use super::commands::{Answer, Args, Plan, is_value, told, unknown, wrong_number};
 use super::flows::{Flows, Saying};
@@ -114,6 +115,7 @@ pub(super) struct Session {
     pub(super) buffer: BytesMut,
     slots: Slots,
     pub(super) out: Out,
+    bundle: Bundle,
     lanes: Lanes,
     /// Requests to be sent.
     asks: Vec<Numbered>,
@@ -146,6 +148,7 @@ impl Session {
             buffer,
             slots: Slots::default(),
             out: Out::default(),
+            bundle: Bundle::default(),
             lanes: Lanes::default(),
             asks: Vec::new(),
             flows: Flows::default(),
@@ -193,6 +196,8 @@ impl Session {
 
     /// Takes the commands that have come, as many as there is room for. What they ask is to be sent then.
     pub(super) fn take(&mut self) {
+        self.bundle
+            .begin(self.slots.is_empty() && self.out.is_empty());
         while self.has_room() {
             match self.parser.step(&mut self.buffer) {
                 Ok(Some(Step::Command(command))) => self.run(command),
@@ -205,6 +210,7 @@ impl Session {
                 }
             }
         }
+        self.bundle.end(self.buffer.is_empty());
         self.account();
     }
 
@@ -271,8 +277,12 @@ impl Session {
             return Err(Value::error("ERR empty command"));
         };
         self.door.count_command();
+        if let Some(why) = self.bundle.why_not(&name) {
+            return Err(why);
+        }
         let Some(spec) = self.door.table.get(name.short()) else {
             // What a browser would send on: never take its body for commands.
+            self.bundle.unknown(&name);
             self.me.leaving |= name.is("post") || name.is("host:");
             return Err(unknown(&name, args.as_slice()));
         };

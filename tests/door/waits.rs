@@ -84,6 +84,38 @@ fn what_one_speaks_must_be_clear_in_time() {
 }
 
 #[test]
+fn a_transaction_is_refused_as_a_whole_and_a_client_that_knows_goes_on() {
+    paused().block_on(async {
+        let door = door(DoorSettings::default());
+        let mut client = knock(&door, 4096);
+        let refused = "-ERR MULTI is refused: there are no transactions over several keys or commands; each key is for itself\r\n";
+        let not_run = "-ERR not run: it was sent behind a MULTI, which is refused\r\n";
+        let aborted =
+            "-EXECABORT Transaction discarded: MULTI is refused, and nothing of it was run\r\n";
+        client
+            .write_all(b"MULTI\r\nSET a 1\r\nSET b 2\r\nEXEC\r\nGET a\r\nSET c 3\r\n")
+            .await
+            .unwrap();
+        expect(
+            &mut client,
+            &format!("{refused}{not_run}{not_run}{aborted}$-1\r\n+OK\r\n"),
+        )
+        .await;
+        // Half of a command is in the same packet: it belongs to it, too.
+        client.write_all(b"MULTI\r\nSET a").await.unwrap();
+        expect(&mut client, refused).await;
+        client.write_all(b" 1\r\nEXEC\r\n").await.unwrap();
+        expect(&mut client, &format!("{not_run}{aborted}")).await;
+        // Who has read the refusal means what it says then.
+        client.write_all(b"MULTI\r\n").await.unwrap();
+        expect(&mut client, refused).await;
+        sleep(Duration::from_secs(1)).await;
+        client.write_all(b"SET a 4\r\nGET a\r\n").await.unwrap();
+        expect(&mut client, "+OK\r\n$1\r\n4\r\n").await;
+    });
+}
+
+#[test]
 fn half_a_command_is_waited_for_as_long_as_it_goes_on() {
     paused().block_on(async {
         let door = door(DoorSettings::default());
