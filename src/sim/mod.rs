@@ -23,6 +23,7 @@
 
 mod ahead;
 mod disk;
+mod faults;
 mod nature;
 mod network;
 mod queue;

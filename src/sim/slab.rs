@@ -38,7 +38,8 @@ impl<T> Slab<T> {
     }
 }
 
-fn at(number: u32) -> usize {
+/// The number of a place, as tables count.
+pub(super) fn at(number: u32) -> usize {
     usize::try_from(number).expect("a place in a table in memory")
 }
 

@@ -1,4 +1,10 @@
 //! The plain loop: a world of hosts in one thread, without actors.
+//!
+//! ```text
+//!   loop   nature.next ──> (h3, a message) ──> h3 thinks ──> effects ──> nature.carry_out
+//! ```
+//!
+//! Here is who is in a world, how it is asked, and how time goes on; what can be done to it is in `faults`.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -6,7 +12,8 @@ use std::io::Write;
 use super::ahead::Ahead;
 use super::disk::{Disk, DiskConfig};
 use super::nature::{Answer, Happening, Nature, Traffic};
-use super::network::{NetworkConfig, Rule};
+use super::network::NetworkConfig;
+use super::slab::at;
 use super::watch::Watch;
 use crate::actor::{Collected, Input};
 use crate::message::{Options, Reply, Request, Ticket};
@@ -21,8 +28,8 @@ use crate::store::{Store, Usage};
 /// *Invariant*: everything that happens is a function of the seed and of the calls made. Hosts are
 /// known by their ids; asking about one that was never added is a mistake of the caller and panics.
 pub struct World {
-    nature: Nature,
-    hosts: Vec<Option<Host>>,
+    pub(super) nature: Nature,
+    pub(super) hosts: Vec<Option<Host>>,
     configs: Vec<HostConfig>,
     effects: Collected,
     ahead: Ahead,
@@ -31,7 +38,7 @@ pub struct World {
     checked: u64,
     check_all_every: u64,
     /// The roster version each host was last seen to live by, in whichever life.
-    seen: Vec<RosterVersion>,
+    pub(super) seen: Vec<RosterVersion>,
 }
 
 impl World {
@@ -94,42 +101,11 @@ impl World {
         id
     }
 
-    fn start(&mut self, place: u32) {
+    pub(super) fn start(&mut self, place: u32) {
         let config = self.configs[at(place)].clone();
         let disk = self.nature.disk(place);
         self.hosts[at(place)] = Some(Host::new(config, &|name| disk.setting(name)));
         self.nature.start(place);
-    }
-
-    /// The host's process ends without a word; its disk keeps what a power cut would leave.
-    /// Returns how many writes that were reported done are lost: none if its disk syncs always.
-    pub fn crash(&mut self, host: HostId) -> usize {
-        let place = self.nature.known(host);
-        self.hosts[at(place)] = None;
-        self.nature.crash(place, true)
-    }
-
-    /// The host's process ends without a word, but its machine runs on: nothing that was reported is lost.
-    pub fn kill(&mut self, host: HostId) {
-        let place = self.nature.known(host);
-        self.hosts[at(place)] = None;
-        self.nature.crash(place, false);
-    }
-
-    /// Starts a crashed host again, with what its disk kept.
-    pub fn restart(&mut self, host: HostId) {
-        self.start(self.nature.known(host));
-    }
-
-    /// Puts another store, an empty one for instance, into a crashed host.
-    pub fn replace_store(&mut self, host: HostId, store: Box<dyn Store>) {
-        let place = self.nature.known(host);
-        assert!(
-            !self.nature.is_up(place),
-            "host {host} is up: crash it first"
-        );
-        self.nature.disk(place).store = store;
-        self.seen[at(place)] = RosterVersion::NONE;
     }
 
     /// A host that is up.
@@ -220,65 +196,6 @@ impl World {
         let ticket = self.request(host, request, Options::default());
         self.run_while(limit, |world| world.answer(ticket).is_none());
         self.take_answer(ticket)
-    }
-
-    // ── the network ──
-
-    /// The settings of the network, which may be changed at any time.
-    pub fn network(&mut self) -> &mut NetworkConfig {
-        &mut self.nature.network.config
-    }
-
-    /// Loses everything that goes from the first hosts to the second, until [`World::heal`].
-    pub fn cut_one_way(&mut self, from: &[HostId], to: &[HostId]) {
-        self.nature.cut(from, to);
-    }
-
-    /// Loses everything between the first hosts and the second, until [`World::heal`].
-    pub fn cut(&mut self, some: &[HostId], others: &[HostId]) {
-        self.nature.cut(some, others);
-        self.nature.cut(others, some);
-    }
-
-    /// Ends every cut.
-    pub fn heal(&mut self) {
-        self.nature.heal();
-    }
-
-    /// Gives certain messages a fate of their own. Of several rules that fit, the oldest counts.
-    pub fn add_rule(&mut self, rule: Rule) {
-        if rule.times > 0 {
-            self.nature.network.rules.push(rule);
-        }
-    }
-
-    /// Takes every rule back.
-    pub fn clear_rules(&mut self) {
-        self.nature.network.rules.clear();
-    }
-
-    /// All that a host sends or gets takes so much longer; 0 makes it fast again.
-    pub fn slow_host(&mut self, host: HostId, extra_ms: u64) {
-        let place = self.nature.known(host);
-        self.nature.network.slow_host(place, extra_ms);
-    }
-
-    /// Each operation of a host's disk takes so long from now on, in milliseconds; 0 makes it fast again.
-    pub fn slow_disk(&mut self, host: HostId, access_ms: u64) {
-        let place = self.nature.known(host);
-        self.nature.disk(place).config.access_ms = access_ms;
-    }
-
-    /// All from one host to another takes so much longer; 0 makes it fast again.
-    pub fn slow_link(&mut self, from: HostId, to: HostId, extra_ms: u64) {
-        let (from, to) = (self.nature.known(from), self.nature.known(to));
-        self.nature.network.slow_link(from, to, extra_ms);
-    }
-
-    /// A host's wall clock is so much ahead of the world's from now on, or behind: it jumps.
-    pub fn set_clock(&mut self, host: HostId, ahead_ms: i64) {
-        let place = self.nature.known(host);
-        self.nature.skew(place, ahead_ms);
     }
 
     // ── time ──
@@ -385,10 +302,6 @@ impl World {
         self.nature.carry_out(place, &mut self.effects, wake);
         true
     }
-}
-
-fn at(place: u32) -> usize {
-    usize::try_from(place).expect("a place in a table in memory")
 }
 
 #[cfg(test)]

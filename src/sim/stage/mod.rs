@@ -10,290 +10,40 @@
 //! keeps the one queue, and hands out one input at a time. It waits until that is handled, with all its
 //! messages in, before it takes the next. Tokio's clock says *when*, the queue says *in which order*.
 
+//!
+//! The director has a room of its own, and so has what a host finds around it (`scenery`); here is what whoever
+//! plays can do.
+
+mod director;
+mod scenery;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::rc::{Rc, Weak};
-use std::time::Duration;
 
-use actix::WeakRecipient;
 use actix::prelude::*;
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 
-use super::ahead::Ahead;
 use super::disk::{Disk, DiskConfig};
-use super::nature::{Answer, Nature, Traffic};
+use super::nature::{Nature, Traffic};
 use super::network::NetworkConfig;
-use crate::actor::{
-    self, Ask, Asks, Begins, Book, Carried, HostActor, Input, ReplyTo, Shell, Stop, Surroundings,
-};
-use crate::keep::Then;
-use crate::message::{Envelope, Event, Message, Options, Reply, Request, Ticket};
+use super::slab::at;
+use crate::actor::{self, Ask, Asks, Book, Carried, HostActor, Input, ReplyTo, Shell, Stop};
+use crate::message::{Options, Reply, Request, Ticket};
 use crate::node::{Host, HostConfig};
 use crate::placement::HostId;
-use crate::record::{Key, Now, Time};
-use crate::store::{Op, Store, Usage};
+use crate::record::{Key, Time};
+use crate::store::{Store, Usage};
+
+use director::{Director, Nudge, RunUntil};
+use scenery::Scenery;
 
 /// The clients that wait for an answer.
 type Clients = Rc<RefCell<BTreeMap<Ticket, ReplyTo>>>;
 
 /// The hosts' actors, by their places; none for one that is down.
 type Actors = Rc<RefCell<Vec<Option<Addr<HostActor>>>>>;
-
-/// A host handled what it was given, and all its messages are in.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Handled {
-    place: u32,
-    wake: Option<Time>,
-}
-
-/// Tell when all that is due by then has happened.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct RunUntil(u64, oneshot::Sender<()>);
-
-/// Look whether there is something to do.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Nudge;
-
-/// The simulated network, clock and disks as one actor.
-struct Director {
-    nature: Rc<RefCell<Nature>>,
-    book: Rc<RefCell<Book>>,
-    actors: Actors,
-    clients: Clients,
-    start: Instant,
-    /// An input has been given out and is not handled yet.
-    busy: bool,
-    timer: Option<(u64, SpawnHandle)>,
-    waiting: Vec<RunUntil>,
-    ahead: Ahead,
-}
-
-impl Actor for Director {
-    type Context = Context<Self>;
-}
-
-impl Director {
-    fn elapsed(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// Gives out the next input that is due, or rests until one is.
-    fn pump(&mut self, ctx: &mut Context<Self>) {
-        if self.busy {
-            return;
-        }
-        let mut nature = self.nature.borrow_mut();
-        // The hosts themselves are out of sight here.
-        self.ahead.step(&nature, |_, _| 0);
-        let Some((place, happening)) = nature.next(self.elapsed()) else {
-            drop(nature);
-            return self.rest(ctx);
-        };
-        let input = nature.input(place, happening);
-        drop(nature);
-        self.give(place, input);
-    }
-
-    #[allow(
-        clippy::wildcard_enum_match_arm,
-        reason = "all else is for the host itself"
-    )]
-    fn give(&mut self, place: u32, input: Input) {
-        self.busy = true;
-        let actors = self.actors.borrow();
-        let actor = actors.get(at(place)).and_then(Option::as_ref);
-        let actor = actor.expect("nature speaks to those who are up");
-        match input {
-            // What is said to the host itself needs no looking up.
-            Input::Receive(envelope) if !matches!(envelope.body, Message::Find { .. }) => {
-                actor.do_send(envelope);
-            }
-            Input::Receive(envelope) => {
-                let book = self.book.borrow();
-                let line = book.listed(&envelope).expect("whoever is up is listed");
-                line.do_send(envelope);
-            }
-            other => actor.do_send(other),
-        }
-    }
-
-    /// All that was due has happened: clients hear, and the timer is set.
-    fn rest(&mut self, ctx: &mut Context<Self>) {
-        let mut nature = self.nature.borrow_mut();
-        for (ticket, answer) in nature.take_answers() {
-            let client = self.clients.borrow_mut().remove(&ticket);
-            if let (Some(client), Answer::Reply(reply)) = (client, answer) {
-                client.send(reply);
-            }
-        }
-        let now = nature.now_ms();
-        for RunUntil(_, done) in self.waiting.extract_if(.., |until| until.0 <= now) {
-            let _ = done.send(());
-        }
-        let waited = self.waiting.iter().map(|until| until.0).min();
-        let due = nature.next_due().into_iter().chain(waited).min();
-        drop(nature);
-        self.arm(due, ctx);
-    }
-
-    fn arm(&mut self, due: Option<u64>, ctx: &mut Context<Self>) {
-        let armed = self.timer.as_ref().map(|(at, _)| *at);
-        if armed == due {
-            return;
-        }
-        if let Some((_, timer)) = self.timer.take() {
-            ctx.cancel_future(timer);
-        }
-        let Some(due) = due else { return };
-        let delay = Duration::from_millis(due.saturating_sub(self.elapsed()));
-        let timer = ctx.run_later(delay, |director, ctx| {
-            director.timer = None;
-            director.pump(ctx);
-        });
-        self.timer = Some((due, timer));
-    }
-}
-
-impl Handler<Envelope> for Director {
-    type Result = ();
-
-    fn handle(&mut self, envelope: Envelope, _: &mut Context<Self>) {
-        let mut nature = self.nature.borrow_mut();
-        let place = nature.known(envelope.from);
-        nature.send(place, envelope);
-    }
-}
-
-impl Handler<Handled> for Director {
-    type Result = ();
-
-    fn handle(&mut self, handled: Handled, ctx: &mut Context<Self>) {
-        self.nature
-            .borrow_mut()
-            .settled(handled.place, handled.wake);
-        self.busy = false;
-        self.pump(ctx);
-    }
-}
-
-impl Handler<Ask> for Director {
-    type Result = ();
-
-    fn handle(&mut self, ask: Ask, ctx: &mut Context<Self>) {
-        let mut nature = self.nature.borrow_mut();
-        if !self.busy {
-            nature.catch_up(self.elapsed());
-        }
-        // A host that is not there answers nobody: the client sees its door closed.
-        let Some(place) = nature.place(ask.host) else {
-            return;
-        };
-        let ticket = nature.request(place, ask.request, ask.options);
-        drop(nature);
-        self.clients.borrow_mut().insert(ticket, ask.reply.into());
-        self.pump(ctx);
-    }
-}
-
-impl Handler<Asks> for Director {
-    type Result = ();
-
-    fn handle(&mut self, asks: Asks, ctx: &mut Context<Self>) {
-        let mut nature = self.nature.borrow_mut();
-        if !self.busy {
-            nature.catch_up(self.elapsed());
-        }
-        let Some(place) = nature.place(asks.host) else {
-            return;
-        };
-        for (reply, request, options) in asks.each() {
-            let ticket = nature.request(place, request, options);
-            self.clients.borrow_mut().insert(ticket, reply);
-        }
-        drop(nature);
-        self.pump(ctx);
-    }
-}
-
-impl Handler<RunUntil> for Director {
-    type Result = ();
-
-    fn handle(&mut self, until: RunUntil, ctx: &mut Context<Self>) {
-        self.waiting.push(until);
-        self.pump(ctx);
-    }
-}
-
-impl Handler<Nudge> for Director {
-    type Result = ();
-
-    fn handle(&mut self, Nudge: Nudge, ctx: &mut Context<Self>) {
-        self.pump(ctx);
-    }
-}
-
-impl Handler<Stop> for Director {
-    type Result = ();
-
-    fn handle(&mut self, Stop: Stop, ctx: &mut Context<Self>) {
-        ctx.stop();
-    }
-}
-
-/// What a host finds around it on the stage.
-struct Scenery {
-    place: u32,
-    nature: Rc<RefCell<Nature>>,
-    director: Addr<Director>,
-    clients: Clients,
-}
-
-impl Surroundings for Scenery {
-    fn born(&mut self, _: WeakRecipient<Input>) {
-        // The director has the address, and sends the start when it is due.
-    }
-
-    fn now(&self) -> Now {
-        self.nature.borrow().now(self.place)
-    }
-
-    fn store(&mut self, op: Op, then: Then) {
-        self.nature.borrow_mut().store(self.place, op, then);
-    }
-
-    fn ticket(&mut self, reply: ReplyTo) -> Ticket {
-        let ticket = self.nature.borrow_mut().open_ticket(self.place);
-        self.clients.borrow_mut().insert(ticket, reply);
-        ticket
-    }
-
-    fn answer(&mut self, ticket: Ticket, reply: Reply) {
-        self.nature.borrow_mut().answer(self.place, ticket, reply);
-    }
-
-    fn note(&mut self, event: Event) {
-        self.nature.borrow_mut().note(self.place, &event);
-    }
-
-    /// In this world a panic is a crash: the others hear of it, and it is restarted by whoever plays.
-    fn again(&mut self) -> Option<Begins> {
-        self.nature.borrow_mut().crash(self.place, true);
-        self.settled(None);
-        None
-    }
-
-    fn settled(&mut self, wake: Option<Time>) {
-        self.director.do_send(Handled {
-            place: self.place,
-            wake,
-        });
-    }
-}
 
 /// A world of actors, on the arbiter of the caller. See [`World`](super::World) for the same without.
 ///
@@ -319,17 +69,12 @@ impl Stage {
         let book = Rc::new(RefCell::new(Book::new()));
         let actors = Actors::default();
         let clients = Clients::default();
-        let director = Director {
-            nature: Rc::clone(&nature),
-            book: Rc::clone(&book),
-            actors: Rc::clone(&actors),
-            clients: Rc::clone(&clients),
-            start: Instant::now(),
-            busy: false,
-            timer: None,
-            waiting: Vec::new(),
-            ahead: Ahead::default(),
-        }
+        let director = Director::new(
+            Rc::clone(&nature),
+            Rc::clone(&book),
+            Rc::clone(&actors),
+            Rc::clone(&clients),
+        )
         .start();
         book.borrow_mut()
             .set_network(Some(director.clone().recipient()));
@@ -456,6 +201,15 @@ impl Stage {
 
     /// Asks a host and waits for the answer; `None` if it crashes first.
     pub async fn ask(&self, host: HostId, request: Request, options: Options) -> Option<Reply> {
+        self.put(host, request, options).await.ok()
+    }
+
+    /// A client asks a host and does not wait; what it would hear is only in the trace.
+    pub fn request(&self, host: HostId, request: Request, options: Options) {
+        drop(self.put(host, request, options));
+    }
+
+    fn put(&self, host: HostId, request: Request, options: Options) -> oneshot::Receiver<Reply> {
         let (reply, answer) = oneshot::channel();
         self.director.do_send(Ask {
             host,
@@ -463,18 +217,7 @@ impl Stage {
             options,
             reply,
         });
-        answer.await.ok()
-    }
-
-    /// A client asks a host and does not wait; what it would hear is only in the trace.
-    pub fn request(&self, host: HostId, request: Request, options: Options) {
-        let (reply, _) = oneshot::channel();
-        self.director.do_send(Ask {
-            host,
-            request,
-            options,
-            reply,
-        });
+        answer
     }
 
     /// The door of this world for clients: takes requests to any of its hosts.
@@ -566,8 +309,4 @@ pub fn paused() -> actix::SystemRunner {
             .build()
             .expect("a runtime without input and output needs nothing that could be missing")
     })
-}
-
-fn at(place: u32) -> usize {
-    usize::try_from(place).expect("a place in a table in memory")
 }
