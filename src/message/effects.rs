@@ -1,4 +1,11 @@
-//! What a host may do to the world: four verbs.
+//! What may a host do to the world? Four verbs.
+//!
+//! ```text
+//!                 ┌─ send ──> network          a put comes in: three messages out, nothing else yet;
+//!   host thinks ──┼─ store ─> disk             their answers are calls of the host again,
+//!                 ├─ answer > client           until it has a quorum and answers
+//!                 └─ note ──> trace
+//! ```
 
 use super::{Envelope, Event, Reply, Ticket};
 use crate::store::Op;

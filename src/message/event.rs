@@ -1,4 +1,9 @@
 //! What a trace tells: one line for each thing a host decided.
+//!
+//! ```text
+//! h1 adopts v2, moving           a message says what is asked; an event, what the host made of it
+//! h1 keeps a hint for h3: cat
+//! ```
 
 use std::fmt;
 
@@ -128,17 +133,12 @@ pub enum Event {
 }
 
 impl fmt::Display for Event {
-    #[expect(clippy::too_many_lines, reason = "a table: an arm for each event")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Event::Adopted {
-                version,
-                moving: true,
-            } => write!(f, "adopts {version}, moving"),
-            Event::Adopted {
-                version,
-                moving: false,
-            } => write!(f, "adopts {version}, settled"),
+            Event::Adopted { version, moving } => {
+                let phase = if *moving { "moving" } else { "settled" };
+                write!(f, "adopts {version}, {phase}")
+            }
             Event::Complete {
                 version: RosterVersion::NONE,
                 records,
@@ -178,30 +178,33 @@ impl fmt::Display for Event {
                 reused,
                 aside,
                 dropped,
-            } => {
-                write!(f, "had a head start of {reused} records")?;
-                match (aside, dropped) {
-                    (0, 0) => Ok(()),
-                    (aside, 0) => write!(f, "; {aside} that nobody confirms are set aside"),
-                    (aside, dropped) => write!(
-                        f,
-                        "; {aside} that nobody confirms are set aside, {dropped} dropped for want of room"
-                    ),
-                }
-            }
+            } => head_start(f, *reused, *aside, *dropped),
             Event::Links(text) => write!(f, "{text}"),
-            Event::Fell { node, why, again } => {
-                match node {
-                    Some(id) => write!(f, "falls: node {} panicked ({why})", id.short())?,
-                    None => write!(f, "falls: its actor panicked ({why})")?,
-                }
-                let then = if *again {
-                    "begins again from its records"
-                } else {
-                    "stays down"
-                };
-                write!(f, "; it {then}")
-            }
+            Event::Fell { node, why, again } => fell(f, *node, why, *again),
         }
     }
+}
+
+fn head_start(f: &mut fmt::Formatter<'_>, reused: u64, aside: u64, dropped: u64) -> fmt::Result {
+    write!(f, "had a head start of {reused} records")?;
+    if (aside, dropped) != (0, 0) {
+        write!(f, "; {aside} that nobody confirms are set aside")?;
+    }
+    match dropped {
+        0 => Ok(()),
+        _ => write!(f, ", {dropped} dropped for want of room"),
+    }
+}
+
+fn fell(f: &mut fmt::Formatter<'_>, node: Option<Id>, why: &str, again: bool) -> fmt::Result {
+    match node {
+        Some(id) => write!(f, "falls: node {} panicked ({why})", id.short())?,
+        None => write!(f, "falls: its actor panicked ({why})")?,
+    }
+    let then = if again {
+        "begins again from its records"
+    } else {
+        "stays down"
+    };
+    write!(f, "; it {then}")
 }

@@ -16,8 +16,9 @@ mod event;
 mod find;
 mod keep;
 mod ops;
+mod outcome;
 mod show;
-mod show_ops;
+mod terms;
 
 use bytes::Bytes;
 
@@ -25,17 +26,14 @@ use crate::keyspace::Id;
 use crate::placement::HostId;
 
 pub use crate::placement::Token as Peer;
-pub use client::{
-    Consistency, Expiry, Failure, Found, KeyOp, Large, Options, Outcome, Reply, Request, Route,
-    Ticket, Upload, UploadId,
-};
+pub use client::{Consistency, Expiry, KeyOp, Options, Request, Ticket, Upload, UploadId};
 pub use effects::Effects;
 pub use event::Event;
 pub use find::*;
-pub use keep::{
-    Answered, Ballot, KeepMessage, MAX_LACKING, MoveProgress, Refusal, ReqId, Road, Step, Want,
-};
+pub use keep::{KeepMessage, MAX_LACKING};
 pub use ops::*;
+pub use outcome::{Failure, Found, Large, Outcome, Reply, Route};
+pub use terms::{Answered, Ballot, MoveProgress, Refusal, ReqId, Road, Step, Want};
 
 /// A message on its way from one host to another.
 #[derive(Clone, Debug, PartialEq, Eq)]

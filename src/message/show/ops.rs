@@ -1,27 +1,40 @@
-//! How operations read, in one line each.
+//! What is asked and told about operating a ring, read aloud.
+//!
+//! ```text
+//! h1: 2 spans, pulled 3, pushed 1; h2: silent                            every host, with what it said
+//! h2 owns it; h2 present 12.0/h1.1; h3 silent; 12.0/h1.1, which wins     one key, and why it reads so
+//! ```
 
 use std::fmt;
 
-use super::{
+use crate::message::{
     Balanced, Chore, CopyState, Differs, Explained, Imported, PerHost, Purged, Replica, Report,
-    Tuning, Verdict,
+    Status, Tuning, Verdict,
 };
 use crate::placement::HostId;
 use crate::record::Summary;
 
 /// What each host said, as `h1: this; h2: that`.
-pub(super) struct Each<'a, T, U>(pub(super) &'a PerHost<T>, pub(super) fn(&T) -> U);
+pub(super) struct Each<'a, T>(pub(super) &'a PerHost<T>);
 
-impl<T, U: fmt::Display> fmt::Display for Each<'_, T, U> {
+impl<T: fmt::Display> fmt::Display for Each<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, (host, said)) in self.0.iter().enumerate() {
             let between = if i == 0 { "" } else { "; " };
             match said {
-                Ok(said) => write!(f, "{between}{host}: {}", (self.1)(said))?,
+                Ok(said) => write!(f, "{between}{host}: {said}")?,
                 Err(why) => write!(f, "{between}{host}: {why}")?,
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = if self.moving { "moving" } else { "settled" };
+        let (version, hosts) = (self.version, self.hosts.len());
+        write!(f, "{version} {state}, {hosts} hosts")
     }
 }
 
