@@ -1,4 +1,9 @@
 //! Why bytes are not a message.
+//!
+//! ```text
+//! "the frame ends early: 71 more bytes were announced, 12 are here"        what, where, how much
+//! "a road 9 is out of range: at most 3"
+//! ```
 
 use crate::record::KeyError;
 use crate::roster::RosterCodecError;

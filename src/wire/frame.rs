@@ -1,10 +1,18 @@
 //! The outer shape of a message: lengths, kind, header, body.
+//!
+//! ```text
+//! u32 length | u8 layout | u8 kind | header's length, header | body
+//! └──────── prefix: 6 bytes ──────┘└──── of the kind's limit at most ────┘
+//! ```
+//!
+//! *Hold this true*: whoever reads from a stream knows after the prefix how much to wait for, or that it is too much.
 
 use bytes::{Buf, BufMut, Bytes};
 use prost::Message;
 
 use super::WireError;
 use super::body::Body;
+use super::kind::Kind;
 use crate::record::{MAX_KEY_BYTES, PIECE_BYTES};
 use crate::roster::MAX_ROSTER_BYTES;
 
@@ -27,259 +35,6 @@ pub const MAX_LIST_FRAME_BYTES: usize = 2 * MAX_FRAME_BYTES;
 
 /// The largest frame that holds a roster.
 pub const MAX_ROSTER_FRAME_BYTES: usize = PREFIX_BYTES + 4 + MAX_HEADER_BYTES + MAX_ROSTER_BYTES;
-
-/// What a frame holds. The numbers are for ever; a new kind gets the next one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum Kind {
-    Ask = 1,
-    Answer,
-    Write,
-    Wrote,
-    AskPiece,
-    PieceIs,
-    Gossip,
-    RosterAsk,
-    RosterIs,
-    RosterHave,
-    Prepare,
-    Promise,
-    Propose,
-    Accepted,
-    Rejected,
-    ChangeAsk,
-    ChangeIs,
-    Pull,
-    Chunk,
-    MoveAsk,
-    MoveIs,
-    DigestAsk,
-    DigestsAre,
-    ListAsk,
-    ListIs,
-    Lookup,
-    Found,
-    GoOn,
-    Dropped,
-    Unsettled,
-    AskLinks,
-    Links,
-    Busy,
-    NotInRing,
-    Notify,
-    Ping,
-    Pong,
-    LookAgain,
-    Offer,
-    Take,
-    Granted,
-    Refused,
-    Left,
-    Detect,
-    SuspectAsk,
-    SuspectIs,
-    Health,
-    MarksAsk,
-    MarksAre,
-    RoundAsk,
-    RoundIs,
-    ChoreAsk,
-    ChoreIs,
-}
-
-impl Kind {
-    /// Who speaks: hosts about data, nodes about the ring, or detectors about hosts.
-    #[allow(clippy::too_many_lines, reason = "a table: a line for each kind")]
-    pub(super) const fn speaker(self) -> Speaker {
-        match self {
-            Kind::Lookup
-            | Kind::Found
-            | Kind::GoOn
-            | Kind::Dropped
-            | Kind::Unsettled
-            | Kind::AskLinks
-            | Kind::Links
-            | Kind::Busy
-            | Kind::NotInRing
-            | Kind::Notify
-            | Kind::Ping
-            | Kind::Pong
-            | Kind::LookAgain
-            | Kind::Offer
-            | Kind::Take
-            | Kind::Granted
-            | Kind::Refused
-            | Kind::Left => Speaker::Find,
-            Kind::Detect => Speaker::Detect,
-            Kind::Ask
-            | Kind::Answer
-            | Kind::Write
-            | Kind::Wrote
-            | Kind::AskPiece
-            | Kind::PieceIs
-            | Kind::Gossip
-            | Kind::RosterAsk
-            | Kind::RosterIs
-            | Kind::RosterHave
-            | Kind::Prepare
-            | Kind::Promise
-            | Kind::Propose
-            | Kind::Accepted
-            | Kind::Rejected
-            | Kind::ChangeAsk
-            | Kind::ChangeIs
-            | Kind::Pull
-            | Kind::Chunk
-            | Kind::MoveAsk
-            | Kind::MoveIs
-            | Kind::DigestAsk
-            | Kind::DigestsAre
-            | Kind::ListAsk
-            | Kind::ListIs
-            | Kind::SuspectAsk
-            | Kind::SuspectIs
-            | Kind::Health
-            | Kind::MarksAsk
-            | Kind::MarksAre
-            | Kind::RoundAsk
-            | Kind::RoundIs
-            | Kind::ChoreAsk
-            | Kind::ChoreIs => Speaker::Keep,
-        }
-    }
-
-    /// Every kind, by its number less one.
-    const ALL: [Kind; 53] = [
-        Kind::Ask,
-        Kind::Answer,
-        Kind::Write,
-        Kind::Wrote,
-        Kind::AskPiece,
-        Kind::PieceIs,
-        Kind::Gossip,
-        Kind::RosterAsk,
-        Kind::RosterIs,
-        Kind::RosterHave,
-        Kind::Prepare,
-        Kind::Promise,
-        Kind::Propose,
-        Kind::Accepted,
-        Kind::Rejected,
-        Kind::ChangeAsk,
-        Kind::ChangeIs,
-        Kind::Pull,
-        Kind::Chunk,
-        Kind::MoveAsk,
-        Kind::MoveIs,
-        Kind::DigestAsk,
-        Kind::DigestsAre,
-        Kind::ListAsk,
-        Kind::ListIs,
-        Kind::Lookup,
-        Kind::Found,
-        Kind::GoOn,
-        Kind::Dropped,
-        Kind::Unsettled,
-        Kind::AskLinks,
-        Kind::Links,
-        Kind::Busy,
-        Kind::NotInRing,
-        Kind::Notify,
-        Kind::Ping,
-        Kind::Pong,
-        Kind::LookAgain,
-        Kind::Offer,
-        Kind::Take,
-        Kind::Granted,
-        Kind::Refused,
-        Kind::Left,
-        Kind::Detect,
-        Kind::SuspectAsk,
-        Kind::SuspectIs,
-        Kind::Health,
-        Kind::MarksAsk,
-        Kind::MarksAre,
-        Kind::RoundAsk,
-        Kind::RoundIs,
-        Kind::ChoreAsk,
-        Kind::ChoreIs,
-    ];
-
-    fn of(byte: u8) -> Result<Kind, WireError> {
-        let at = usize::from(byte).checked_sub(1);
-        at.and_then(|at| Kind::ALL.get(at).copied())
-            .ok_or(WireError::Kind(byte))
-    }
-
-    /// Bytes a frame of this kind may have, its length field included.
-    #[allow(clippy::too_many_lines, reason = "a table: a line for each kind")]
-    const fn limit(self) -> usize {
-        match self {
-            // Those that may carry a roster, be it as the reason of a refusal.
-            Kind::Answer
-            | Kind::Wrote
-            | Kind::RosterIs
-            | Kind::Promise
-            | Kind::Propose
-            | Kind::Chunk
-            | Kind::DigestsAre
-            | Kind::ListIs
-            | Kind::MarksAre
-            | Kind::RoundIs => MAX_ROSTER_FRAME_BYTES,
-            Kind::ChangeAsk
-            | Kind::Lookup
-            | Kind::Found
-            | Kind::GoOn
-            | Kind::Links
-            | Kind::Granted
-            | Kind::ChoreIs => MAX_LIST_FRAME_BYTES,
-            Kind::Ask
-            | Kind::Write
-            | Kind::AskPiece
-            | Kind::PieceIs
-            | Kind::Gossip
-            | Kind::RosterAsk
-            | Kind::RosterHave
-            | Kind::Prepare
-            | Kind::Accepted
-            | Kind::Rejected
-            | Kind::ChangeIs
-            | Kind::Pull
-            | Kind::MoveAsk
-            | Kind::MoveIs
-            | Kind::DigestAsk
-            | Kind::ListAsk
-            | Kind::ChoreAsk
-            | Kind::Dropped
-            | Kind::Unsettled
-            | Kind::AskLinks
-            | Kind::Busy
-            | Kind::NotInRing
-            | Kind::Notify
-            | Kind::Ping
-            | Kind::Pong
-            | Kind::LookAgain
-            | Kind::Offer
-            | Kind::Take
-            | Kind::Refused
-            | Kind::Left
-            | Kind::Detect
-            | Kind::SuspectAsk
-            | Kind::SuspectIs
-            | Kind::Health
-            | Kind::MarksAsk
-            | Kind::RoundAsk => MAX_FRAME_BYTES,
-        }
-    }
-}
-
-/// Who speaks in a message; each has a header of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Speaker {
-    Keep,
-    Find,
-    Detect,
-}
 
 /// How many bytes the frame that begins so has, the prefix included: what a reader of a stream must wait
 /// for, and no more than it may safely make room for.
@@ -376,16 +131,6 @@ pub(super) fn take(bytes: &mut Bytes, len: usize) -> Result<Bytes, WireError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn kinds_have_consecutive_numbers() {
-        for (at, kind) in Kind::ALL.into_iter().enumerate() {
-            assert_eq!(usize::from(kind as u8), at + 1);
-            assert_eq!(Kind::of(kind as u8), Ok(kind));
-        }
-        assert_eq!(Kind::of(0), Err(WireError::Kind(0)));
-        assert_eq!(Kind::of(255), Err(WireError::Kind(255)));
-    }
 
     #[test]
     fn a_prefix_tells_the_length_or_why_not() {

@@ -50,6 +50,7 @@ mod error;
 mod find;
 mod frame;
 mod keep;
+mod kind;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -58,7 +59,7 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use body::Body;
-use frame::{Kind, Speaker};
+use kind::{Kind, Speaker};
 
 use crate::message::{Envelope, Message};
 use crate::placement::HostId;

@@ -1,4 +1,7 @@
 //! Header and body become a message between nodes, if they are one.
+//!
+//! *Hold these true*: lists are read in the order in which they lie in the body, and nothing may be left over; a count is
+//! believed only as far as the body reaches.
 
 use bytes::Bytes;
 
@@ -10,7 +13,8 @@ use crate::message::{
 use crate::ring::Direction;
 use crate::wire::WireError;
 use crate::wire::error::within;
-use crate::wire::frame::{Kind, take};
+use crate::wire::frame::take;
+use crate::wire::kind::Kind;
 use crate::wire::schema::{PeerPb, SpanPb};
 
 /// A frame's header and body on their way to becoming a message.
@@ -43,10 +47,6 @@ impl Reader {
 
     /// Parts are read in the order in which they lie in the body.
     #[allow(
-        clippy::too_many_lines,
-        reason = "a table: one arm for each kind of message"
-    )]
-    #[allow(
         clippy::wildcard_enum_match_arm,
         reason = "the other kinds are none of a node's"
     )]
@@ -56,50 +56,18 @@ impl Reader {
         let relays = within("a count of relays", self.header.relays, MAX_RELAYS)?;
         Ok(match kind {
             Kind::Lookup => M::Lookup(self.lookup()?),
-            Kind::Found => {
-                let (prev, successors) = (self.peer()?, self.successors()?);
-                let answer = LookupAnswer::Found {
-                    relays,
-                    prev,
-                    successors,
-                    path: self.path()?,
-                };
-                M::Answer { question, answer }
-            }
-            Kind::GoOn => {
-                let to = self.peer()?.ok_or(WireError::Missing("next node"))?;
-                let answer = LookupAnswer::GoOn {
-                    to,
-                    left: self.left()?,
-                    relays,
-                    path: self.path()?,
-                };
-                M::Answer { question, answer }
-            }
-            Kind::Dropped => M::Answer {
+            Kind::Found | Kind::GoOn | Kind::Dropped | Kind::Unsettled => M::Answer {
                 question,
-                answer: LookupAnswer::Dropped { relays },
-            },
-            Kind::Unsettled => M::Answer {
-                question,
-                answer: LookupAnswer::Unsettled,
+                answer: self.answer(kind, relays)?,
             },
             Kind::AskLinks => M::AskLinks {
                 question,
                 joining: self.header.joining,
             },
-            Kind::Links => {
-                let holds = self.header.span.map(SpanPb::read).transpose()?;
-                let (prev, successors) = (self.peer()?, self.successors()?);
-                M::Links {
-                    question,
-                    links: LinksAre {
-                        prev,
-                        successors,
-                        holds,
-                    },
-                }
-            }
+            Kind::Links => M::Links {
+                question,
+                links: self.links()?,
+            },
             Kind::Busy => M::Busy { question },
             Kind::NotInRing => M::NotInRing { question },
             Kind::Notify => M::Notify,
@@ -114,22 +82,55 @@ impl Reader {
                 question,
                 span: self.span()?,
             },
-            Kind::Granted => {
-                let (span, prev) = (self.span()?, self.peer()?);
-                let (successors, routes) = (self.successors()?, self.routes()?);
-                M::Granted {
-                    question,
-                    grant: Grant {
-                        span,
-                        prev,
-                        successors,
-                        routes,
-                    },
-                }
-            }
+            Kind::Granted => M::Granted {
+                question,
+                grant: self.grant()?,
+            },
             Kind::Refused => M::Refused { question },
             Kind::Left => M::Left,
             other => return Err(WireError::Kind(other as u8)),
+        })
+    }
+
+    /// What became of a lookup: one of four kinds of frame.
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "the other kinds are no answers"
+    )]
+    fn answer(&mut self, kind: Kind, relays: u32) -> Result<LookupAnswer, WireError> {
+        Ok(match kind {
+            Kind::Found => LookupAnswer::Found {
+                relays,
+                prev: self.peer()?,
+                successors: self.successors()?,
+                path: self.path()?,
+            },
+            Kind::GoOn => LookupAnswer::GoOn {
+                to: self.peer()?.ok_or(WireError::Missing("next node"))?,
+                left: self.left()?,
+                relays,
+                path: self.path()?,
+            },
+            Kind::Dropped => LookupAnswer::Dropped { relays },
+            Kind::Unsettled => LookupAnswer::Unsettled,
+            other => return Err(WireError::Kind(other as u8)),
+        })
+    }
+
+    fn links(&mut self) -> Result<LinksAre, WireError> {
+        Ok(LinksAre {
+            holds: self.header.span.map(SpanPb::read).transpose()?,
+            prev: self.peer()?,
+            successors: self.successors()?,
+        })
+    }
+
+    fn grant(&mut self) -> Result<Grant, WireError> {
+        Ok(Grant {
+            span: self.span()?,
+            prev: self.peer()?,
+            successors: self.successors()?,
+            routes: self.routes()?,
         })
     }
 

@@ -1,15 +1,29 @@
 //! A message between nodes becomes header and body.
+//!
+//! ```text
+//! Links { prev: <a>, successors: <c> <d> }     header: peer <a>, successors 2       body: <c> <d>, 28 bytes each
+//! Ping                                         header: question 9                   body: nothing
+//! ```
 
 use super::FindHeader;
-use crate::message::{FindMessage, Lookup, LookupAnswer, Manner, Peer, Question};
+use crate::keyspace::Span;
+use crate::message::{FindMessage, Grant, LinksAre, Lookup, LookupAnswer, Manner, Peer, Question};
 use crate::ring::Direction;
 use crate::wire::body::{Body, len_u32};
-use crate::wire::frame::Kind;
+use crate::wire::kind::Kind;
 
 fn about(question: &Question) -> FindHeader {
     FindHeader {
         question: question.0,
         ..FindHeader::default()
+    }
+}
+
+/// About a span.
+fn of(question: &Question, span: Span) -> FindHeader {
+    FindHeader {
+        span: Some(span.into()),
+        ..about(question)
     }
 }
 
@@ -22,42 +36,13 @@ fn path_of(path: Option<&Vec<Peer>>) -> &[Peer] {
 }
 
 /// A message as kind, header (without the envelope's names) and body.
-#[allow(
-    clippy::too_many_lines,
-    reason = "a table: one arm for each kind of message"
-)]
 pub(in crate::wire) fn write(message: &FindMessage) -> (Kind, FindHeader, Body<'_>) {
     use FindMessage as M;
     let (kind, header) = match message {
         M::Lookup(lookup) => return write_lookup(lookup),
         M::Answer { question, answer } => return write_answer(about(question), answer),
-        M::Links { question, links } => {
-            let header = FindHeader {
-                peer: links.prev.map(Into::into),
-                successors: count(&links.successors),
-                span: links.holds.map(Into::into),
-                ..about(question)
-            };
-            return (
-                Kind::Links,
-                header,
-                Body::Peers(&[], [&links.successors, &[], &[]]),
-            );
-        }
-        M::Granted { question, grant } => {
-            let header = FindHeader {
-                span: Some(grant.span.into()),
-                peer: grant.prev.map(Into::into),
-                successors: count(&grant.successors),
-                routes: count(&grant.routes),
-                ..about(question)
-            };
-            return (
-                Kind::Granted,
-                header,
-                Body::Peers(&[], [&grant.successors, &grant.routes, &[]]),
-            );
-        }
+        M::Links { question, links } => return write_links(about(question), links),
+        M::Granted { question, grant } => return write_grant(about(question), grant),
         M::AskLinks { question, joining } => (
             Kind::AskLinks,
             FindHeader {
@@ -71,24 +56,35 @@ pub(in crate::wire) fn write(message: &FindMessage) -> (Kind, FindHeader, Body<'
         M::Ping { question } => (Kind::Ping, about(question)),
         M::Pong { question } => (Kind::Pong, about(question)),
         M::LookAgain => (Kind::LookAgain, FindHeader::default()),
-        M::Offer { question, span } => (
-            Kind::Offer,
-            FindHeader {
-                span: Some((*span).into()),
-                ..about(question)
-            },
-        ),
-        M::Take { question, span } => (
-            Kind::Take,
-            FindHeader {
-                span: Some((*span).into()),
-                ..about(question)
-            },
-        ),
+        M::Offer { question, span } => (Kind::Offer, of(question, *span)),
+        M::Take { question, span } => (Kind::Take, of(question, *span)),
         M::Refused { question } => (Kind::Refused, about(question)),
         M::Left => (Kind::Left, FindHeader::default()),
     };
     (kind, header, Body::Nothing)
+}
+
+fn write_links(header: FindHeader, links: &LinksAre) -> (Kind, FindHeader, Body<'_>) {
+    let header = FindHeader {
+        peer: links.prev.map(Into::into),
+        successors: count(&links.successors),
+        span: links.holds.map(Into::into),
+        ..header
+    };
+    let peers = [links.successors.as_slice(), &[], &[]];
+    (Kind::Links, header, Body::Peers(&[], peers))
+}
+
+fn write_grant(header: FindHeader, grant: &Grant) -> (Kind, FindHeader, Body<'_>) {
+    let header = FindHeader {
+        span: Some(grant.span.into()),
+        peer: grant.prev.map(Into::into),
+        successors: count(&grant.successors),
+        routes: count(&grant.routes),
+        ..header
+    };
+    let peers = [grant.successors.as_slice(), &grant.routes, &[]];
+    (Kind::Granted, header, Body::Peers(&[], peers))
 }
 
 fn write_lookup(lookup: &Lookup) -> (Kind, FindHeader, Body<'_>) {

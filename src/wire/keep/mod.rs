@@ -1,4 +1,15 @@
 //! Messages between hosts, as header and body.
+//!
+//! All kinds share one header, of which each uses some fields: what is not used costs no byte.
+//!
+//! ```text
+//! Ask   "cat", versions, question 9, v3      req 9 · at 3 · key_len 3 · code 0         body: cat
+//! Wrote question 9, v3, behind at v2         req 9 · at 3 · refusal behind 2           body: nothing
+//! ```
+//!
+//! `write` makes them of messages, `read` messages of them, `ops` has what people ask.
+//!
+//! *Hold this true*: a field keeps its tag and its meaning for ever; a field that is absent is zero or nothing.
 
 mod ops;
 mod read;

@@ -1,4 +1,12 @@
 //! Chores and reports as protobuf schemas: rare, and small but for the lists of hosts in them.
+//!
+//! ```text
+//! ChoreAsk   header: question 9, chore 1 (status)        body: nothing
+//! ChoreIs    header: question 9                          body: the report, as protobuf
+//! ```
+//!
+//! *Hold this true*: what a report lists is cut to its limit when it is written, so that every report that is sent can be
+//! read.
 
 use std::time::Duration;
 
