@@ -1,0 +1,110 @@
+//! Behind its thread, and in a process that is killed.
+
+use std::process::Command;
+use std::sync::mpsc::channel;
+
+use super::*;
+use crate::record::Key;
+use crate::store::model::put;
+use crate::store::{Done, Op, Setting, Store, StoreError};
+
+#[test]
+fn results_come_in_order_and_what_was_written_is_seen_by_what_comes_after() {
+    for sync in [SyncPolicy::Always, SyncPolicy::EverySecond] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = DiskStore::open(DiskConfig {
+            sync,
+            ..config(dir.path())
+        });
+        let (tell, told) = channel();
+        let deliver = move |results: Vec<(Done, u64)>| tell.send(results).unwrap();
+        let worker = Worker::start(store.unwrap(), WorkerConfig::default(), deliver).unwrap();
+        for n in 0..300 {
+            let record = put(n, if n % 7 == 0 { 5_000 } else { 10 });
+            let key: Key = record.key.clone();
+            worker.ask(Op::Merge(record), 2 * n).unwrap();
+            worker.ask(Op::Get(key), 2 * n + 1).unwrap();
+        }
+        let store = worker.end().unwrap();
+        assert_eq!(store.usage().records, 300);
+        let groups: Vec<Vec<(Done, u64)>> = told.iter().collect();
+        assert!(groups.len() < 600, "what waited was done in groups");
+        let results: Vec<(Done, u64)> = groups.into_iter().flatten().collect();
+        assert_eq!(results.len(), 600);
+        for (n, (done, tag)) in (0..).zip(results) {
+            assert_eq!(tag, n);
+            match done {
+                Done::Held(held) => assert_eq!(held, put(n / 2, 10).cells.summary()),
+                Done::Cells(Some(cells)) => assert!(cells.is_whole()),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn too_much_that_waits_is_refused_but_settings_are_not() {
+    let (_dir, store) = fresh();
+    let (go, wait) = channel::<()>();
+    let config = WorkerConfig {
+        max_waiting: 3,
+        ..WorkerConfig::default()
+    };
+    // The first delivery holds the thread up until it is told to go on.
+    let deliver = move |_: Vec<(Done, u8)>| wait.iter().next().unwrap_or_default();
+    let worker = Worker::start(store, config, deliver).unwrap();
+    let mut refused = 0;
+    for n in 0..20 {
+        if let Err((error, 7)) = worker.ask(Op::Merge(put(n, 10)), 7) {
+            assert!(matches!(error, StoreError::Busy { .. }), "{error}");
+            refused += 1;
+        }
+    }
+    assert!(refused > 10, "{refused} of 20 were refused");
+    assert!(worker.ask(Op::Set(Setting::Life, "7".into()), 8).is_ok());
+    drop(go);
+    let store = worker.end().unwrap();
+    assert_eq!(store.setting(Setting::Life).unwrap(), "7");
+}
+
+/// Writes and says so, until it is killed; what it said is there.
+#[test]
+fn a_killed_writer_loses_nothing_it_acknowledged() {
+    const CHILD: &str = "ROUNDELAY_TEST_WRITE_TO";
+    if let Ok(dir) = std::env::var(CHILD) {
+        let (_home, mut store) = home(Path::new(&dir), SyncPolicy::EverySecond).unwrap();
+        for n in store.usage().records.. {
+            let done = store.apply(Op::Merge(put(n, length(n % 50 * 200))));
+            assert!(matches!(done, Done::Held(_)));
+            println!("\nstored {n}");
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut said = 0;
+    for _ in 0..3 {
+        use std::io::{BufRead, BufReader};
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "--nocapture"])
+            .arg("disk::tests::behind::a_killed_writer_loses_nothing_it_acknowledged")
+            .env(CHILD, dir.path())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let stored = lines.map_while(Result::ok).filter_map(|line| {
+            line.strip_prefix("stored ")
+                .and_then(|n| n.parse::<u64>().ok())
+        });
+        said = stored.take(400).last().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let (home, mut store) = home(dir.path(), SyncPolicy::EverySecond).unwrap();
+        assert_eq!(home.standing(), &Standing::Whole);
+        for n in 0..=said {
+            let record = put(n, length(n % 50 * 200));
+            let found = store.apply(Op::Get(record.key));
+            assert_eq!(found, Done::Cells(Some(record.cells)), "{n} of {said}");
+        }
+    }
+    assert!(said >= 1100, "three times 400 were written: {said}");
+}

@@ -1,0 +1,78 @@
+//! Whose a directory is, and what its last life may have lost.
+
+use std::fs;
+
+use super::*;
+
+#[test]
+fn a_directory_belongs_to_one_process_and_keeps_its_host() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, store) = home(dir.path(), SyncPolicy::Always).unwrap();
+    assert_eq!((first.standing(), first.incarnation()), (&Standing::New, 1));
+    let locked = home(dir.path(), SyncPolicy::Always).err();
+    assert!(
+        matches!(locked, Some(OpenError::Locked { .. })),
+        "{locked:?}"
+    );
+    let host = first.host();
+    first.close(store).unwrap();
+    let (again, _store) = home(dir.path(), SyncPolicy::Always).unwrap();
+    assert_eq!(
+        (again.standing(), again.incarnation()),
+        (&Standing::Whole, 2)
+    );
+    assert_eq!(again.host(), host);
+}
+
+#[test]
+fn somebody_elses_directory_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("letter.txt"), "dear").unwrap();
+    let error = home(dir.path(), SyncPolicy::Always).err();
+    assert!(
+        matches!(error, Some(OpenError::Foreign { .. })),
+        "{error:?}"
+    );
+}
+
+/// As if the machine had been started anew since.
+fn power_cut(dir: &Path) {
+    let name = dir.join("host");
+    let text = fs::read_to_string(&name).unwrap();
+    let (lines, _) = text.rsplit_once("check ").unwrap();
+    let boot = lines.lines().find(|line| line.starts_with("boot")).unwrap();
+    let lines = lines.replace(boot, "boot another");
+    fs::write(&name, format!("{lines}check {}\n", mark::check(&lines))).unwrap();
+}
+
+#[test]
+fn a_killed_process_has_lost_nothing_and_a_power_cut_without_always_may_have() {
+    for (sync, cut, standing) in [
+        (SyncPolicy::EverySecond, false, Standing::Whole),
+        (
+            SyncPolicy::EverySecond,
+            true,
+            Standing::MayHaveLost(SyncPolicy::EverySecond),
+        ),
+        (
+            SyncPolicy::Never,
+            true,
+            Standing::MayHaveLost(SyncPolicy::Never),
+        ),
+        (SyncPolicy::Always, true, Standing::Whole),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        drop(home(dir.path(), sync).unwrap());
+        if cut {
+            power_cut(dir.path());
+        }
+        let (home, _store) = home(dir.path(), SyncPolicy::Always).unwrap();
+        assert_eq!(home.standing(), &standing, "{sync:?}, power cut: {cut}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (first, store) = home(dir.path(), SyncPolicy::Never).unwrap();
+    first.close(store).unwrap();
+    power_cut(dir.path());
+    let (second, _store) = home(dir.path(), SyncPolicy::Never).unwrap();
+    assert_eq!(second.standing(), &Standing::Whole, "it was closed before");
+}
