@@ -1,4 +1,14 @@
 //! The memory engine: everything a host keeps, until its process ends.
+//!
+//! ```text
+//!   table      key -> cells, in the order of ids            what is stored, and asked for
+//!   staged     (key, version) -> pieces                     put by for a value that comes bare
+//!   shelf      key -> cells, out of sight                   from before: nobody has confirmed it yet
+//!   settings   name -> bytes                                roster, promises, marks
+//! ```
+//!
+//! *Hold these true*: it answers as the plainest store does (`model`); at the limit a new value is
+//! refused, while a delete, an expiry and a setting always have room.
 
 use std::collections::BTreeMap;
 

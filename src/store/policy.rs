@@ -1,4 +1,13 @@
 //! When is a write safe?
+//!
+//! ```text
+//!   a write reported at 0.0 s       on the disk for sure at      a power cut may undo it until
+//!   always                          0.0 s                        -
+//!   everysec                        1.0 s                        1.0 s
+//!   never                           30 s                         30 s
+//! ```
+//!
+//! A process that is killed loses nothing by any of them: the operating system has what was written.
 
 /// When a write to the store is forced to the disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,13 +3,14 @@
 
 mod checks;
 mod draw;
+mod shelf;
 
 use bytes::Bytes;
 
 use super::whole::is_whole;
 use super::{Digest, Done, Garbage, Op, Page, Setting, StoreError, Usage, absent, cut};
 use crate::keyspace::{Id, Span};
-use crate::record::{Body, Cells, Key, Record, Stamp, Summary, Version};
+use crate::record::{Body, Cells, Guard, Key, Record, Stamp, Summary, Version};
 
 pub(crate) use checks::*;
 pub(crate) use draw::*;
@@ -111,6 +112,20 @@ impl Model {
         )
     }
 
+    fn guarded(&mut self, record: Record, guard: Guard) -> Done {
+        let own = self.versions(&record.key);
+        if guard.admits(&own, &record.cells.summary()) {
+            self.merge(record)
+        } else {
+            Done::Below(own)
+        }
+    }
+
+    fn scan(&self, page: &Page) -> Done {
+        let (records, more) = self.page(page);
+        Done::Page(records, more)
+    }
+
     /// The page, by its definition: sort by the steps from the span's beginning, then filter.
     fn page(&self, page: &Page) -> (Vec<Record>, bool) {
         let first = page.span.from.wrapping_add(Id::from_u64(1));
@@ -157,6 +172,11 @@ impl Model {
         sum
     }
 
+    fn digests(&self, span: Span, parts: u16) -> Vec<Digest> {
+        let parts = cut(span, parts).into_iter();
+        parts.map(|part| self.digest(part)).collect()
+    }
+
     fn in_span(&self, span: Span) -> Vec<Key> {
         let all = Page {
             span,
@@ -181,6 +201,13 @@ impl Model {
             garbage.collectable += u64::from(summary.collected(floor) != summary);
         }
         garbage
+    }
+
+    fn garbage_of(&self, spans: &[Span], floor: Stamp) -> Vec<Garbage> {
+        spans
+            .iter()
+            .map(|span| self.garbage(*span, floor))
+            .collect()
     }
 
     fn collect(&mut self, span: Span, floor: Stamp, max_records: usize) -> Done {
@@ -224,14 +251,14 @@ impl Model {
         (before - self.records.len()) as u64
     }
 
-    fn stage(&mut self, place: (Key, Version), index: u32, bytes: Bytes) {
+    fn stage(&mut self, place: (Key, Version), index: u32, bytes: Bytes) -> Done {
         let (key, version) = place;
         self.staged
             .retain(|(k, v, i, _)| (k, *v, *i) != (&key, version, index));
         self.staged.push((key, version, index, bytes));
+        Done::Staged
     }
 
-    #[expect(clippy::too_many_lines, reason = "one arm an operation")]
     pub(crate) fn apply(&mut self, op: Op) -> Done {
         match op {
             Op::Get(key) => Done::Cells(self.cells(&key).map(Cells::for_travel)),
@@ -245,128 +272,34 @@ impl Model {
                 version,
                 index,
                 bytes,
-            } => {
-                self.stage((key, version), index, bytes);
-                Done::Staged
-            }
+            } => self.stage((key, version), index, bytes),
             Op::Unstage(key, version) => {
                 self.unstage(&key, version);
                 Done::Staged
             }
             Op::Versions(key) => Done::Versions(self.versions(&key)),
             Op::Merge(record) => self.merge(record),
-            Op::Guarded(record, guard) => {
-                let own = self.versions(&record.key);
-                if guard.admits(&own, &record.cells.summary()) {
-                    self.merge(record)
-                } else {
-                    Done::Below(own)
-                }
-            }
-            Op::Garbage(spans, floor) => {
-                let spans = spans.iter();
-                Done::Garbage(spans.map(|span| self.garbage(*span, floor)).collect())
-            }
+            Op::Guarded(record, guard) => self.guarded(record, guard),
+            Op::Garbage(spans, floor) => Done::Garbage(self.garbage_of(&spans, floor)),
             Op::Collect {
                 span,
                 floor,
                 max_records,
             } => self.collect(span, floor, max_records),
-            Op::Scan(page) => {
-                let (records, more) = self.page(&page);
-                Done::Page(records, more)
-            }
+            Op::Scan(page) => self.scan(&page),
             Op::List(page) => self.list(&page),
-            Op::Digests { span, parts } => {
-                let parts = cut(span, parts).into_iter();
-                Done::Digests(parts.map(|part| self.digest(part)).collect())
-            }
+            Op::Digests { span, parts } => Done::Digests(self.digests(span, parts)),
             Op::Discard(spans) => Done::Discarded(self.discard(&spans)),
-            Op::Shelve(spans) => {
-                let there = self.shelf.clone();
-                let (gone, stay): (Vec<Record>, Vec<Record>) = std::mem::take(&mut self.records)
-                    .into_iter()
-                    .partition(|record| spans.iter().any(|span| span.contains(record.key.id())));
-                let count = gone.len() as u64;
-                self.shelf = together(there, gone);
-                self.records = stay;
-                Done::Shelved(count)
-            }
+            Op::Shelve(spans) => Done::Shelved(self.shelve(&spans)),
             Op::Confirm { span, like } => self.confirm(span, like),
             Op::Review(spans, most) => self.review(&spans, most),
-            Op::Aside(page) => {
-                let shelf = self.on_shelf();
-                let (records, more) = shelf.page(&page);
-                Done::Page(records, more)
-            }
+            Op::Aside(page) => self.on_shelf().scan(&page),
             Op::Set(name, value) => {
                 self.settings.retain(|(other, _)| *other != name);
                 self.settings.push((name, value));
                 Done::Set
             }
         }
-    }
-
-    /// A digest cannot be drawn: half of those to be confirmed become the shelf's own.
-    pub(crate) fn aim(&self, op: &mut Op) {
-        if let Op::Confirm { span, like } = op
-            && like.records == 1
-        {
-            *like = self.on_shelf().digest(*span);
-        }
-    }
-
-    /// The shelf as a store of its own.
-    pub(crate) fn on_shelf(&self) -> Model {
-        Model {
-            records: self.shelf.clone(),
-            ..Model::default()
-        }
-    }
-
-    fn take_from_shelf(&mut self, span: Span) -> Vec<Record> {
-        let all = std::mem::take(&mut self.shelf);
-        let (mut taken, stay): (Vec<Record>, Vec<Record>) = all
-            .into_iter()
-            .partition(|record| span.contains(record.key.id()));
-        self.shelf = stay;
-        let first = span.from.wrapping_add(Id::from_u64(1));
-        taken.sort_by_key(|r| (first.distance(r.key.id()), r.key.bytes().clone()));
-        taken
-    }
-
-    fn confirm(&mut self, span: Span, like: Digest) -> Done {
-        let left = self.on_shelf().digest(span);
-        let mut reused = 0;
-        let mut covered = self.digest(span) == like;
-        if !covered && left == like {
-            let back = self.take_from_shelf(span);
-            reused = back.len() as u64;
-            self.records = together(std::mem::take(&mut self.records), back);
-            covered = true;
-        }
-        Done::Confirmed {
-            covered,
-            reused,
-            left: if covered { 0 } else { left.records },
-        }
-    }
-
-    fn review(&mut self, spans: &[Span], most: u64) -> Done {
-        let (mut kept, mut dropped) = (0, 0);
-        for span in spans {
-            for record in self.take_from_shelf(*span) {
-                let known = self.cells(&record.key).map(Cells::summary);
-                if known.unwrap_or_default().covers(&record.cells.summary()) {
-                } else if (self.shelf.len() as u64) < most {
-                    self.shelf.push(record);
-                    kept += 1;
-                } else {
-                    dropped += 1;
-                }
-            }
-        }
-        Done::Reviewed { kept, dropped }
     }
 
     pub(crate) fn usage(&self) -> Usage {
@@ -385,14 +318,4 @@ impl Model {
             bytes,
         }
     }
-}
-
-/// Both lists; of two records under one key the newer cells.
-fn together(there: Vec<Record>, more: Vec<Record>) -> Vec<Record> {
-    let mut both = Model {
-        records: there,
-        ..Model::default()
-    };
-    more.into_iter().for_each(|record| drop(both.merge(record)));
-    both.records
 }
