@@ -12,7 +12,6 @@ use super::Story;
 use super::args::{self, Args};
 
 impl Story {
-    #[allow(clippy::too_many_lines, reason = "one line for each command")]
     pub(super) fn data_command(
         &mut self,
         name: &str,
@@ -25,47 +24,21 @@ impl Story {
                 let op = KeyOp::Put(value(args)?, ttl);
                 self.one(args, key, op)
             }
-            "get" | "fetch" => {
-                let key = key(args)?;
-                self.one(args, key, KeyOp::Get)
-            }
-            "del" => {
-                let key = key(args)?;
-                self.one(args, key, KeyOp::Delete)
-            }
-            "has" => {
-                let key = key(args)?;
-                self.one(args, key, KeyOp::Has)
-            }
-            "ttl" => {
-                let key = key(args)?;
-                self.one(args, key, KeyOp::Ttl)
-            }
+            "get" | "fetch" => self.of_key(args, KeyOp::Get),
+            "del" => self.of_key(args, KeyOp::Delete),
+            "has" => self.of_key(args, KeyOp::Has),
+            "ttl" => self.of_key(args, KeyOp::Ttl),
             "expire" => {
                 let key = key(args)?;
-                let expiry = match args.take("in")? {
-                    Some("never") => Expiry::Never,
-                    Some(text) => Expiry::In(args::duration("in", text)?),
-                    None => return Err("in= is missing: a time, or never".to_owned()),
-                };
-                self.one(args, key, KeyOp::Expire(expiry))
+                let op = KeyOp::Expire(expiry(args)?);
+                self.one(args, key, op)
             }
             "put-content" => {
                 let request = Request::PutContent(value(args)?);
                 self.client(args, request)
             }
             "many" => self.many(args),
-            "whereis" => match key(args)? {
-                Ok(key) => {
-                    let check = match args.word() {
-                        Some("check") => true,
-                        Some(word) => return Err(format!("what is {word:?}? check, or nothing")),
-                        None => false,
-                    };
-                    self.client(args, super::operate::where_is(key, check))
-                }
-                Err(refused) => Ok(refused),
-            },
+            "whereis" => self.where_is(args),
             "lookup" => {
                 let id = match args.take("key")? {
                     Some(text) => Id::of(text.as_bytes()),
@@ -75,6 +48,25 @@ impl Story {
             }
             _ => self.wait(args),
         }
+    }
+
+    /// A request about a key that needs no more words.
+    fn of_key(&mut self, args: &mut Args<'_>, op: KeyOp) -> Result<String, String> {
+        let key = key(args)?;
+        self.one(args, key, op)
+    }
+
+    fn where_is(&mut self, args: &mut Args<'_>) -> Result<String, String> {
+        let key = match key(args)? {
+            Ok(key) => key,
+            Err(refused) => return Ok(refused),
+        };
+        let check = match args.word() {
+            Some("check") => true,
+            Some(word) => return Err(format!("what is {word:?}? check, or nothing")),
+            None => false,
+        };
+        self.client(args, super::operate::where_is(key, check))
     }
 
     fn one(
@@ -148,6 +140,15 @@ pub(super) fn key(args: &mut Args<'_>) -> Result<Result<Key, String>, String> {
         None => args.need("KEY")?.as_bytes().to_vec(),
     };
     Ok(Key::new(bytes).map_err(|error| format!("refused: {error}\n")))
+}
+
+/// When a value is to end.
+fn expiry(args: &mut Args<'_>) -> Result<Expiry, String> {
+    match args.take("in")? {
+        Some("never") => Ok(Expiry::Never),
+        Some(text) => Ok(Expiry::In(args::duration("in", text)?)),
+        None => Err("in= is missing: a time, or never".to_owned()),
+    }
 }
 
 /// The value a command gives.
