@@ -10,63 +10,28 @@
     reason = "in a test they are the shortest way to fail"
 )]
 
+mod still;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use roundelay::actor::Input;
 use roundelay::message::{Failure, KeyOp, Options, Outcome, Request};
-use roundelay::node::HostConfig;
-use roundelay::placement::{HostId, Member, random};
+use roundelay::placement::HostId;
 use roundelay::record::{Key, Time, Version};
-use roundelay::roster::{Change, RingId, Roster, RosterVersion};
+use roundelay::roster::{Change, Roster, RosterVersion};
 use roundelay::sim::{Answer, Fate, NetworkConfig, Rule, World};
 use roundelay::store::{Done, MemoryStore, Op};
 
-/// A world without healing: so many hosts in a settled roster, four tokens each.
+use still::{add, ask, go_on, join};
+
+/// A world without healing, in which nobody is told that a host is down.
 fn world(hosts: u64, replicas: u8) -> World {
-    let mut world = World::new(
-        7,
-        NetworkConfig {
-            link_down_ms: None,
-            ..NetworkConfig::default()
-        },
-    );
-    world.check_each_step(true);
-    let members = (1..=hosts)
-        .map(|host| (HostId(host), member(host)))
-        .collect();
-    let roster = Arc::new(Roster::settled(RingId(7), members, replicas).unwrap());
-    for host in 1..=hosts {
-        add(&mut world, host);
-        world.tell(HostId(host), Input::Enter(Arc::clone(&roster)));
-    }
-    world.run_until(Time::from_ms(100));
-    world
-}
-
-fn member(host: u64) -> Member {
-    Member::new(random(host, 4))
-}
-
-fn add(world: &mut World, host: u64) {
-    let mut config = HostConfig::new(HostId(host), host);
-    config.keep.max_hints = 0;
-    config.keep.repair = Duration::ZERO;
-    config.keep.hint_after = Duration::ZERO;
-    world.add_host(config, Box::new(MemoryStore::default()));
-}
-
-fn go_on(world: &mut World, seconds: u64) {
-    world.run_until(world.now() + Duration::from_secs(seconds));
-}
-
-fn ask(world: &mut World, host: u64, request: Request) -> Outcome {
-    let limit = world.now() + Duration::from_secs(60);
-    match world.ask(HostId(host), request, limit) {
-        Some(Answer::Reply(Ok(outcome))) => outcome,
-        other => panic!("h{host}: {other:?}"),
-    }
+    let network = NetworkConfig {
+        link_down_ms: None,
+        ..NetworkConfig::default()
+    };
+    still::world(7, hosts, replicas, network)
 }
 
 /// Puts so many keys at one host, and returns them with the versions they were acknowledged at.
@@ -135,13 +100,7 @@ fn a_source_adopts_the_moving_roster_before_it_answers() {
     // h2 and h3 hear of the move late; h1's puts go on under the old roster until they do.
     let mut world = world(3, 2);
     add(&mut world, 4);
-    let join = Request::Join {
-        via: HostId(1),
-        replaces: None,
-        replicas: None,
-        member: member(4),
-        tokens: 0,
-    };
+    let join = join(4);
     let joining = world.request(HostId(4), join, Options::default());
     let mut written = Vec::new();
     for index in 0..300 {
@@ -180,13 +139,7 @@ fn a_copy_stays_until_every_new_holder_is_complete() {
     let before = roster(&world);
     world.crash(HostId(2));
     add(&mut world, 6);
-    let join = Request::Join {
-        via: HostId(1),
-        replaces: None,
-        replicas: None,
-        member: member(6),
-        tokens: 0,
-    };
+    let join = join(6);
     assert!(
         matches!(ask(&mut world, 6, join), Outcome::Settled(_)),
         "a dead host never blocks a move"
@@ -231,13 +184,7 @@ fn a_source_that_comes_back_is_asked_again() {
     let mut world = world(4, 3);
     put_keys(&mut world, 1, 50);
     add(&mut world, 5);
-    let join = Request::Join {
-        via: HostId(1),
-        replaces: None,
-        replicas: None,
-        member: member(5),
-        tokens: 0,
-    };
+    let join = join(5);
     let joining = world.request(HostId(5), join, Options::default());
     let moving = |world: &World| roster(world).version == RosterVersion(2);
     assert!(world.run_while(Time::from_ms(10_000), |world| !moving(world)));
@@ -286,13 +233,7 @@ fn a_move_settles_only_on_a_quorum_that_is_complete() {
     let mut world = world(3, 2);
     put_keys(&mut world, 1, 20);
     add(&mut world, 4);
-    let join = Request::Join {
-        via: HostId(1),
-        replaces: None,
-        replicas: None,
-        member: member(4),
-        tokens: 0,
-    };
+    let join = join(4);
     let joining = world.request(HostId(4), join, Options::default());
     let moving = |world: &World| roster(world).version == RosterVersion(2);
     assert!(world.run_while(Time::from_ms(10_000), |world| !moving(world)));
@@ -397,13 +338,7 @@ fn an_emptied_store_does_not_answer_for_the_one_it_replaces() {
         matches!(answer, Some(Answer::Reply(Err(Failure::NoQuorum { .. })))),
         "{answer:?}"
     );
-    let join = Request::Join {
-        via: HostId(1),
-        replaces: None,
-        replicas: None,
-        member: member(3),
-        tokens: 0,
-    };
+    let join = join(3);
     let limit = world.now() + Duration::from_secs(9);
     let joined = world.ask(HostId(3), join, limit);
     assert!(
@@ -420,13 +355,7 @@ fn a_host_that_left_may_come_back() {
         Outcome::Settled(_)
     ));
     go_on(&mut world, 5);
-    let join = Request::Join {
-        via: HostId(1),
-        replaces: None,
-        replicas: None,
-        member: member(3),
-        tokens: 0,
-    };
+    let join = join(3);
     assert!(matches!(ask(&mut world, 3, join), Outcome::Settled(_)));
     assert!(roster(&world).has(HostId(3)));
 }

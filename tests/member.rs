@@ -6,64 +6,28 @@
     reason = "in a test they are the shortest way to fail"
 )]
 
-use std::collections::BTreeMap;
+mod still;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use roundelay::actor::{Collected, Input};
+use roundelay::actor::Collected;
 use roundelay::keep::{Context, KeepConfig, Keeper};
 use roundelay::keyspace::Id;
 use roundelay::message::{
     Ballot, Consistency, Failure, KeepMessage, KeyOp, Message, Options, Outcome, Request,
 };
-use roundelay::node::HostConfig;
-use roundelay::placement::{HostId, Member, random};
+use roundelay::placement::{HostId, Member};
 use roundelay::record::{Key, Now};
 use roundelay::roster::{Change, RingId, Roster, RosterVersion};
-use roundelay::sim::{Answer, Fate, NetworkConfig, Rule, World};
+use roundelay::sim::{Fate, NetworkConfig, Rule, World};
 use roundelay::store::{Done, MemoryStore, Op, Store};
 
-/// So many hosts in a settled roster, three copies, nothing that heals by itself.
+use still::{add, ask, go_on, join, try_ask};
+
+/// Three copies.
 fn world(hosts: u64) -> World {
-    let mut world = World::new(5, NetworkConfig::default());
-    world.check_each_step(true);
-    let members: BTreeMap<HostId, Member> = (1..=hosts).map(|n| (HostId(n), member(n))).collect();
-    let roster = Arc::new(Roster::settled(RingId(5), members, 3).unwrap());
-    for host in 1..=hosts {
-        add(&mut world, host);
-        world.tell(HostId(host), Input::Enter(Arc::clone(&roster)));
-    }
-    go_on(&mut world, 1);
-    world
-}
-
-fn member(host: u64) -> Member {
-    Member::new(random(host, 4))
-}
-
-fn add(world: &mut World, host: u64) {
-    let mut config = HostConfig::new(HostId(host), host);
-    config.keep.max_hints = 0;
-    config.keep.repair = Duration::ZERO;
-    config.keep.deadline = Duration::from_secs(2);
-    world.add_host(config, Box::new(MemoryStore::new()));
-}
-
-fn go_on(world: &mut World, seconds: u64) {
-    world.run_until(world.now() + Duration::from_secs(seconds));
-}
-
-fn try_ask(world: &mut World, host: u64, request: Request) -> Result<Outcome, Failure> {
-    let limit = world.now() + Duration::from_secs(120);
-    match world.ask(HostId(host), request, limit) {
-        Some(Answer::Reply(reply)) => reply,
-        other => panic!("h{host}: {other:?}"),
-    }
-}
-
-fn ask(world: &mut World, host: u64, request: Request) -> Outcome {
-    try_ask(world, host, request).unwrap_or_else(|failure| panic!("h{host}: {failure}"))
+    still::world(5, hosts, 3, NetworkConfig::default())
 }
 
 fn key(name: &str) -> Key {
@@ -86,16 +50,6 @@ fn holds(world: &mut World, host: u64, name: &str) -> bool {
     match world.store(HostId(host)).apply(Op::Versions(key(name))) {
         Done::Versions(summary) => summary.value.is_some(),
         other => panic!("{other:?}"),
-    }
-}
-
-fn join(host: u64) -> Request {
-    Request::Join {
-        via: HostId(1),
-        replaces: None,
-        replicas: None,
-        member: member(host),
-        tokens: 0,
     }
 }
 
