@@ -1,4 +1,11 @@
 //! Whole rings at once, for lessons and tests.
+//!
+//! ```text
+//!   RingPlan { hosts: 5, tokens: 8, replicas: 3, seed: 7 } ──> roster ──> World::ring    the plain loop
+//!                                                                     └─> Stage::ring    actors
+//! ```
+//!
+//! The same plan makes the same ring for both: who has which tokens is drawn from the seed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
