@@ -175,6 +175,11 @@ pub struct Arrived {
     pub handled: oneshot::Sender<()>,
 }
 
+/// Results of store operations that came together, in the order of the operations.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Results(pub Vec<(Done, Then)>);
+
 /// A client's request to the host behind this door, and where its answer goes.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]

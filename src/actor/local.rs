@@ -1,6 +1,6 @@
 //! The real surroundings of a host in this process: tokio's clock and a store that answers at once.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -19,7 +19,7 @@ use crate::message::{Event, Reply, Ticket};
 use crate::node::{Host, HostConfig};
 use crate::placement::HostId;
 use crate::record::{Now, Time, WallMs};
-use crate::store::{Op, Store, Usage};
+use crate::store::{Done, Op, Store, Usage};
 
 /// Monotonic time by tokio's clock, which tests may pause; wall time by the system's, which may be set, forwards and
 /// backwards, at any moment: a host must see that, or a clock that was wrong at its start stays wrong until its end.
@@ -99,6 +99,13 @@ pub fn open(
     (start(shell, book), watch)
 }
 
+/// A timer under way.
+struct Timer {
+    /// When it rings next; none once it has rung for the last time.
+    rings: Rc<Cell<Option<Time>>>,
+    task: JoinHandle<()>,
+}
+
 /// The surroundings of one host, and its one timer.
 pub struct Local {
     host: HostId,
@@ -108,7 +115,9 @@ pub struct Local {
     actor: Option<WeakRecipient<Input>>,
     tickets: BTreeMap<Ticket, ReplyTo>,
     next_ticket: u64,
-    timer: Option<(Time, JoinHandle<()>)>,
+    /// When the host wants to be woken, as its timer sees it.
+    wanted: Rc<Cell<Option<Time>>>,
+    timer: Option<Timer>,
     /// As what it begins again after a panic.
     config: Option<HostConfig>,
     falls: Falls,
@@ -127,6 +136,7 @@ impl Local {
             actor: None,
             tickets: BTreeMap::new(),
             next_ticket: 0,
+            wanted: Rc::default(),
             timer: None,
             config: None,
             falls: Falls::default(),
@@ -167,9 +177,8 @@ impl Surroundings for Local {
         self.clock.now()
     }
 
-    fn store(&mut self, op: Op, then: Then) {
-        let done = self.store.apply(op);
-        self.tell(Input::Stored(done, then));
+    fn store(&mut self, op: Op, then: Then) -> Option<(Done, Then)> {
+        Some((self.store.apply(op), then))
     }
 
     fn ticket(&mut self, reply: ReplyTo) -> Ticket {
@@ -206,32 +215,54 @@ impl Surroundings for Local {
     }
 
     fn settled(&mut self, wake: Option<Time>) {
-        let armed = self.timer.as_ref().map(|(at, _)| *at);
-        if armed == wake {
-            return;
-        }
-        if let Some((_, timer)) = self.timer.take() {
-            timer.abort();
-        }
+        self.wanted.set(wake);
+        let rings = self.timer.as_ref().and_then(|timer| timer.rings.get());
         let (Some(at), Some(actor)) = (wake, self.actor.clone()) else {
             return;
         };
-        let due = self.clock.instant(at);
+        // With each request the next deadline moves. A timer that rings too early looks again; only one that
+        // would ring too late is set anew.
+        if rings.is_some_and(|rings| rings <= at) {
+            return;
+        }
+        if let Some(timer) = self.timer.take() {
+            timer.task.abort();
+        }
+        let rings = Rc::new(Cell::new(Some(at)));
         // Beside the actor, not inside it: an actor looks at each of its timers for every message.
-        let timer = actix::spawn(async move {
-            tokio::time::sleep_until(due).await;
-            if let Some(actor) = actor.upgrade() {
-                actor.do_send(Input::Wake);
-            }
-        });
-        self.timer = Some((at, timer));
+        let task = ring(
+            Rc::clone(&rings),
+            Rc::clone(&self.wanted),
+            self.clock,
+            actor,
+        );
+        let task = actix::spawn(task);
+        self.timer = Some(Timer { rings, task });
     }
 }
 
 impl Drop for Local {
     fn drop(&mut self) {
-        if let Some((_, timer)) = self.timer.take() {
-            timer.abort();
+        if let Some(timer) = self.timer.take() {
+            timer.task.abort();
+        }
+    }
+}
+
+/// Wakes a host at the time it wants by then.
+async fn ring(
+    rings: Rc<Cell<Option<Time>>>,
+    wanted: Rc<Cell<Option<Time>>>,
+    clock: Clock,
+    actor: WeakRecipient<Input>,
+) {
+    while let Some(at) = rings.get() {
+        tokio::time::sleep_until(clock.instant(at)).await;
+        let later = wanted.get().filter(|wanted| *wanted > at);
+        let now = wanted.get().is_some() && later.is_none();
+        rings.set(later);
+        if let Some(actor) = actor.upgrade().filter(|_| now) {
+            actor.do_send(Input::Wake);
         }
     }
 }

@@ -40,7 +40,7 @@ mod watch;
 
 pub use book::{Book, Line};
 pub use falls::{FALLS_WITHIN, Falls, MAX_FALLS};
-pub use input::{Arrived, Ask, Asks, Collected, Input, ReplyTo, Told};
+pub use input::{Arrived, Ask, Asks, Collected, Input, ReplyTo, Results, Told};
 pub use local::{Clock, Local, open};
 pub use node::{Carried, HostActor, NodeActor, Stop, start};
 pub use shell::{Begins, Shell, Surroundings};

@@ -6,7 +6,7 @@ use std::rc::{Rc, Weak};
 
 use actix::prelude::*;
 
-use super::input::{Arrived, Ask, Asks, Input};
+use super::input::{Arrived, Ask, Asks, Input, Results};
 use super::shell::{Neighbours, Shell};
 use super::watch;
 use crate::keyspace::Id;
@@ -145,6 +145,16 @@ impl Handler<Input> for HostActor {
 
     fn handle(&mut self, input: Input, _: &mut Context<Self>) {
         self.take(input);
+    }
+}
+
+impl Handler<Results> for HostActor {
+    type Result = ();
+
+    fn handle(&mut self, Results(results): Results, _: &mut Context<Self>) {
+        if let Some(mut shell) = self.shell() {
+            shell.take_results(results);
+        }
     }
 }
 

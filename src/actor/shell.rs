@@ -1,7 +1,7 @@
 //! How does a call of a host become messages of actors?
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 
@@ -9,7 +9,7 @@ use actix::prelude::*;
 use actix::{WeakAddr, WeakRecipient};
 
 use super::book::{Book, Line, addressee};
-use super::input::{Ask, Asks, Collected, Input, ReplyTo};
+use super::input::{Ask, Asks, Collected, Input, ReplyTo, Results};
 use super::node::{Carried, HostActor, NodeActor, Stop};
 use super::watch;
 use crate::keep::Then;
@@ -19,7 +19,11 @@ use crate::node::Host;
 use crate::placement::HostId;
 use crate::record::{Now, Time};
 use crate::ring::Links;
-use crate::store::{Op, Usage};
+use crate::store::{Done, Op, Usage};
+
+/// So often in one turn a host goes on with what its store answered at once: a put asks, then writes. With what is
+/// left it goes on in its next turn, so that a long walk through a store in memory keeps nobody waiting.
+const ROUNDS: usize = 4;
 
 /// A host from its records, once all that its former life asked of the store is done; none if that cannot be.
 pub type Begins = Pin<Box<dyn Future<Output = Option<Host>>>>;
@@ -32,8 +36,9 @@ pub trait Surroundings {
     /// What time is it?
     fn now(&self) -> Now;
 
-    /// Carry out a store operation; its result comes back as [`Input::Stored`], in order.
-    fn store(&mut self, op: Op, then: Then);
+    /// Carry out a store operation. A result that is there at once is given back; any other comes later, as
+    /// [`Results`] or [`Input::Stored`], in order.
+    fn store(&mut self, op: Op, then: Then) -> Option<(Done, Then)>;
 
     /// A ticket for a client's request, whose answer goes there.
     fn ticket(&mut self, reply: ReplyTo) -> Ticket;
@@ -135,6 +140,10 @@ pub struct Shell {
     /// The hosts of its nodes' neighbours, in order.
     near: Vec<HostId>,
     effects: Collected,
+    /// Results of the store that the host has not been told yet.
+    ready: VecDeque<(Done, Then)>,
+    /// Whether a message is on its way to its actor that makes it go on with them.
+    goes_on: bool,
     me: Weak<RefCell<Shell>>,
     /// The host's own actor of this life.
     actor: Option<WeakAddr<HostActor>>,
@@ -163,6 +172,8 @@ impl Shell {
                 bound_at: None,
                 near: Vec::new(),
                 effects: Collected::default(),
+                ready: VecDeque::new(),
+                goes_on: false,
                 me: me.clone(),
                 actor: None,
                 by_book: 0,
@@ -266,9 +277,42 @@ impl Shell {
         self.act();
     }
 
+    /// Tells the host results of its store, in order, then carries out all it wants.
+    pub(super) fn take_results(&mut self, results: Vec<(Done, Then)>) {
+        if self.closed {
+            return;
+        }
+        self.goes_on = false;
+        self.ready.extend(results);
+        self.tell_results();
+        self.act();
+    }
+
+    fn tell_results(&mut self) {
+        let now = self.surroundings.now();
+        for (done, then) in self.ready.drain(..) {
+            Input::Stored(done, then).apply(&mut self.host, now, &mut self.effects);
+        }
+    }
+
     fn act(&mut self) {
         self.bind_nodes();
         self.carry_out();
+        for _ in 0..ROUNDS {
+            if self.ready.is_empty() {
+                break;
+            }
+            self.tell_results();
+            self.bind_nodes();
+            self.carry_out();
+        }
+        if !self.ready.is_empty()
+            && !self.goes_on
+            && let Some(actor) = self.actor()
+        {
+            self.goes_on = true;
+            actor.do_send(Results(Vec::new()));
+        }
         self.surroundings.settled(self.host.next_wake());
     }
 
@@ -305,6 +349,8 @@ impl Shell {
         self.life += 1;
         self.bound_at = None;
         self.effects = Collected::default();
+        self.ready.clear();
+        self.goes_on = false;
         if let Some(actor) = self.actor.take().and_then(|actor| actor.upgrade()) {
             actor.do_send(Stop);
         }
@@ -414,7 +460,7 @@ impl Shell {
             self.surroundings.note(event);
         }
         for (op, then) in effects.stores.drain(..) {
-            self.surroundings.store(op, then);
+            self.ready.extend(self.surroundings.store(op, then));
         }
         for (ticket, reply) in effects.answers.drain(..) {
             self.surroundings.answer(ticket, reply);

@@ -42,6 +42,8 @@ pub(super) struct Group {
     pub(super) staged: Vec<(Key, Version)>,
     bytes: u64,
     pieces: bool,
+    /// How many bytes were free when the first of it was written: asking the system for each costs more than writing.
+    free: Option<u64>,
 }
 
 impl Group {
@@ -83,6 +85,7 @@ impl DiskStore {
     /// If the disk refuses. Reads go on; whether it takes writes again is tried from time to time.
     pub fn commit(&mut self) -> Result<(), StoreError> {
         let sync = self.config.sync == SyncPolicy::Always || !self.group.settings.is_empty();
+        self.group.free = None;
         if self.group.is_empty() {
             return Ok(());
         }
@@ -164,7 +167,8 @@ impl DiskStore {
         };
         let wanted = grows.map_or(least, |bytes| bytes + self.group.bytes() + reserve);
         if grows.is_some() || self.broken.is_some() {
-            let free = self.free_bytes();
+            let free = self.group.free.unwrap_or_else(|| self.free_bytes());
+            self.group.free = Some(free);
             if free < wanted {
                 return Err(StoreError::NoSpace { free, reserve });
             }

@@ -34,6 +34,9 @@ const FIRST_WINDOW: usize = 8;
 /// So many bytes of values a connection may be waiting for, as far as the last answers let one guess.
 const WINDOW_BYTES: usize = 16 * 1024 * 1024;
 
+/// Room is made for at most so many requests before they are read.
+const MAX_ASKED: usize = 64;
+
 /// Whether commands are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mute {
@@ -119,6 +122,8 @@ pub(super) struct Session {
     lanes: Lanes,
     /// Requests to be sent.
     asks: Vec<Numbered>,
+    /// How many there were last time: so many there will be again.
+    asked: usize,
     /// Large values on their way.
     flows: Flows,
     window: usize,
@@ -151,6 +156,7 @@ impl Session {
             bundle: Bundle::default(),
             lanes: Lanes::default(),
             asks: Vec::new(),
+            asked: 0,
             flows: Flows::default(),
             window: FIRST_WINDOW,
             busy: false,
@@ -198,6 +204,9 @@ impl Session {
     pub(super) fn take(&mut self) {
         self.bundle
             .begin(self.slots.is_empty() && self.out.is_empty());
+        if self.asks.is_empty() && !self.buffer.is_empty() {
+            self.asks.reserve_exact(self.asked);
+        }
         while self.has_room() {
             match self.parser.step(&mut self.buffer) {
                 Ok(Some(Step::Command(command))) => self.run(command),
@@ -308,6 +317,9 @@ impl Session {
 
     /// What is to be asked now.
     pub(super) fn asks(&mut self) -> Vec<Numbered> {
+        if !self.asks.is_empty() {
+            self.asked = self.asks.len().min(MAX_ASKED);
+        }
         std::mem::take(&mut self.asks)
     }
 

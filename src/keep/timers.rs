@@ -75,6 +75,10 @@ impl Timers {
             }
             Err(place) => self.at.insert(place, (wake, at)),
         }
+        // What is set is mostly the last.
+        if self.queue.back().is_none_or(|last| *last < (at, wake)) {
+            return self.queue.push_back((at, wake));
+        }
         let place = self.queue.partition_point(|other| *other < (at, wake));
         self.queue.insert(place, (at, wake));
     }

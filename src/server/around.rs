@@ -14,7 +14,7 @@ use crate::message::{Envelope, Event, Message, Reply, Ticket};
 use crate::node::{Host, HostConfig};
 use crate::placement::HostId;
 use crate::record::{Now, Time};
-use crate::store::{MemoryStore, Op, Usage};
+use crate::store::{Done, MemoryStore, Op, Usage};
 
 /// Takes packets of the detector.
 pub(super) type Packets = mpsc::Sender<(HostId, bytes::Bytes)>;
@@ -25,7 +25,6 @@ pub(super) struct Around {
     /// As what the host begins again after a panic.
     config: HostConfig,
     falls: Falls,
-    actor: Option<WeakRecipient<Input>>,
     shelf: Shared,
     packets: Packets,
     /// Told why, if the host cannot begin again.
@@ -47,7 +46,6 @@ impl Around {
             local,
             config,
             falls: Falls::default(),
-            actor: None,
             shelf,
             packets,
             reason,
@@ -62,7 +60,6 @@ impl Around {
 
 impl Surroundings for Around {
     fn born(&mut self, actor: WeakRecipient<Input>) {
-        self.actor = Some(actor.clone());
         self.local.born(actor);
     }
 
@@ -72,15 +69,10 @@ impl Surroundings for Around {
         self.local.now()
     }
 
-    fn store(&mut self, op: Op, then: Then) {
+    fn store(&mut self, op: Op, then: Then) -> Option<(Done, Then)> {
         let mut shelf = self.shelf.borrow_mut();
         // Once it is closed nothing is done any more, and nothing is confirmed.
-        let done = shelf.as_mut().and_then(|shelf| shelf.ask(op, then));
-        if let Some((done, then)) = done
-            && let Some(actor) = self.actor.as_ref().and_then(WeakRecipient::upgrade)
-        {
-            actor.do_send(Input::Stored(done, then));
-        }
+        shelf.as_mut()?.ask(op, then)
     }
 
     fn ticket(&mut self, reply: ReplyTo) -> Ticket {

@@ -10,8 +10,8 @@ use super::around::{Around, Packets};
 use super::packet::Seal;
 use super::radio::Ground;
 use super::settings::Settings;
-use super::shelf::{Reason, Results, Shared, Shelf};
-use crate::actor::{Book, Clock, Input, Shell, start};
+use super::shelf::{Reason, Results as FromStore, Shared, Shelf};
+use crate::actor::{Book, Clock, Results, Shell, start};
 use crate::detect::DetectConfig;
 use crate::door::{Behind, Door, DoorSettings, Guest, Handlers, Password};
 use crate::keep::KeepConfig;
@@ -146,19 +146,19 @@ pub(super) fn door(
 }
 
 /// Brings results of the store's thread to the host, group by group, if it is still in the life that asked.
-pub(super) async fn hand_over(mut results: Results, shell: Rc<RefCell<Shell>>, shelf: Shared) {
+pub(super) async fn hand_over(mut results: FromStore, shell: Rc<RefCell<Shell>>, shelf: Shared) {
     while let Some(group) = results.recv().await {
         let mut shelf = shelf.borrow_mut();
         let Some(shelf) = shelf.as_mut() else {
             continue;
         };
         let actor = shell.borrow().actor();
-        for (done, asked) in group {
-            if let Some((done, then)) = shelf.came(done, asked)
-                && let Some(actor) = &actor
-            {
-                actor.do_send(Input::Stored(done, then));
-            }
+        let came = group
+            .into_iter()
+            .filter_map(|(done, asked)| shelf.came(done, asked));
+        let came: Vec<_> = came.collect();
+        if let Some(actor) = actor.filter(|_| !came.is_empty()) {
+            actor.do_send(Results(came));
         }
     }
 }

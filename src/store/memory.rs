@@ -147,8 +147,23 @@ impl MemoryStore {
         Ok(())
     }
 
-    fn merge(&mut self, mut record: Record) -> Result<Summary, StoreError> {
-        let before = self.versions(&record.key);
+    /// What is held under a key, and how many bytes it takes.
+    fn known(&self, key: &Key) -> (Summary, u64) {
+        let slot = self.table.get(key);
+        slot.map_or_else(Default::default, |slot| (slot.summary(), slot.bytes()))
+    }
+
+    fn merge(&mut self, record: Record) -> Result<Summary, StoreError> {
+        let known = self.known(&record.key);
+        self.merge_with(known, record)
+    }
+
+    /// The same, if it is known already what is held.
+    fn merge_with(
+        &mut self,
+        (before, old_bytes): (Summary, u64),
+        mut record: Record,
+    ) -> Result<Summary, StoreError> {
         let theirs = record.cells.summary();
         if theirs.value > before.value {
             self.complete(&mut record)?;
@@ -158,16 +173,14 @@ impl MemoryStore {
         if before.covers(&theirs) {
             return Ok(before);
         }
-        let old = self.table.get(&record.key);
-        let old_bytes = old.map_or(0, Slot::bytes);
-        let mut cells = match old {
-            // The old value is only unpacked if it stays.
-            Some(old) if before.value >= theirs.value => old.cells(),
-            Some(_) | None => Cells {
-                value: None,
-                expiry: before.expiry,
-            },
+        // The old value is only unpacked if it stays.
+        let stays = before.value >= theirs.value && before.value.is_some();
+        let old = stays.then(|| self.table.get(&record.key)).flatten();
+        let fresh = Cells {
+            value: None,
+            expiry: before.expiry,
         };
+        let mut cells = old.map_or(fresh, Slot::cells);
         let Record { key, cells: new } = record;
         let grows =
             theirs.value > before.value && !theirs.value.is_some_and(|version| version.delete);
@@ -194,10 +207,11 @@ impl MemoryStore {
     }
 
     fn guarded(&mut self, record: Record, guard: &Guard) -> Done {
-        let own = self.versions(&record.key);
-        let theirs = record.cells.summary();
+        let known = self.known(&record.key);
+        let (own, theirs) = (known.0, record.cells.summary());
         if guard.admits(&own, &theirs) {
-            return self.merge(record).map_or_else(Done::Failed, Done::Held);
+            let merged = self.merge_with(known, record);
+            return merged.map_or_else(Done::Failed, Done::Held);
         }
         let place = theirs.value.map(|version| (record.key, version));
         place.map(|place| self.staged.remove(&place));

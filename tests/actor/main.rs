@@ -6,6 +6,7 @@
 )]
 
 mod panics;
+mod timer;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -69,7 +70,8 @@ impl House {
         for (actor, _) in self.hosts.values() {
             actor.do_send(Input::Enter(Arc::clone(roster)));
         }
-        actix::clock::sleep(Duration::from_secs(2)).await;
+        // Off the full second: nobody gossips while messages are counted.
+        actix::clock::sleep(Duration::from_millis(2_100)).await;
     }
 
     fn carried(&self) -> Carried {

@@ -21,7 +21,7 @@ use roundelay::record::{Now, WallMs};
 use roundelay::ring::Direction;
 use roundelay::roster::RosterVersion;
 use roundelay::sim::{NetworkConfig, RingPlan, Stage, paused};
-use roundelay::store::{MemoryStore, Op, Store};
+use roundelay::store::{Done, MemoryStore, Op, Store};
 
 use super::{House, question, walk};
 
@@ -45,8 +45,8 @@ impl Surroundings for Trapped {
         self.inner.now()
     }
 
-    fn store(&mut self, op: Op, then: Then) {
-        self.inner.store(op, then);
+    fn store(&mut self, op: Op, then: Then) -> Option<(Done, Then)> {
+        self.inner.store(op, then)
     }
 
     fn ticket(&mut self, reply: ReplyTo) -> Ticket {

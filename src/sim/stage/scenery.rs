@@ -20,7 +20,7 @@ use crate::keep::Then;
 use crate::message::{Event, Reply, Ticket};
 use crate::record::{Now, Time};
 use crate::sim::nature::Nature;
-use crate::store::Op;
+use crate::store::{Done, Op};
 
 /// What a host finds around it on the stage.
 pub(super) struct Scenery {
@@ -39,8 +39,9 @@ impl Surroundings for Scenery {
         self.nature.borrow().now(self.place)
     }
 
-    fn store(&mut self, op: Op, then: Then) {
+    fn store(&mut self, op: Op, then: Then) -> Option<(Done, Then)> {
         self.nature.borrow_mut().store(self.place, op, then);
+        None
     }
 
     fn ticket(&mut self, reply: ReplyTo) -> Ticket {
