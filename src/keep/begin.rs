@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::message::{Consistency, Failure, KeyOp, Options, Outcome, ReqId, Ticket};
 use crate::placement::HostId;
-use crate::record::{Body, Key, MAX_MEDIA_TYPE_BYTES, Mark, Now, Summary};
+use crate::record::{Body, Key, MAX_MEDIA_TYPE_BYTES, Now, Summary};
 use crate::roster::{Groups, RosterVersion};
 
 use super::open::{Caller, Open, Phase};
@@ -81,30 +81,30 @@ impl Keeper {
             self.upload_begins(upload);
         }
         let patience = options.deadline.unwrap_or(self.config.deadline);
+        let how = (
+            options.consistency.unwrap_or(self.config.consistency),
+            options.replicas,
+        );
+        let mut what = (caller, key, op);
+        if upload.is_none() && linked.is_none() {
+            match self.begin_own(cx, what, how, patience) {
+                None => return,
+                Some(back) => what = back,
+            }
+        }
         let req = self.draw_req();
         let open = Open {
-            caller: Some(caller),
-            key,
-            op,
-            consistency: options.consistency.unwrap_or(self.config.consistency),
-            copies: options.replicas,
             linked,
-            at: RosterVersion::NONE,
-            groups: Groups { groups: Vec::new() },
-            deadline: cx.now.at + patience,
-            patience,
-            asked: cx.now.at,
-            tries: 0,
-            phase: Phase::ask(),
-            existed: false,
-            mark: Mark::NONE,
             upload,
-            sources: Vec::new(),
-            relayed: None,
-            pulled: Vec::new(),
+            ..Open::new(what, how, (cx.now.at, patience))
         };
         self.open.insert(req, open);
         self.restart(cx, req);
+    }
+
+    /// How many requests are under way.
+    pub(super) fn requests(&self) -> usize {
+        self.open.len() + self.own.len()
     }
 
     pub(super) fn admissible(
@@ -113,7 +113,7 @@ impl Keeper {
         op: &KeyOp,
         linked: Option<HostId>,
     ) -> Result<(), Failure> {
-        if self.open.len() >= self.config.max_open {
+        if self.requests() >= self.config.max_open {
             let why = format!(
                 "{} requests are open at this host: at most so many; try again",
                 self.config.max_open
@@ -193,6 +193,7 @@ impl Keeper {
 
     /// A new roster: every request that still matters starts again under it.
     pub(super) fn restart_all(&mut self, cx: &mut Context<'_>) {
+        self.owns_to_opens();
         let reqs: Vec<ReqId> = self.open.iter().map(|(req, _)| req).collect();
         for req in reqs {
             let answered = self

@@ -50,6 +50,9 @@ impl Keeper {
         self.agree.check(self.version())?;
         self.collect.check(self.version())?;
         self.check_limits()?;
+        self.own
+            .iter()
+            .try_for_each(|(req, own)| self.check_own(req, own))?;
         self.open
             .iter()
             .try_for_each(|(req, open)| self.check_open(req, open))
@@ -97,7 +100,7 @@ impl Keeper {
     fn check_limits(&self) -> Result<(), String> {
         let config = &self.config;
         for (what, is, most) in [
-            ("requests open", self.open.len(), config.max_open),
+            ("requests open", self.requests(), config.max_open),
             ("messages parked", self.parked.len(), config.max_parked),
             ("values pulled", self.pulls.len(), config.max_pulls),
             ("hints", self.hints.len(), config.max_hints),

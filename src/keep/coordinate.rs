@@ -219,6 +219,8 @@ impl Keeper {
 
     /// A request's time has come.
     pub(super) fn open_due(&mut self, cx: &mut Context<'_>, req: ReqId) {
+        // One of the own store waits for its deadline only.
+        self.own_to_open(req);
         let Some(open) = self.open.get_mut(&req) else {
             return;
         };

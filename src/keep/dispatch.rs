@@ -175,6 +175,7 @@ impl Keeper {
         }
         match next {
             Next::Nothing => {}
+            Next::Own(req) => self.own_stored(cx, done, req),
             Next::Answer { to, req, at, id } => self.stored_answer(cx, done, (to, req, at), id),
             Next::Wrote { to, req, at, .. } => self.stored_wrote(cx, done, (to, req, at)),
             Next::Piece {

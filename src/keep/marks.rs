@@ -323,6 +323,8 @@ fn touches(span: &Span, others: &[Span]) -> bool {
 fn road(next: &Next) -> Option<Road> {
     if let Next::Wrote { road, .. } = next {
         Some(*road)
+    } else if let Next::Own(_) = next {
+        Some(Road::Request)
     } else {
         matches!(next, Next::Healed { .. }).then_some(Road::Repair)
     }

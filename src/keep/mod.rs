@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! begin, coordinate    a request becomes questions to the replicas; a quorum answers it
-//! read, stamp          the second half of a get, and of a put
+//! read, stamp          the second half of a get, and of a put; own: both, where nobody else is to be asked
 //! hints                a write that a replica missed waits for it
 //! replicate, pieces    what a replica does when asked; large values are pulled by who receives them
 //! upload, download     large values from and to a client, piece by piece; fetch: one that is wanted whole
@@ -70,6 +70,7 @@ mod moving;
 mod open;
 mod ops;
 mod outcome;
+mod own;
 mod pieces;
 mod plan;
 mod read;
@@ -114,6 +115,7 @@ use learned::Learned;
 use life::Life;
 use open::Opens;
 use ops::Ops;
+use own::Owns;
 use suspect::Suspect;
 use task::Mover;
 use upload::Uploads;
@@ -155,6 +157,8 @@ pub struct Keeper {
     timers: Timers,
     /// The requests under way.
     open: Opens,
+    /// Those that only the own store can answer.
+    own: Owns,
     clock: Clock,
     /// The stamp whose reservation is on its way to the disk.
     reserving: Option<Stamp>,
@@ -243,6 +247,7 @@ impl Keeper {
             learned: Box::new(learned),
             drift: Drift::default(),
             open: Opens::default(),
+            own: Owns::default(),
             many: BTreeMap::new(),
             stalled: VecDeque::new(),
             relocate: Vec::new(),

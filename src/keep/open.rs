@@ -112,6 +112,35 @@ pub(super) struct Open {
 }
 
 impl Open {
+    /// A request that has just begun: what it wants, how, and until when.
+    pub(super) fn new(
+        (caller, key, op): (Caller, Key, KeyOp),
+        (consistency, copies): (Consistency, Option<u8>),
+        (asked, patience): (Time, Duration),
+    ) -> Open {
+        Open {
+            caller: Some(caller),
+            key,
+            op,
+            consistency,
+            copies,
+            linked: None,
+            at: RosterVersion::NONE,
+            groups: Groups { groups: Vec::new() },
+            deadline: asked + patience,
+            patience,
+            asked,
+            tries: 0,
+            phase: Phase::ask(),
+            existed: false,
+            mark: Mark::NONE,
+            upload: None,
+            sources: Vec::new(),
+            relayed: None,
+            pulled: Vec::new(),
+        }
+    }
+
     /// Whether enough members of every group are in `hosts`.
     pub(super) fn enough(&self, said: impl Fn(HostId) -> bool) -> bool {
         self.groups
@@ -172,13 +201,29 @@ impl Open {
 }
 
 // region: quorum
-/// The requests under way, in order of their questions. Most are closed a moment later, so they lie in a short
-/// array, not in a tree; each in a box whose memory goes from one request to the next and stays warm.
-#[derive(Debug, Default)]
-pub(super) struct Opens(VecDeque<(ReqId, Box<Open>)>);
+/// The requests under way.
+pub(super) type Opens = Table<Open>;
 
-impl Opens {
+/// Requests in order of their questions. Most are closed a moment later, so they lie in a short array, not in a tree;
+/// each in a box whose memory goes from one request to the next and stays warm.
+#[derive(Debug)]
+pub(super) struct Table<T>(VecDeque<(ReqId, Box<T>)>);
+
+impl<T> Default for Table<T> {
+    fn default() -> Table<T> {
+        Table(VecDeque::new())
+    }
+}
+
+impl<T> Table<T> {
+    /// Where a question is, or belongs. If none between the first one and it is closed, it lies as far from the
+    /// first as their numbers say.
     fn place(&self, req: ReqId) -> Result<usize, usize> {
+        let first = self.0.front().map_or(req, |(first, _)| *first);
+        let guess = usize::try_from(req.0.wrapping_sub(first.0)).unwrap_or(usize::MAX);
+        if self.0.get(guess).is_some_and(|(here, _)| *here == req) {
+            return Ok(guess);
+        }
         self.0.binary_search_by_key(&req, |(req, _)| *req)
     }
 
@@ -186,18 +231,18 @@ impl Opens {
         self.0.len()
     }
 
-    pub(super) fn get(&self, req: &ReqId) -> Option<&Open> {
+    pub(super) fn get(&self, req: &ReqId) -> Option<&T> {
         let place = self.place(*req).ok()?;
         Some(&self.0[place].1)
     }
 
-    pub(super) fn get_mut(&mut self, req: &ReqId) -> Option<&mut Open> {
+    pub(super) fn get_mut(&mut self, req: &ReqId) -> Option<&mut T> {
         let place = self.place(*req).ok()?;
         Some(&mut self.0[place].1)
     }
 
     /// A new one goes to the end: questions are numbered upwards.
-    pub(super) fn insert(&mut self, req: ReqId, open: Open) {
+    pub(super) fn insert(&mut self, req: ReqId, open: T) {
         match self.place(req) {
             Ok(place) => *self.0[place].1 = open,
             Err(place) => self.0.insert(place, (req, Box::new(open))),
@@ -205,12 +250,12 @@ impl Opens {
     }
 
     /// The old ones, which mostly go first, leave without moving the others.
-    pub(super) fn remove(&mut self, req: &ReqId) -> Option<Box<Open>> {
+    pub(super) fn remove(&mut self, req: &ReqId) -> Option<Box<T>> {
         let place = self.place(*req).ok()?;
         self.0.remove(place).map(|(_, open)| open)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (ReqId, &Open)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (ReqId, &T)> {
         self.0.iter().map(|(req, open)| (*req, open.as_ref()))
     }
 }

@@ -1,7 +1,7 @@
 //! How a request ends: the answer, or a failure that says what is stored.
 
 use crate::message::{Failure, KeyOp, Outcome, Reply, ReqId, Ticket};
-use crate::record::Summary;
+use crate::record::{Key, Summary};
 
 use super::open::{Caller, Open, Phase};
 use super::{Context, Keeper};
@@ -104,11 +104,22 @@ fn failure(open: &Open) -> Failure {
 
 /// The answer to a write that is confirmed.
 pub(super) fn written(open: &Open, summary: Summary) -> Option<Reply> {
+    outcome_of_write(&open.op, open.caller?, &open.key, open.existed, summary)
+}
+
+/// The same, of its parts.
+pub(super) fn outcome_of_write(
+    op: &KeyOp,
+    caller: Caller,
+    key: &Key,
+    existed: bool,
+    summary: Summary,
+) -> Option<Reply> {
     let version = summary.greatest()?;
-    Some(Ok(match (&open.op, open.caller) {
-        (KeyOp::Delete, _) => Outcome::Deleted(version, open.existed),
+    Some(Ok(match (op, caller) {
+        (KeyOp::Delete, _) => Outcome::Deleted(version, existed),
         (KeyOp::Expire(_), _) => Outcome::Version(Some(version)),
-        (_, Some(Caller::Content(_))) => Outcome::StoredContent(open.key.clone(), version),
+        (_, Caller::Content(_)) => Outcome::StoredContent(key.clone(), version),
         (KeyOp::Put(..) | KeyOp::Get | KeyOp::Open | KeyOp::Has | KeyOp::Ttl, _) => {
             Outcome::Stored(version)
         }

@@ -5,7 +5,10 @@
 //! version.
 
 use crate::message::{Expiry, Failure, KeyOp, ReqId};
-use crate::record::{Body, Cells, ExpiryCell, Record, Stamp, Summary, ValueCell, Version, WallMs};
+use crate::placement::HostId;
+use crate::record::{
+    Body, Cells, ExpiryCell, Mark, Record, Stamp, Summary, ValueCell, Version, WallMs,
+};
 
 use super::open::Phase;
 use super::outcome::written;
@@ -15,10 +18,8 @@ use super::{Context, Keeper};
 impl Keeper {
     /// Draws the one stamp of this request, above all that was heard of, and writes.
     pub(super) fn stamp_and_write(&mut self, cx: &mut Context<'_>, req: ReqId, seen: Summary) {
-        // Above every fence told with the answers, too: what lies below one is refused.
-        let fence = self.open.get(&req).map(|open| open.mark.fence);
-        let seen_above = seen.greatest().map(|version| version.stamp);
-        let above = seen_above.max(fence.filter(|fence| *fence > Stamp(0)));
+        let mark = self.open.get(&req).map_or(Mark::NONE, |open| open.mark);
+        let above = above(&seen, mark);
         let Some(stamp) = self.clock.issue(cx.now.wall, above) else {
             self.stalled.push_back(req);
             return self.reserve(cx, above);
@@ -28,19 +29,7 @@ impl Keeper {
             return;
         };
         open.existed = seen.live(cx.now.wall).is_some();
-        let stamped = |delete| Version {
-            stamp,
-            delete,
-            host: me,
-            start,
-        };
-        let cells = match &open.op {
-            KeyOp::Put(body, expiry) => put_cells(body, *expiry, stamped, cx.now.wall),
-            KeyOp::Expire(expiry) => expiry_cells(&seen, *expiry, stamped, cx.now.wall),
-            KeyOp::Delete | KeyOp::Get | KeyOp::Open | KeyOp::Has | KeyOp::Ttl => {
-                tombstone(stamped(true))
-            }
-        };
+        let cells = cells_of(&open.op, &seen, (stamp, me, start), cx.now.wall);
         let record = Record {
             key: open.key.clone(),
             cells,
@@ -72,18 +61,17 @@ impl Keeper {
                 .map(|(version, body)| (version, body.clone()));
             return self.read_confirmed(cx, req, live);
         }
+        let all_said = open.silent().is_empty();
         if open.caller.is_some()
             && let Some(reply) = written(open, record.cells.summary())
         {
             self.finish(cx, req, reply);
-            self.timers
-                .set(Wake::Open(req), cx.now.at + self.config.hint_after);
+            if !all_said {
+                self.timers
+                    .set(Wake::Open(req), cx.now.at + self.config.hint_after);
+            }
         }
-        if self
-            .open
-            .get(&req)
-            .is_some_and(|open| open.silent().is_empty())
-        {
+        if all_said {
             self.close(req);
         }
     }
@@ -116,6 +104,35 @@ impl Keeper {
         };
         self.finish(cx, req, Err(failure));
         self.close(req);
+    }
+}
+
+/// What a stamp has to lie above: all that was heard of, and every fence told with the answers, for what lies below
+/// one is refused.
+pub(super) fn above(seen: &Summary, mark: Mark) -> Option<Stamp> {
+    let seen = seen.greatest().map(|version| version.stamp);
+    seen.max(Some(mark.fence).filter(|fence| *fence > Stamp(0)))
+}
+
+/// What a request writes under that stamp.
+pub(super) fn cells_of(
+    op: &KeyOp,
+    seen: &Summary,
+    (stamp, host, start): (Stamp, HostId, u32),
+    wall: WallMs,
+) -> Cells {
+    let stamped = |delete| Version {
+        stamp,
+        delete,
+        host,
+        start,
+    };
+    match op {
+        KeyOp::Put(body, expiry) => put_cells(body, *expiry, stamped, wall),
+        KeyOp::Expire(expiry) => expiry_cells(seen, *expiry, stamped, wall),
+        KeyOp::Delete | KeyOp::Get | KeyOp::Open | KeyOp::Has | KeyOp::Ttl => {
+            tombstone(stamped(true))
+        }
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) enum Next {
         at: RosterVersion,
         id: Id,
     },
+    /// Go on with a request that only our store can answer.
+    Own(ReqId),
     /// Confirm a `Write`.
     Wrote {
         to: HostId,

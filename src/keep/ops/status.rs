@@ -20,7 +20,7 @@ impl Keeper {
     pub fn status(&self, now: Now) -> Status {
         let Some(roster) = &self.roster else {
             return Status {
-                open: self.open.len() as u64,
+                open: self.requests() as u64,
                 ..Status::default()
             };
         };
@@ -39,7 +39,7 @@ impl Keeper {
             move_bytes_per_s: self.move_rate(),
             hints: self.hints.len() as u64,
             repaired: self.repair.healed,
-            open: self.open.len() as u64,
+            open: self.requests() as u64,
             drain: roster.notes.drain,
             unwell: self.health.unwell,
             removal_waits: self.suspect.waits.clone(),

@@ -1,0 +1,282 @@
+//! Requests for which there is nobody to ask but this host itself.
+//!
+//! In a ring of one host, or with one copy of each key, the only replica of a key may be the host that was asked.
+//! Then no message goes to itself and nobody is waited for: the answer is what its store says.
+//!
+//! ```text
+//! put   Versions ──> 6        stamps 7, once, above it and the fence      Merge 7 ──> held      acknowledged
+//! get   Get      ──> 7 meow                                                                     answered
+//! ```
+//!
+//! The rules are those of any other request, and each step is taken by the same functions: the query comes before the
+//! stamp, the stamp lies within what is reserved on disk, the write goes past the fence or not at all, and what is
+//! acknowledged the store has confirmed. Whatever is out of the ordinary (a roster that was adopted meanwhile, a
+//! stamp that must be reserved first, a large value, a store that does not answer) makes it a request like any other:
+//! before its stamp from the beginning, after it with that very stamp.
+//!
+//! *Hold these true*: such a request lives by the roster of now, which is settled and counts one replica of its key,
+//! this host; it has a deadline; what it has stamped is never stamped again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::message::{Consistency, Failure, Found, KeyOp, Large, Outcome, Reply, ReqId};
+use crate::placement::HostId;
+use crate::record::{Body, Cells, Key, Mark, PIECE_BYTES, Record, Summary, Time};
+use crate::roster::{Groups, Phase as RosterPhase, RosterVersion};
+use crate::store::{Done, Op};
+
+use super::check::ensure;
+use super::doubt::Doubt;
+use super::open::{Caller, Open, Phase, Table};
+use super::outcome::outcome_of_write;
+use super::stamp::{above, cells_of};
+use super::then::Next;
+use super::timers::Wake;
+use super::{Context, Keeper};
+
+/// What a request is: who wants what of which key.
+type What = (Caller, Key, KeyOp);
+
+/// A request that only the own store can answer.
+#[derive(Debug)]
+pub(super) struct Own {
+    caller: Caller,
+    key: Key,
+    op: KeyOp,
+    consistency: Consistency,
+    copies: Option<u8>,
+    /// Under which roster.
+    at: RosterVersion,
+    deadline: Time,
+    patience: Duration,
+    asked: Time,
+    /// What is written, once it is stamped.
+    record: Option<Record>,
+    /// Whether the key was there before.
+    existed: bool,
+}
+
+/// Those under way, in order of their questions.
+pub(super) type Owns = Table<Own>;
+
+impl Keeper {
+    /// Whether this host alone, and at once, can answer for a key.
+    fn is_alone_with(&self, key: &Key) -> bool {
+        let Some(roster) = &self.roster else {
+            return false;
+        };
+        let RosterPhase::Settled(membership) = &roster.phase else {
+            return false;
+        };
+        let serves = self.start != 0 && self.adopting.is_none() && !self.mover.closed;
+        serves
+            && self.unfinished.doubt == Doubt::None
+            && membership.r() == 1
+            && membership.holds(self.me, key.id())
+    }
+
+    /// Begins a request so if that can be; otherwise gives it back.
+    pub(super) fn begin_own(
+        &mut self,
+        cx: &mut Context<'_>,
+        (caller, key, op): What,
+        (consistency, copies): (Consistency, Option<u8>),
+        patience: Duration,
+    ) -> Option<What> {
+        let ask: fn(Key) -> Op = match &op {
+            KeyOp::Put(body, _) if body.is_whole() && body.len <= PIECE_BYTES as u64 => {
+                Op::Versions
+            }
+            KeyOp::Delete => Op::Versions,
+            KeyOp::Get | KeyOp::Open => Op::Get,
+            KeyOp::Put(..) | KeyOp::Has | KeyOp::Ttl | KeyOp::Expire(_) => {
+                return Some((caller, key, op));
+            }
+        };
+        if consistency == Consistency::One || !self.is_alone_with(&key) {
+            return Some((caller, key, op));
+        }
+        let (req, ask, deadline) = (self.draw_req(), ask(key.clone()), cx.now.at + patience);
+        let own = Own {
+            caller,
+            key,
+            op,
+            consistency,
+            copies,
+            at: self.version(),
+            deadline,
+            patience,
+            asked: cx.now.at,
+            record: None,
+            existed: false,
+        };
+        self.timers.set(Wake::Open(req), deadline);
+        self.own.insert(req, own);
+        self.store(cx, ask, Next::Own(req));
+        None
+    }
+
+    /// The store has answered.
+    pub(super) fn own_stored(&mut self, cx: &mut Context<'_>, done: Done, req: ReqId) {
+        let Some(own) = self.own.get(&req) else {
+            return; // It goes on like any other by now, and has asked again.
+        };
+        let mark = self.marks.at(own.key.id());
+        match (&own.record, done) {
+            (None, Done::Versions(seen)) => self.own_write(cx, req, (seen, mark)),
+            (None, Done::Cells(cells)) => {
+                self.own_read(cx, req, (cells.unwrap_or_default(), mark));
+            }
+            (Some(record), Done::Held(held)) if held.covers(&record.cells.summary()) => {
+                let summary = record.cells.summary();
+                let reply = outcome_of_write(&own.op, own.caller, &own.key, own.existed, summary);
+                match reply {
+                    Some(reply) => self.end_own(cx, req, reply),
+                    None => self.own_otherwise(cx, req),
+                }
+            }
+            (Some(_), Done::Failed(error)) => {
+                let why = format!("{}: {error}", self.me);
+                self.end_own(cx, req, Err(Failure::Limit(why)));
+            }
+            (Some(_) | None, _) => self.own_otherwise(cx, req),
+        }
+    }
+
+    /// What is held is known: draws the one stamp of this request, and writes.
+    fn own_write(&mut self, cx: &mut Context<'_>, req: ReqId, (seen, mark): (Summary, Mark)) {
+        let Some(own) = self.own.get(&req) else {
+            return;
+        };
+        if !self.is_alone_with(&own.key) {
+            return self.own_otherwise(cx, req);
+        }
+        let Some(stamp) = self.clock.issue(cx.now.wall, above(&seen, mark)) else {
+            return self.own_otherwise(cx, req);
+        };
+        let (me, start) = (self.me, self.start);
+        let Some(own) = self.own.get_mut(&req) else {
+            return;
+        };
+        own.existed = seen.live(cx.now.wall).is_some();
+        let record = Record {
+            key: own.key.clone(),
+            cells: cells_of(&own.op, &seen, (stamp, me, start), cx.now.wall),
+        };
+        own.record = Some(record.clone());
+        let next = Next::Own(req);
+        let op = self.merge_op(record, &next);
+        self.store(cx, op, next);
+    }
+
+    /// What is held is here: it is on the only store there is.
+    fn own_read(&mut self, cx: &mut Context<'_>, req: ReqId, (cells, mark): (Cells, Mark)) {
+        let Some(own) = self.own.get(&req) else {
+            return;
+        };
+        let summary = cells.summary();
+        let live = match summary.collected(mark.floor) == summary {
+            true => summary.live(cx.now.wall),
+            false => None, // deleted, or expired, at or below the floor
+        };
+        let body: Option<Body> = cells.value.and_then(|cell| cell.body);
+        let Some((version, body)) = live.zip(body) else {
+            return self.end_own(cx, req, Ok(Outcome::Value(None)));
+        };
+        let found = Found {
+            version,
+            body,
+            deadline: summary.deadline(),
+        };
+        let outcome = match (found.body.is_whole(), &own.op) {
+            (true, _) => Outcome::Value(Some(found)),
+            (false, KeyOp::Open) => Outcome::Large(Arc::new(Large {
+                key: own.key.clone(),
+                found,
+                holders: vec![self.me],
+            })),
+            // Its pieces are fetched one by one.
+            (false, _) => return self.own_otherwise(cx, req),
+        };
+        self.end_own(cx, req, Ok(outcome));
+    }
+
+    fn end_own(&mut self, cx: &mut Context<'_>, req: ReqId, reply: Reply) {
+        self.timers.clear(Wake::Open(req));
+        if let Some(own) = self.own.remove(&req) {
+            self.tell(cx, own.caller, reply);
+        }
+    }
+
+    /// It goes on like any other.
+    fn own_otherwise(&mut self, cx: &mut Context<'_>, req: ReqId) {
+        self.own_to_open(req);
+        self.restart(cx, req);
+    }
+
+    /// From here on it is a request like any other; one that has a stamp may be stored.
+    pub(super) fn own_to_open(&mut self, req: ReqId) {
+        let Some(own) = self.own.remove(&req) else {
+            return;
+        };
+        let phase = own.record.map(|record| Phase::Write {
+            record,
+            back: false,
+            acked: Vec::new(),
+            refused: Vec::new(),
+            unsure: true,
+        });
+        let open = Open {
+            at: own.at,
+            groups: Groups {
+                groups: vec![vec![self.me]],
+            },
+            phase: phase.unwrap_or_else(Phase::ask),
+            existed: own.existed,
+            ..Open::new(
+                (own.caller, own.key, own.op),
+                (own.consistency, own.copies),
+                (own.asked, own.patience),
+            )
+        };
+        self.open.insert(
+            req,
+            Open {
+                deadline: own.deadline,
+                ..open
+            },
+        );
+    }
+
+    /// A new roster: there may be others now.
+    pub(super) fn owns_to_opens(&mut self) {
+        let reqs: Vec<ReqId> = self.own.iter().map(|(req, _)| req).collect();
+        reqs.into_iter().for_each(|req| self.own_to_open(req));
+    }
+
+    /// What must hold between two calls.
+    pub(super) fn check_own(&self, req: ReqId, own: &Own) -> Result<(), String> {
+        let mine = self.version();
+        ensure(own.at == mine, || {
+            format!(
+                "{req:?} is asked of the own store under {}, and it lives by {mine}",
+                own.at
+            )
+        })?;
+        ensure(self.timers.is_set(Wake::Open(req)), || {
+            format!("{req:?}, of the own store, has no deadline")
+        })?;
+        let hosts: Vec<HostId> = self
+            .roster
+            .as_ref()
+            .map(|roster| roster.groups(own.key.id()).hosts())
+            .unwrap_or_default();
+        ensure(hosts == [self.me], || {
+            format!("{req:?} is asked of the own store only, and {hosts:?} hold its key")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

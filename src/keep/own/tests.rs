@@ -1,0 +1,237 @@
+//! A host alone in its ring: the rules of any other request, without a message.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::keep::Then;
+use crate::keep::config::KeepConfig;
+use crate::keyspace::{Id, Span};
+use crate::message::{Effects, Envelope, Event, KeepMessage, Message, Options, Ticket};
+use crate::placement::Member;
+use crate::record::{Now, Stamp, Version, WallMs};
+use crate::roster::{RingId, Roster};
+use crate::store::{MemoryStore, Setting, Store, StoreError};
+
+const ME: HostId = HostId(1);
+
+/// What a keeper wants done.
+#[derive(Default)]
+struct Wanted {
+    stores: Vec<(Op, Then)>,
+    answers: Vec<Reply>,
+    sends: Vec<Envelope>,
+}
+
+impl Effects<Then> for Wanted {
+    fn send(&mut self, envelope: Envelope) {
+        self.sends.push(envelope);
+    }
+    fn store(&mut self, op: Op, then: Then) {
+        self.stores.push((op, then));
+    }
+    fn answer(&mut self, _: Ticket, reply: Reply) {
+        self.answers.push(reply);
+    }
+    fn note(&mut self, _: Event) {}
+}
+
+fn roster(version: u64, hosts: u64) -> Arc<Roster> {
+    let member = |host: u64| (HostId(host), Member::new([Id::from_u64(host)]));
+    let members: BTreeMap<_, _> = (1..=hosts).map(member).collect();
+    let mut roster = Roster::settled(RingId(1), members, 3).unwrap();
+    roster.version = RosterVersion(version);
+    Arc::new(roster)
+}
+
+/// A host alone in its ring, with a store in memory.
+struct Alone {
+    keeper: Keeper,
+    store: MemoryStore,
+    wanted: Wanted,
+    now: Now,
+}
+
+impl Alone {
+    fn new() -> Alone {
+        let mut keeper = Keeper::new(ME, KeepConfig::default(), 1, &|_| None);
+        keeper.start = keeper.starting;
+        keeper.clock.reserve(Stamp(u64::MAX / 2));
+        let roster = roster(1, 1);
+        keeper.mover.at = roster.version;
+        keeper.roster = Some(roster);
+        Alone {
+            keeper,
+            store: MemoryStore::new(),
+            wanted: Wanted::default(),
+            now: Now {
+                at: Time::ZERO,
+                wall: WallMs(1_000),
+            },
+        }
+    }
+
+    fn call(&mut self, what: impl FnOnce(&mut Keeper, &mut Context<'_>)) {
+        let (now, fx) = (self.now, &mut self.wanted);
+        what(&mut self.keeper, &mut Context { now, fx });
+        assert_eq!(self.keeper.check_all(), Ok(()));
+    }
+
+    fn ask(&mut self, op: KeyOp) {
+        let (caller, key) = (Caller::One(Ticket(1)), Key::new("cat").unwrap());
+        let options = Options::default();
+        self.call(|keeper, cx| keeper.begin(cx, caller, (key, op), options, None));
+    }
+
+    /// The first operation that waits is done; which it was.
+    fn work(&mut self) -> Op {
+        let (op, then) = self.wanted.stores.remove(0);
+        let done = self.store.apply(op.clone());
+        self.call(|keeper, cx| keeper.stored(cx, done, then));
+        op
+    }
+
+    fn work_all(&mut self) {
+        while !self.wanted.stores.is_empty() {
+            self.work();
+        }
+    }
+
+    /// The only answer so far; nothing is left of its request.
+    fn answer(&mut self) -> Reply {
+        assert_eq!(self.keeper.requests(), 0, "a request is still open");
+        assert_eq!(self.wanted.answers.len(), 1);
+        self.wanted.answers.remove(0)
+    }
+}
+
+fn put() -> KeyOp {
+    KeyOp::Put(Body::new("meow"), None)
+}
+
+fn written(op: &Op) -> Version {
+    let (Op::Merge(record) | Op::Guarded(record, _)) = op else {
+        panic!("{op:?} writes nothing");
+    };
+    record.cells.summary().value.unwrap()
+}
+
+#[test]
+fn a_host_alone_asks_its_store_and_nobody_else() {
+    let mut host = Alone::new();
+    host.ask(put());
+    assert!(matches!(host.work(), Op::Versions(_)), "first it asks");
+    let version = written(&host.work());
+    assert_eq!(host.answer(), Ok(Outcome::Stored(version)));
+    host.ask(KeyOp::Get);
+    host.work_all();
+    let Ok(Outcome::Value(Some(found))) = host.answer() else {
+        panic!("the value is there")
+    };
+    assert_eq!((found.version, found.body), (version, Body::new("meow")));
+    host.ask(KeyOp::Delete);
+    host.work_all();
+    assert!(matches!(host.answer(), Ok(Outcome::Deleted(later, true)) if later > version));
+    host.ask(KeyOp::Open);
+    host.work_all();
+    assert_eq!(host.answer(), Ok(Outcome::Value(None)));
+    assert!(host.wanted.sends.is_empty());
+}
+
+#[test]
+fn a_stamp_lies_above_the_fence_and_what_lies_at_the_floor_is_gone() {
+    let mut host = Alone::new();
+    let whole = Span::whole(Id::MAX);
+    let fence = Stamp(1 << 40);
+    host.keeper.marks.raise(whole, Mark::fence(fence)).unwrap();
+    host.ask(KeyOp::Delete);
+    host.work();
+    assert!(written(&host.work()).stamp > fence);
+    host.answer().unwrap();
+    let floor = Stamp(1 << 41);
+    host.keeper.marks.raise(whole, Mark::floor(floor)).unwrap();
+    host.ask(KeyOp::Get);
+    host.work_all();
+    assert_eq!(host.answer(), Ok(Outcome::Value(None)));
+}
+
+#[test]
+fn a_new_roster_finds_the_stamp_that_was_drawn() {
+    let mut host = Alone::new();
+    host.ask(put());
+    host.work();
+    let version = written(&host.wanted.stores[0].0);
+    host.call(|keeper, cx| keeper.enter(cx, roster(2, 3)));
+    // The roster is on the disk before the write is.
+    let adopted = host.wanted.stores.remove(1);
+    assert!(matches!(adopted.0, Op::Set(Setting::Roster, _)));
+    host.call(|keeper, cx| keeper.stored(cx, Done::Set, adopted.1));
+    let writes = |envelope: &Envelope| {
+        let Message::Keep(KeepMessage::Write { at, record, .. }) = &envelope.body else {
+            return None;
+        };
+        Some((*at, record.cells.summary().value))
+    };
+    let sent: Vec<_> = host.wanted.sends.iter().filter_map(writes).collect();
+    assert_eq!(sent, [(RosterVersion(2), Some(version)); 2]);
+    host.work();
+    assert!(
+        host.wanted.answers.is_empty(),
+        "what the old roster's store says does not count any more"
+    );
+}
+
+#[test]
+fn a_store_that_refuses_says_why_and_that_nothing_is_stored() {
+    let mut host = Alone::new();
+    host.ask(put());
+    host.work();
+    let (_, then) = host.wanted.stores.remove(0);
+    let (used, limit) = (9, 10);
+    let full = Done::Failed(StoreError::Full { used, limit });
+    host.call(|keeper, cx| keeper.stored(cx, full, then));
+    let Err(Failure::Limit(why)) = host.answer() else {
+        panic!("nothing was stored")
+    };
+    assert!(why.starts_with("h1: the store is full"), "{why}");
+}
+
+#[test]
+fn a_store_that_is_silent_ends_a_request_by_its_deadline() {
+    let deadline = KeepConfig::default().deadline;
+    for stamped in [false, true] {
+        let mut host = Alone::new();
+        host.ask(put());
+        let version = stamped.then(|| {
+            host.work();
+            written(&host.wanted.stores[0].0)
+        });
+        host.now.at = Time::ZERO + deadline;
+        host.call(|keeper, cx| keeper.wake(cx));
+        let failure = host.answer().unwrap_err();
+        match version {
+            None => assert!(matches!(failure, Failure::NoQuorum { .. }), "{failure}"),
+            Some(version) => {
+                let taken = Vec::new();
+                assert_eq!(failure, Failure::Unknown { version, taken });
+            }
+        }
+        host.work_all();
+        assert!(host.wanted.answers.is_empty(), "answered once");
+    }
+}
+
+#[test]
+fn a_stamp_that_is_not_reserved_waits_for_the_disk() {
+    let mut host = Alone::new();
+    host.now.wall = WallMs(1 << 47);
+    host.ask(put());
+    host.work();
+    assert!(
+        matches!(host.wanted.stores[0].0, Op::Versions(_)),
+        "it goes on like any other"
+    );
+    host.work();
+    assert!(matches!(host.wanted.stores[0].0, Op::Set(Setting::Life, _)));
+    host.work_all();
+    assert!(matches!(host.answer(), Ok(Outcome::Stored(_))));
+}
