@@ -7,7 +7,7 @@
 //!                     requests, as one message ──> host
 //! ```
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::about::About;
 use super::bundle::Bundle;
 use super::clients::Clients;
-use super::commands::{Answer, Args, Plan, is_value, told, unknown, wrong_number};
+use super::commands::{Answer, Args, Plan, Spec, is_value, told, unknown, wrong_number};
 use super::flows::{Flows, Saying};
 use super::inflow::Apart;
 use super::lanes::{Lanes, Numbered};
@@ -124,6 +124,8 @@ pub(super) struct Session {
     asks: Vec<Numbered>,
     /// How many there were last time: so many there will be again.
     asked: usize,
+    /// The last command that was found: mostly it is the next one, too.
+    last: Option<&'static Spec>,
     /// Large values on their way.
     flows: Flows,
     window: usize,
@@ -157,6 +159,7 @@ impl Session {
             lanes: Lanes::default(),
             asks: Vec::new(),
             asked: 0,
+            last: None,
             flows: Flows::default(),
             window: FIRST_WINDOW,
             busy: false,
@@ -289,7 +292,9 @@ impl Session {
         if let Some(why) = self.bundle.why_not(&name) {
             return Err(why);
         }
-        let Some(spec) = self.door.table.get(name.short()) else {
+        let again = self.last.filter(|last| name.is(last.name));
+        self.last = again.or_else(|| self.door.table.get(name.short()));
+        let Some(spec) = self.last else {
             // What a browser would send on: never take its body for commands.
             self.bundle.unknown(&name);
             self.me.leaving |= name.is("post") || name.is("host:");
@@ -360,9 +365,12 @@ impl Session {
 
     /// Says what is complete, in order.
     pub(super) fn say(&mut self) {
-        let wall = Rc::clone(&self.door.wall);
+        let (wall, now) = (Rc::clone(&self.door.wall), OnceCell::new());
+        if !self.slots.is_empty() {
+            self.out.expect();
+        }
         while self.say_large()
-            && let Some((say, proto)) = self.slots.pop(|| wall())
+            && let Some((say, proto)) = self.slots.pop(|| *now.get_or_init(|| wall()))
         {
             match (say, proto) {
                 (Say::Value(value), Some(proto)) => value.write(proto, &mut self.out),

@@ -243,6 +243,9 @@ impl<T> Table<T> {
 
     /// A new one goes to the end: questions are numbered upwards.
     pub(super) fn insert(&mut self, req: ReqId, open: T) {
+        if self.0.back().is_none_or(|(last, _)| *last < req) {
+            return self.0.push_back((req, Box::new(open)));
+        }
         match self.place(req) {
             Ok(place) => *self.0[place].1 = open,
             Err(place) => self.0.insert(place, (req, Box::new(open))),

@@ -126,7 +126,14 @@ impl Timers {
         self.queue.len()
     }
 
+    /// What is taken back is mostly the first.
     fn forget(&mut self, wake: Wake) -> Option<Time> {
+        if let Some((first, at)) = self.at.front().copied()
+            && first == wake
+        {
+            self.at.pop_front();
+            return Some(at);
+        }
         let place = self
             .at
             .binary_search_by_key(&wake, |(wake, _)| *wake)
@@ -135,6 +142,10 @@ impl Timers {
     }
 
     fn unqueue(&mut self, at: Time, wake: Wake) {
+        if self.queue.front() == Some(&(at, wake)) {
+            self.queue.pop_front();
+            return;
+        }
         if let Ok(place) = self.queue.binary_search(&(at, wake)) {
             self.queue.remove(place);
         }

@@ -298,3 +298,17 @@ fn neighbours_are_reached_by_their_own_address_and_rebound_when_they_change() {
         house.stop().await;
     });
 }
+
+/// Six pieces are put by, and later read, one after the other: more steps than a host takes in one turn.
+#[test]
+fn a_long_walk_through_a_store_in_memory_goes_on_in_the_next_turn() {
+    paused().block_on(async {
+        let house = House::build(&RingPlan::new(1, 3)).await;
+        let dht = house.dht(HostId(1));
+        let large = vec![7; 6 * 1024 * 1024];
+        dht.put("large", large.clone()).await.unwrap();
+        let found = dht.get("large").await.unwrap().expect("it was put");
+        assert!(found.body.to_bytes() == large);
+        house.stop().await;
+    });
+}

@@ -172,6 +172,8 @@ pub struct Out {
     tail: BytesMut,
     /// The bytes in `full`.
     waiting: usize,
+    /// How many short ones there were last time.
+    usual: usize,
 }
 
 impl Out {
@@ -211,10 +213,19 @@ impl Out {
             }
             self.full.pop_front();
         }
-        self.tail.advance(n.min(self.tail.len()));
+        let here = n.min(self.tail.len());
+        self.tail.advance(here);
         if self.tail.is_empty() {
+            self.usual = here.min(SHORT_BYTES);
             // An idle connection keeps no buffer.
             self.tail = BytesMut::new();
+        }
+    }
+
+    /// Makes room for as much as was written last time.
+    pub fn expect(&mut self) {
+        if self.tail.capacity() == 0 {
+            self.tail.reserve(self.usual);
         }
     }
 
