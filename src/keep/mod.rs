@@ -224,7 +224,6 @@ impl Keeper {
             .map(Arc::new);
         let marks = settings(Setting::Marks).and_then(|said| Learned::decode(&said));
         let (learned, marks) = marks.unwrap_or_default();
-        let agree = Agree::new(settings(Setting::Acceptor).as_deref());
         Keeper {
             me,
             config: Box::new(config),
@@ -238,7 +237,7 @@ impl Keeper {
             roster,
             adopting: None,
             joining: None,
-            agree: Box::new(agree),
+            agree: Box::new(Agree::new(settings(Setting::Acceptor).as_deref())),
             drive: Box::default(),
             mover: Box::default(),
             unfinished: Unfinished::decode(settings(Setting::Move).as_deref()),
