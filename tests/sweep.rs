@@ -47,6 +47,18 @@ fn twenty_short_seeds_hold() {
     println!("{}", hold(&short_ones(first, count)));
 }
 
+/// In such worlds large values come and go piece by piece, too, and break off in the middle.
+#[test]
+fn six_short_seeds_with_large_values_hold() {
+    let large = (1..).filter(|seed| {
+        let plan = Plan::draw(*seed);
+        plan.large && plan.operations < 600
+    });
+    let report = hold(&large.take(6).collect::<Vec<u64>>());
+    assert!(report.uploads > 50 && report.downloads > 10, "{report:?}");
+    assert!(report.broken_off > 5, "{report:?}");
+}
+
 /// Seeds that failed once, and what each taught.
 #[test]
 fn seeds_that_failed_once_hold() {

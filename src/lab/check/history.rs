@@ -140,6 +140,8 @@ pub fn told(kind: Kind, reply: &Result<Outcome, Failure>) -> Result<Told, String
         Told::Wrote(*version)
     } else if let Outcome::Value(found) = outcome {
         found.as_ref().map_or(Told::Absent, read)
+    } else if let Outcome::Large(large) = outcome {
+        Told::Present(large.found.version) // It comes bare, and does not say who wrote it.
     } else if let Outcome::Version(version) = outcome {
         match (version, kind) {
             (None, Kind::Expire) => Told::Idle, // Absent, or to live for ever as it does already.

@@ -112,6 +112,17 @@ impl Checker {
         self.operations.len() - 1
     }
 
+    /// What came so far of it had no effect: it is asked only now.
+    pub(super) fn begins_only_now(&mut self, number: usize, now: Time) {
+        self.operations[number].began = now;
+    }
+
+    /// Which operation wrote the value of that version, as it says itself.
+    pub(super) fn writer(&self, version: Version) -> Option<usize> {
+        let written = self.written.borrow();
+        written.values.get(&version)?.number
+    }
+
     /// It was told something.
     pub fn ended(&mut self, number: usize, now: Time, told: Told) {
         let operation = &mut self.operations[number];

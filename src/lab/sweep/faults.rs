@@ -158,7 +158,7 @@ impl Run {
     }
 
     /// A host that will be started again.
-    fn stopped(&mut self, host: HostId) -> End {
+    pub(super) fn stopped(&mut self, host: HostId) -> End {
         self.hosts.insert(host, State::Down);
         self.reach.disturbed(host, self.world.now());
         End::Restart(host)

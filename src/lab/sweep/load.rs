@@ -9,7 +9,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use rand::RngExt;
 
-use super::report::MOVING;
 use super::run::{Run, Waiting};
 use crate::lab::check::Rule;
 use crate::lab::check::history::{self, Kind, Operation, Told, told};
@@ -113,17 +112,15 @@ impl Run {
             ..Options::default()
         };
         let ticket = self.world.request(host, request, options);
-        let moving = self
-            .checker
-            .roster()
-            .is_some_and(|roster| roster.is_moving());
-        let during = self.active.bits() | if moving { MOVING } else { 0 };
+        let during = self.during();
         let all = consistency == Some(Consistency::All);
         self.open.insert(
             ticket,
             Waiting {
                 numbers,
                 client,
+                stream: None,
+                since: now,
                 during,
                 all,
             },
@@ -166,9 +163,11 @@ impl Run {
 
     /// A request has ended.
     pub(super) fn answered(&mut self, waiting: &Waiting, answer: Answer) {
-        let think = self.think();
-        if let Some(client) = self.clients.get_mut(waiting.client) {
-            client.next = think;
+        if waiting.stream.is_none() {
+            let think = self.think();
+            if let Some(client) = self.clients.get_mut(waiting.client) {
+                client.next = think;
+            }
         }
         let Answer::Reply(reply) = answer else {
             for number in &waiting.numbers {
@@ -216,7 +215,7 @@ impl Run {
             };
             self.must_be_stored(operation.at, &operation.key, &wrote);
         }
-        if !operation.succeeded() && self.had_to_succeed(&operation, waiting.all) {
+        if !operation.succeeded() && self.had_to_succeed(&operation, waiting) {
             let words = self.checker.tell(number);
             self.blame(Rule::Serves, Some(operation.key), words);
         }
@@ -224,7 +223,7 @@ impl Run {
 
     /// Whether a request that failed could have been served. A host whose clock is wrong may refuse writes; one in doubt
     /// serves nothing, and one that lacks the marks of those who had the key's span nothing of that.
-    fn had_to_succeed(&self, operation: &Operation, all: bool) -> bool {
+    fn had_to_succeed(&self, operation: &Operation, waiting: &Waiting) -> bool {
         if let Told::Nothing(why) = &operation.told
             && (why.contains("clock") || self.checker.is_excused(&operation.key))
         {
@@ -245,9 +244,9 @@ impl Run {
                 && self
                     .checker
                     .adopted(other)
-                    .is_none_or(|at| at < operation.began)
+                    .is_none_or(|at| at < waiting.since)
         };
-        let since = operation.began;
+        let (since, all) = (waiting.since, waiting.all);
         self.reach
             .reaches(operation.at, &operation.key, roster, since, all, lives_by)
     }

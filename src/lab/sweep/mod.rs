@@ -31,6 +31,8 @@ mod replay;
 mod report;
 mod run;
 mod settle;
+mod stepped;
+mod streams;
 mod who;
 
 use std::time::Duration;
@@ -101,6 +103,9 @@ fn report(run: &Run) -> Report {
         virtual_ms: run.world.now().as_ms(),
         messages: run.world.delivered(),
         excused: judged.excused as u64,
+        uploads: run.streams.counts.uploads,
+        downloads: run.streams.counts.downloads,
+        broken_off: run.streams.counts.broken_off,
         rates: run.rates.clone(),
         violations: judged.violations,
     }

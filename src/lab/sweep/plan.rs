@@ -125,6 +125,7 @@ impl Plan {
             source_patience: self.paced(usual.source_patience),
             give_up: self.paced(usual.give_up),
             change_deadline: self.paced(usual.change_deadline),
+            upload_patience: self.paced(usual.upload_patience),
             chunk_records: 8,
             ..usual
         };

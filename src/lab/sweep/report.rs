@@ -101,6 +101,12 @@ pub struct Report {
     pub messages: u64,
     /// Keys that lost something which the harness had destroyed.
     pub excused: u64,
+    /// Large values that went in piece by piece and were ended.
+    pub uploads: u64,
+    /// Those that were opened and read to the end.
+    pub downloads: u64,
+    /// Uploads that broke off before their end.
+    pub broken_off: u64,
     /// How many succeeded, by what went wrong meanwhile.
     pub rates: Rates,
     /// The rules that were broken.
@@ -118,6 +124,9 @@ impl Report {
         self.virtual_ms += other.virtual_ms;
         self.messages += other.messages;
         self.excused += other.excused;
+        self.uploads += other.uploads;
+        self.downloads += other.downloads;
+        self.broken_off += other.broken_off;
         self.rates.add(&other.rates);
     }
 }

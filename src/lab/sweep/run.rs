@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::RngExt;
@@ -20,10 +21,11 @@ use rand_chacha::rand_core::SeedableRng;
 use super::faults::{End, Fault};
 use super::plan::Plan;
 use super::reach::{Cut, Reach};
-use super::report::{Active, Rates};
+use super::report::{Active, MOVING, Rates};
+use super::streams::Streams;
 use crate::actor::Input;
 use crate::lab::check::{Checker, Rule, Violation, stores};
-use crate::message::Ticket;
+use crate::message::{Outcome, Ticket};
 use crate::placement::HostId;
 use crate::record::{Key, Summary, Time};
 use crate::roster::{RingId, Roster, RosterVersion};
@@ -48,6 +50,10 @@ pub(super) struct Waiting {
     /// The numbers of its operations: one, or several for many keys at once.
     pub(super) numbers: Vec<usize>,
     pub(super) client: usize,
+    /// Whose stream it is a part of, if of any.
+    pub(super) stream: Option<usize>,
+    /// From when on its host must not have been disturbed, if it is to be served.
+    pub(super) since: Time,
     /// What went wrong while it was asked.
     pub(super) during: u32,
     pub(super) all: bool,
@@ -88,6 +94,7 @@ pub(super) struct Run {
     pub(super) open: BTreeMap<Ticket, Waiting>,
     /// Changes of the ring under way.
     pub(super) changes: BTreeMap<Ticket, Wish>,
+    pub(super) streams: Streams,
     pub(super) keys: Vec<Key>,
     /// Whether faults are over: then everything must be served.
     pub(super) calm: bool,
@@ -124,6 +131,7 @@ impl Run {
             clients: Vec::new(),
             open: BTreeMap::new(),
             changes: BTreeMap::new(),
+            streams: Streams::new(&plan),
             keys: names.collect(),
             calm: false,
             seen_roster: RosterVersion::NONE,
@@ -140,7 +148,7 @@ impl Run {
             .map(|host| (*host, self.plan.member(*host)))
             .collect();
         let roster = Roster::settled(RingId(self.plan.seed), members, self.plan.replicas);
-        let roster = std::sync::Arc::new(roster.expect("the plan is one of a ring"));
+        let roster = Arc::new(roster.expect("the plan is one of a ring"));
         for host in hosts {
             self.world.tell(host, Input::Enter(roster.clone()));
         }
@@ -228,13 +236,15 @@ impl Run {
         loop {
             let client = self.clients.iter().filter_map(|client| client.next).min();
             let fault = self.ends.first_key_value().map(|((at, _), _)| *at);
-            let next = [client, fault].into_iter().flatten().min();
+            let stream = self.streams.next();
+            let next = [client, fault, stream].into_iter().flatten().min();
             let next = next.map_or(until, |next| next.min(until));
             if !self.step_to(next) {
                 continue; // An answer came: a client may want to ask earlier than that.
             }
             self.end_faults(next);
             self.ask_those_due(next);
+            self.stream_those_due(next);
             if next >= until {
                 return;
             }
@@ -277,10 +287,26 @@ impl Run {
                     self.world.kill(host);
                     self.hosts.insert(host, State::Left);
                 }
+            } else if let Some(who) = self.streams.whose(ticket) {
+                self.stepped(who, answer);
             } else if let Some(waiting) = self.open.remove(&ticket) {
+                let large = match &answer {
+                    Answer::Reply(Ok(Outcome::Large(large))) => Some(Arc::clone(large)),
+                    _ => None,
+                };
                 self.answered(&waiting, answer);
+                if let Some(who) = waiting.stream {
+                    self.stream_answered(who, large);
+                }
             }
         }
+    }
+
+    /// What goes wrong now, for the table of rates.
+    pub(super) fn during(&self) -> u32 {
+        let roster = self.checker.roster();
+        let moving = roster.is_some_and(|roster| roster.is_moving());
+        self.active.bits() | if moving { MOVING } else { 0 }
     }
 
     /// An acknowledged write must lie on a quorum of stores now.

@@ -36,6 +36,7 @@ impl Run {
         self.clients
             .iter_mut()
             .for_each(|client| client.next = None);
+        self.stop_streams();
         if !self.can_come_to_rest() {
             return;
         }
@@ -45,6 +46,7 @@ impl Run {
         }
         self.calm = true;
         self.calm_requests();
+        self.calm_streams();
         self.replicas_agree();
         self.read_everything();
         let settled = ring::settled(&self.world);

@@ -24,12 +24,18 @@ impl Run {
 
     /// A host that is up and lives by a roster with itself in it.
     pub(super) fn member_at_random(&mut self) -> Option<HostId> {
+        let up = self.members_up();
+        (!up.is_empty()).then(|| up[self.rng.random_range(0..up.len())])
+    }
+
+    /// Hosts that are up and live by a roster with themselves in it.
+    pub(super) fn members_up(&self) -> Vec<HostId> {
         let mut up = self.all(State::Up);
         up.retain(|host| {
             let roster = self.world.host(*host).and_then(|host| host.roster());
             roster.is_some_and(|roster| roster.has(*host))
         });
-        (!up.is_empty()).then(|| up[self.rng.random_range(0..up.len())])
+        up
     }
 
     /// Under which roster a host has all it should have; none while something is on its way to it, or in doubt.
