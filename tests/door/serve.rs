@@ -236,19 +236,14 @@ fn a_cluster_that_is_killed_leaves_no_host_behind_and_none_waits_for_the_others(
     let pids = pids(&cluster.said("to end: Ctrl-C", false));
     assert_eq!(pids.len(), 3);
     let log = |n: usize| std::fs::read_to_string(logs.join(format!("node-{n}.log"))).unwrap();
-    let begin = std::time::Instant::now();
-    let patience = std::time::Duration::from_secs(120);
     let wait = |what: &str, is: &dyn Fn() -> bool| {
-        while !is() {
-            assert!(
-                begin.elapsed() < patience,
-                "{what}:\n{}\n{}\n{}",
-                log(1),
-                log(2),
-                log(3)
-            );
+        for _ in 0..2400 {
+            if is() {
+                return;
+            }
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
+        panic!("{what}:\n{}\n{}\n{}", log(1), log(2), log(3));
     };
     wait("not all are in", &|| {
         (1..=3).all(|n| log(n).contains("is in a ring of "))
