@@ -200,7 +200,6 @@ impl Open {
     }
 }
 
-// region: quorum
 /// The requests under way.
 pub(super) type Opens = Table<Open>;
 
@@ -263,6 +262,7 @@ impl<T> Table<T> {
     }
 }
 
+// region: quorum
 /// How many of a group of so many must agree.
 pub(super) const fn quorum(consistency: Consistency, group: usize) -> usize {
     match consistency {
