@@ -67,7 +67,7 @@ struct RosterPb {
     /// Who holds the drain grant.
     #[prost(fixed64, optional, tag = "7")]
     drain: Option<u64>,
-    /// Accepted losses: [`LossPb`]s, each after its length.
+    /// Accepted losses: `LossPb`s, each after its length.
     #[prost(bytes = "bytes", tag = "8")]
     losses: Bytes,
     /// Hosts of Old that are lost.
