@@ -102,7 +102,7 @@ impl Rule {
             } => return backup::import(&Nodes::of(&reach)?, &file, overwrite),
         };
         let nodes = Nodes::of(&reach)?.patient();
-        if name == "DHT.REMOVE" {
+        if matches!(name, "DHT.REMOVE" | "DHT.PURGE") && !words.is_empty() {
             all_in(&nodes, &words)?;
         }
         let mut command = cmd(name);
