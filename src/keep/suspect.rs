@@ -203,3 +203,75 @@ impl Keeper {
         self.wish(cx, wish);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::keep::Then;
+    use crate::keep::config::KeepConfig;
+    use crate::keyspace::Id;
+    use crate::message::{Effects, Envelope, Reply, Ticket};
+    use crate::placement::Member;
+    use crate::record::{Now, WallMs};
+    use crate::roster::{RingId, Roster};
+    use crate::store::Op;
+
+    /// What was noted.
+    struct Noted(Vec<Event>);
+
+    impl Effects<Then> for Noted {
+        fn send(&mut self, _: Envelope) {}
+        fn store(&mut self, _: Op, _: Then) {}
+        fn answer(&mut self, _: Ticket, _: Reply) {}
+        fn note(&mut self, event: Event) {
+            self.0.push(event);
+        }
+    }
+
+    #[test]
+    fn a_silent_host_is_removed_when_a_majority_of_the_ring_agrees_and_not_before() {
+        let member = |host: u64| (HostId(host), Member::new([Id::from_u64(10 * host)]));
+        let roster = Roster::settled(RingId(1), (1..=5).map(member).collect(), 3).unwrap();
+        let mut keeper = Keeper::new(HostId(1), KeepConfig::default(), 1, &|_| None);
+        keeper.start = keeper.starting;
+        let at = roster.version;
+        keeper.mover.at = at;
+        keeper.roster = Some(Arc::new(roster));
+        let (mut noted, silent) = (Noted(Vec::new()), HostId(4));
+        let now = |at| Now {
+            at,
+            wall: WallMs(0),
+        };
+        let fx = &mut noted;
+        keeper.host_down(
+            &mut Context {
+                now: now(Time::ZERO),
+                fx,
+            },
+            silent,
+        );
+        let later = Time::ZERO + 2 * keeper.config.remove_after;
+        let mut agree = |from: Option<u64>| {
+            let fx = &mut noted;
+            let cx = &mut Context {
+                now: now(later),
+                fx,
+            };
+            match from {
+                Some(from) => keeper.suspect_is(cx, HostId(from), at, silent),
+                None => keeper.suspect_due(cx),
+            }
+            keeper.settle_loopback(cx);
+            noted
+                .0
+                .iter()
+                .any(|event| matches!(event, Event::Removing { .. }))
+        };
+        assert!(!agree(None), "it asks, and itself it agrees");
+        assert!(!agree(Some(2)) && !agree(Some(2)), "two of five");
+        assert!(!agree(Some(9)), "who is not in has no voice");
+        assert!(agree(Some(3)), "three of five");
+    }
+}
