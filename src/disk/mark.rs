@@ -1,8 +1,8 @@
 //! Is all there that was written?
 //!
 //! The engine's journal ends where its last whole entry ends; a file that was cut short, or a zeroed page in
-//! it, looks like an earlier end. So how many groups were committed is also written beside the journal, now and
-//! then, and never ahead of it:
+//! it, looks like an earlier end. So how many groups were committed is also written beside the journal, after
+//! each of them:
 //!
 //! ```text
 //! commits in the tables   4711
@@ -10,24 +10,23 @@
 //! mark                    synced 4720 …                                 eleven groups are missing: damaged
 //! ```
 //!
+//! The mark is not synced: a killed process leaves it exact, a power cut leaves an older one.
+//!
 //! *Hold these true*: what the mark calls synced was synced before the mark was written, so a power cut cannot
-//! make it lie; what it calls written must be there as long as the machine has not been started anew.
+//! make it lie; what it calls written must be there as long as the machine has not been started anew; it is
+//! never ahead of the journal.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::Read;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 
-use super::group::now;
 use super::home::boot_id;
 use super::tables::OpenError;
 
 const NAME: &str = "mark";
-
-/// The mark is written at most this often: what was committed since may go unmissed.
-const EVERY: Duration = Duration::from_millis(100);
 
 /// The mark, and what it will say.
 pub(super) struct Mark {
@@ -37,7 +36,6 @@ pub(super) struct Mark {
     boot: String,
     /// What it said when it was opened.
     found: Option<(u64, u64, bool)>,
-    put_at: Option<Instant>,
 }
 
 impl Mark {
@@ -66,7 +64,6 @@ impl Mark {
             written: 0,
             boot,
             found,
-            put_at: None,
         })
     }
 
@@ -104,14 +101,7 @@ impl Mark {
     /// So many commits are with the operating system.
     pub(super) fn written(&mut self, commits: u64) {
         self.written = commits;
-        let at = now();
-        if self
-            .put_at
-            .is_none_or(|last| at.duration_since(last) >= EVERY)
-        {
-            self.put();
-            self.put_at = Some(at);
-        }
+        self.put();
     }
 
     /// Whether so many commits are on the disk, whatever happens.
@@ -120,21 +110,11 @@ impl Mark {
     }
 
     /// A mark that cannot be written is only less watchful.
-    pub(super) fn put(&mut self) {
+    fn put(&self) {
         let text = render(self.synced, self.written, &self.boot);
-        let done = self
-            .file
-            .seek(SeekFrom::Start(0))
-            .and_then(|_| self.file.write_all(text.as_bytes()));
-        if let Err(error) = done {
+        if let Err(error) = self.file.write_all_at(text.as_bytes(), 0) {
             log::debug!("the mark could not be written: {error}");
         }
-    }
-}
-
-impl Drop for Mark {
-    fn drop(&mut self) {
-        self.put();
     }
 }
 

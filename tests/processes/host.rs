@@ -286,7 +286,10 @@ pub(crate) fn free_ports(n: usize) -> Vec<String> {
     addresses.map(|address| address.to_string()).collect()
 }
 
-/// Flips a bit in the middle of every file of that kind.
+/// What a disk writes or spoils at once.
+const SECTOR_BYTES: usize = 512;
+
+/// Fills a sector in the middle of every file of that kind with other bytes.
 pub(crate) fn damage(dir: &Path, ending: &str) -> usize {
     let mut damaged = 0;
     for entry in std::fs::read_dir(dir).unwrap() {
@@ -294,7 +297,8 @@ pub(crate) fn damage(dir: &Path, ending: &str) -> usize {
         if path.extension().is_some_and(|found| found == ending) {
             let mut bytes = std::fs::read(&path).unwrap();
             let used = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0);
-            bytes[used / 2] ^= 16;
+            let sector = bytes.iter_mut().skip(used / 2).take(SECTOR_BYTES);
+            sector.for_each(|byte| *byte ^= 0x55);
             std::fs::write(&path, bytes).unwrap();
             damaged += 1;
         }

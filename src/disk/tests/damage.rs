@@ -58,7 +58,6 @@ fn well_filled(dir: &Path) -> Vec<Record> {
                 .unwrap();
         }
     }
-    store.mark.put();
     drop(store);
     for file in files(dir) {
         // The journal is written ahead with zeros. Without them all is said, and quicker copied.
