@@ -38,7 +38,9 @@ impl DiskStore {
 
     pub(super) fn confirm(&mut self, span: Span, like: Digest) -> Result<Done, StoreError> {
         let left = self.shelf_digest(span)?;
-        let mut covered = self.digests(span, 1)? == [like];
+        let own = self.digests(span, 1)?;
+        let here = own.iter().map(|digest| digest.records).sum();
+        let mut covered = own == [like];
         let mut reused = 0;
         if !covered && left == like {
             self.may_write(None)?;
@@ -59,6 +61,7 @@ impl DiskStore {
             covered,
             reused,
             left: if covered { 0 } else { left.records },
+            here,
         })
     }
 

@@ -169,7 +169,10 @@ impl Keeper {
                 reused,
                 ..
             } => mover.reused += reused,
-            Done::Confirmed { left: 1.., .. } if records > SMALL && part != source.span => {
+            // So little of it is here that most would have to be sent anyway: it is sent at once.
+            Done::Confirmed { left, here, .. }
+                if records > SMALL && (left + here) * 4 > records && part != source.span =>
+            {
                 source.todo.push(part);
             }
             _ => source.pulls.push(part),

@@ -3,13 +3,16 @@
 //! ```text
 //! Old h1 h2 h3   New h2 h3 h4        h4 has to merge from two of h1 h2 h3;
 //!                                    h2 and h3 each from one other than itself
-//! h4 -> h2 h3   Pull (from, to]      each adopts the Moving roster durably before it answers
-//! h4 <- h2 h3   Chunk … Chunk        merged as they come; then h4 is complete
+//! h4 -> h2   Pull (from, to]         h2 adopts the Moving roster durably before it answers
+//! h4 <- h2   Chunk … Chunk           merged as they come
+//! h4 -> h3   DigestAsk (from, to]    what h3 has is here already, but for what differs: only that is pulled
+//! h2 -> h3   DigestAsk (from, to]    one that stays has most of it, too
 //! ```
 //!
-//! Every acknowledged write is on a quorum of Old, so a merge from any quorum of Old meets it. A source
-//! that stays silent is passed over for another. When the move has settled on a quorum, a replica that
-//! was late finishes from those who now hold the span.
+//! Every acknowledged write is on a quorum of Old, so a merge from any quorum of Old meets it. So a span travels
+//! once, whole, to who has nothing of it; whatever else is merged is compared first (see [`head`](super::head)). A
+//! source that stays silent is passed over for another. When the move has settled on a quorum, a replica that was
+//! late finishes from those who now hold the span.
 //!
 //! *Hold this true*: complete belongs to one Moving version; it is lost when that move is given up.
 
@@ -26,7 +29,7 @@ use super::closed::Closed;
 use super::doubt::Doubt;
 use super::plan::Outlook;
 use super::resume::rest;
-use super::task::{Mover, Need, Source, Task};
+use super::task::{Mover, Source, Task};
 use super::then::Next;
 use super::timers::Wake;
 use super::{Context, Keeper};
@@ -146,7 +149,8 @@ impl Keeper {
             let Some(task) = self.mover.tasks.get(index) else {
                 return;
             };
-            if task.done.len() + task.active.len() >= needed {
+            let all = task.done.len() + task.active.len() >= needed;
+            if all || (task.is_first_alone(self.me) && !task.active.is_empty()) {
                 return;
             }
             let Some(host) = task.next_source(self.me, |host| self.is_last_to_ask(cx.now.at, host))
@@ -202,7 +206,9 @@ impl Keeper {
         let Some(task) = self.mover.tasks.get_mut(index) else {
             return;
         };
-        let walks = self.unfinished.shelf && task.need != Need::All;
+        // By links alone a span is handed over whole.
+        let (me, shelf) = (self.me, self.unfinished.shelf);
+        let walks = self.roster.is_some() && task.is_compared(me, shelf, host);
         // By links alone a span is handed over whole, or not at all; what is compared first is compared anew.
         let known = self.roster.is_some() && !walks;
         let reached = task.reached.get(&host).filter(|_| known);

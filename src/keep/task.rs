@@ -8,13 +8,16 @@ use crate::placement::{HostId, Piece};
 use crate::record::{Key, Time};
 use crate::roster::RosterVersion;
 
+/// How much of a piece counts as here while it is compared.
+const COMPARING: f64 = 0.99;
+
 /// One source of one piece.
 #[derive(Debug)]
 pub(super) struct Source {
     pub(super) req: ReqId,
     /// What is being compared or sent now.
     pub(super) span: Span,
-    /// Whether spans are compared first, because something of them lies on the shelf.
+    /// Whether spans are compared first, because something of them is here.
     pub(super) walks: bool,
     /// Parts still to be compared, and to be sent.
     pub(super) todo: Vec<Span>,
@@ -156,6 +159,19 @@ impl Task {
     }
     // endregion: needed
 
+    /// Whether its first source is asked alone: what that sends need not come from a second one, too.
+    pub(super) fn is_first_alone(&self, me: HostId) -> bool {
+        self.need != Need::All && self.done.is_empty() && !self.piece.old.contains(&me)
+    }
+
+    /// Whether that source is asked for digests first, because something of the span is here: it stays here, lies on
+    /// the shelf, or another source has sent it. Of a span whose quorum was given up all that is left is sent.
+    pub(super) fn is_compared(&self, me: HostId, shelf: bool, host: HostId) -> bool {
+        let stays = shelf || self.piece.old.contains(&me);
+        let sent = !self.done.is_empty() || !self.reached.is_empty();
+        self.need != Need::All && (stays || (sent && !self.reached.contains_key(&host)))
+    }
+
     /// How many other hosts this one must merge from.
     pub(super) fn sources(&self, me: HostId) -> usize {
         let others = self.piece.old.iter().filter(|host| **host != me).count();
@@ -179,12 +195,14 @@ impl Task {
         if self.complete || needed == 0 {
             return 1.0;
         }
+        // What follows the first source is only compared.
+        if self.piece.old.contains(&me) || !self.done.is_empty() {
+            return COMPARING;
+        }
         let span = self.piece.span;
         let reached = self.reached.values();
         let here = reached.map(|id| Span::new(span.from, *id).fraction() / span.fraction());
-        let done = u32::try_from(self.done.len()).unwrap_or(u32::MAX);
-        let parts = f64::from(done) + here.sum::<f64>();
-        (parts / f64::from(u32::try_from(needed).unwrap_or(u32::MAX))).clamp(0.0, 1.0)
+        here.fold(0.0, f64::max).min(COMPARING)
     }
 
     /// The next source to ask: one not known to be down rather than one that is, and of those that were

@@ -203,6 +203,8 @@ pub enum Done {
         reused: u64,
         /// How many others lie there.
         left: u64,
+        /// How many were in sight.
+        here: u64,
     },
     /// To [`Op::Review`].
     Reviewed {

@@ -81,7 +81,8 @@ impl MemoryStore {
     pub(super) fn confirm(&mut self, span: Span, like: Digest) -> Done {
         let left = self.shelf.table.digest(span);
         let mut reused = 0;
-        let mut covered = self.table.digest(span) == like;
+        let own = self.table.digest(span);
+        let mut covered = own == like;
         if !covered && left == like {
             for record in self.shelf.take(span) {
                 self.put_back(record);
@@ -93,6 +94,7 @@ impl MemoryStore {
             covered,
             reused,
             left: if covered { 0 } else { left.records },
+            here: own.records,
         }
     }
 

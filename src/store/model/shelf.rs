@@ -49,7 +49,8 @@ impl Model {
     pub(super) fn confirm(&mut self, span: Span, like: Digest) -> Done {
         let left = self.on_shelf().digest(span);
         let mut reused = 0;
-        let mut covered = self.digest(span) == like;
+        let own = self.digest(span);
+        let mut covered = own == like;
         if !covered && left == like {
             let back = self.take_from_shelf(span);
             reused = back.len() as u64;
@@ -60,6 +61,7 @@ impl Model {
             covered,
             reused,
             left: if covered { 0 } else { left.records },
+            here: own.records,
         }
     }
 
