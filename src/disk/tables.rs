@@ -82,6 +82,10 @@ const MOST_MEMTABLES: u64 = 6;
 /// A write waits for that no longer than this.
 const MOST_WAIT: Duration = Duration::from_millis(500);
 
+/// Threads of the engine's own, which write memtables out and merge tables. Of several the first leaves merging to the
+/// others, and turns round and round while a merge waits for them: a core is lost for as long as merges last.
+const ENGINE_THREADS: usize = 1;
+
 /// The tables of one store.
 pub(super) struct Tables {
     pub(super) db: Database,
@@ -119,7 +123,7 @@ impl Tables {
             .cache_size(cache_bytes)
             .max_journaling_size(JOURNAL_BYTES)
             .manual_journal_persist(true)
-            .worker_threads(2)
+            .worker_threads(ENGINE_THREADS)
             .open()?;
         let small = || {
             KeyspaceCreateOptions::default()
