@@ -105,6 +105,11 @@ impl Keeper {
             ("values pulled", self.pulls.len(), config.max_pulls),
             ("hints", self.hints.len(), config.max_hints),
             ("pulls of a move", self.mover.reqs.len(), config.move_window),
+            (
+                "pulls from one source",
+                self.mover.most_pulls(),
+                config.move_from_one,
+            ),
         ] {
             ensure(is <= most, || format!("{is} {what}, at most {most}"))?;
         }

@@ -71,8 +71,10 @@ pub struct KeepConfig {
     pub upload_patience: Duration,
     /// At most so many messages wait while a roster is being adopted; one more is dropped, and asked again.
     pub max_parked: usize,
-    /// How many pulls of a move are under way at once.
+    /// How many pulls of a move are under way at once; the rest waits.
     pub move_window: usize,
+    /// How many of them from one source: a request that comes to it waits for no more chunks than that.
+    pub move_from_one: usize,
     /// Bytes of keys and values a second that a host takes in while spans move; 0: as many as come. It can be
     /// changed while the host runs.
     pub move_bytes_per_s: u64,
@@ -117,9 +119,10 @@ impl Default for KeepConfig {
             upload_patience: Duration::from_secs(60),
             max_parked: 1_000,
             move_window: 16,
+            move_from_one: 2,
             move_bytes_per_s: 0,
             chunk_records: 512,
-            chunk_bytes: 512 * 1024,
+            chunk_bytes: 128 * 1024,
         }
     }
 }

@@ -153,8 +153,10 @@ impl Keeper {
             if all || (task.is_first_alone(self.me) && !task.active.is_empty()) {
                 return;
             }
-            let Some(host) = task.next_source(self.me, |host| self.is_last_to_ask(cx.now.at, host))
-            else {
+            let down = |host| self.is_last_to_ask(cx.now.at, host);
+            let busy = |host| self.mover.pulls_from(host) >= self.config.move_from_one;
+            let source = task.next_source(self.me, down, busy);
+            let Some(host) = source.filter(|host| !busy(*host)) else {
                 return;
             };
             self.pull_from(cx, index, host);

@@ -205,15 +205,25 @@ impl Task {
         here.fold(0.0, f64::max).min(COMPARING)
     }
 
-    /// The next source to ask: one not known to be down rather than one that is, and of those that were
-    /// passed over the one whose turn is longest ago, so that whoever comes back is asked again.
-    pub(super) fn next_source(&self, me: HostId, down: impl Fn(HostId) -> bool) -> Option<HostId> {
+    /// The next source to ask: one not known to be down rather than one that is, then one that may be asked for more
+    /// now, and of those that were passed over the one whose turn is longest ago, so that whoever comes back is asked
+    /// again.
+    pub(super) fn next_source(
+        &self,
+        me: HostId,
+        down: impl Fn(HostId) -> bool,
+        busy: impl Fn(HostId) -> bool,
+    ) -> Option<HostId> {
         let free = |host: &HostId| {
             *host != me && !self.done.contains(host) && !self.active.contains_key(host)
         };
         let turn = |host: &HostId| self.silent.iter().position(|other| other == host);
         let sources = self.piece.old.iter().copied().filter(free);
-        sources.min_by_key(|host| (down(*host), turn(host).map_or(0, |turn| turn + 1)))
+        let rank = |host: &HostId| {
+            let turn = turn(host).map_or(0, |turn| turn + 1);
+            (down(*host), busy(*host), turn)
+        };
+        sources.min_by_key(rank)
     }
 }
 
@@ -251,6 +261,21 @@ impl Mover {
         )]
         let millionths = (done / all * 1e6) as u64;
         millionths
+    }
+
+    /// How many pulls from that source are under way.
+    pub(super) fn pulls_from(&self, host: HostId) -> usize {
+        let hosts = self.reqs.values().map(|(_, source)| *source);
+        hosts.filter(|source| *source == host).count()
+    }
+
+    /// How many of them the busiest source has.
+    pub(super) fn most_pulls(&self) -> usize {
+        let hosts = self
+            .reqs
+            .values()
+            .map(|(_, source)| self.pulls_from(*source));
+        hosts.max().unwrap_or(0)
     }
 
     pub(super) fn is_complete(&self) -> bool {
