@@ -4,25 +4,31 @@
 //! Then no message goes to itself and nobody is waited for: the answer is what its store says.
 //!
 //! ```text
-//! put   Versions ──> 6        stamps 7, once, above it and the fence      Merge 7 ──> held      acknowledged
-//! get   Get      ──> 7 meow                                                                     answered
+//! put     stamps 7       Guarded 7, if above all that is held ──> held                        acknowledged
+//! put     stamps 8       the same ──> refused: 9 is held       stamps 10       Merge 10 ──> held
+//! delete  Versions ──> 10      stamps 11, once, above it and the fence         Merge 11 ──> held
+//! get     Get      ──> 11, a delete                                                           answered
 //! ```
 //!
-//! The rules are those of any other request, and each step is taken by the same functions: the query comes before the
-//! stamp, the stamp lies within what is reserved on disk, the write goes past the fence or not at all, and what is
-//! acknowledged the store has confirmed. Whatever is out of the ordinary (a roster that was adopted meanwhile, a
+//! The rules are those of any other request, and each step is taken by the same functions: the stamp lies above all that
+//! is held and within what is reserved on disk, the write goes past the fence or not at all, and what is
+//! acknowledged the store has confirmed. A plain put need not ask before it stamps: its stamp mostly is the greatest
+//! anyway, for it is the newest of the only host that writes here, and whether it is the store sees in the step in which
+//! it stores it. A stamp that it refuses was never stored and never will be, so a second one may be drawn, this time
+//! above what it said. A new roster waits for that answer: until it has come, nobody knows whether there is a stamp. Whatever is out of the ordinary (a roster that was adopted meanwhile, a
 //! stamp that must be reserved first, a large value, a store that does not answer) makes it a request like any other:
 //! before its stamp from the beginning, after it with that very stamp.
 //!
 //! *Hold these true*: such a request lives by the roster of now, which is settled and counts one replica of its key,
-//! this host; it has a deadline; what it has stamped is never stamped again.
+//! this host, or its store is about to say whether its stamp counts; it has a deadline; a stamp that may be stored is
+//! never drawn again.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::message::{Consistency, Failure, Found, KeyOp, Large, Outcome, Reply, ReqId};
 use crate::placement::HostId;
-use crate::record::{Body, Cells, Key, Mark, PIECE_BYTES, Record, Summary, Time};
+use crate::record::{Body, Cells, Guard, Key, Mark, PIECE_BYTES, Record, Summary, Time};
 use crate::roster::{Groups, Phase as RosterPhase, RosterVersion};
 use crate::store::{Done, Op};
 
@@ -53,6 +59,8 @@ pub(super) struct Own {
     asked: Time,
     /// What is written, once it is stamped.
     record: Option<Record>,
+    /// Nobody was asked before it was stamped: it is stored if it is above all that is held.
+    unasked: bool,
     /// Whether the key was there before.
     existed: bool,
 }
@@ -97,7 +105,12 @@ impl Keeper {
         if consistency == Consistency::One || !self.is_alone_with(&key) {
             return Some((caller, key, op));
         }
-        let (req, ask, deadline) = (self.draw_req(), ask(key.clone()), cx.now.at + patience);
+        let (req, deadline) = (self.draw_req(), cx.now.at + patience);
+        let unasked = self.stamp_unasked(cx, &key, &op);
+        let ask = match &unasked {
+            Some((record, guard)) => Op::Guarded(record.clone(), *guard),
+            None => ask(key.clone()),
+        };
         let own = Own {
             caller,
             key,
@@ -108,7 +121,8 @@ impl Keeper {
             deadline,
             patience,
             asked: cx.now.at,
-            record: None,
+            unasked: unasked.is_some(),
+            record: unasked.map(|(record, _)| record),
             existed: false,
         };
         self.timers.set(Wake::Open(req), deadline);
@@ -117,14 +131,44 @@ impl Keeper {
         None
     }
 
+    /// A put that is stamped without a question: what is written, if it is above all that is held. None if that stamp
+    /// must be reserved first; and a put with an expiry asks, for it writes two cells.
+    fn stamp_unasked(
+        &mut self,
+        cx: &Context<'_>,
+        key: &Key,
+        op: &KeyOp,
+    ) -> Option<(Record, Guard)> {
+        let KeyOp::Put(_, None) = op else {
+            return None;
+        };
+        let (seen, mark) = (Summary::default(), self.marks.at(key.id()));
+        let stamp = self.clock.issue(cx.now.wall, above(&seen, mark))?;
+        let record = Record {
+            key: key.clone(),
+            cells: cells_of(op, &seen, (stamp, self.me, self.start), cx.now.wall),
+        };
+        Some((record, Guard::fenced(mark).if_newest()))
+    }
+
     /// The store has answered.
     pub(super) fn own_stored(&mut self, cx: &mut Context<'_>, done: Done, req: ReqId) {
-        let Some(own) = self.own.get(&req) else {
+        let mine = self.version();
+        let Some(own) = self.own.get_mut(&req) else {
             return; // It goes on like any other by now, and has asked again.
         };
+        let unasked = std::mem::take(&mut own.unasked);
+        if let (true, Done::Below(_)) = (unasked, &done) {
+            own.record = None; // It is not stored, and never will be.
+        }
+        if own.at != mine && !matches!(done, Done::Failed(_)) {
+            return self.own_otherwise(cx, req);
+        }
         let mark = self.marks.at(own.key.id());
         match (&own.record, done) {
-            (None, Done::Versions(seen)) => self.own_write(cx, req, (seen, mark)),
+            (None, Done::Versions(seen) | Done::Below(seen)) => {
+                self.own_write(cx, req, (seen, mark))
+            }
             (None, Done::Cells(cells)) => {
                 self.own_read(cx, req, (cells.unwrap_or_default(), mark));
             }
@@ -251,14 +295,15 @@ impl Keeper {
 
     /// A new roster: there may be others now.
     pub(super) fn owns_to_opens(&mut self) {
-        let reqs: Vec<ReqId> = self.own.iter().map(|(req, _)| req).collect();
+        let asked = self.own.iter().filter(|(_, own)| !own.unasked);
+        let reqs: Vec<ReqId> = asked.map(|(req, _)| req).collect();
         reqs.into_iter().for_each(|req| self.own_to_open(req));
     }
 
     /// What must hold between two calls.
     pub(super) fn check_own(&self, req: ReqId, own: &Own) -> Result<(), String> {
         let mine = self.version();
-        ensure(own.at == mine, || {
+        ensure(own.at == mine || own.unasked, || {
             format!(
                 "{req:?} is asked of the own store under {}, and it lives by {mine}",
                 own.at
@@ -272,7 +317,7 @@ impl Keeper {
             .as_ref()
             .map(|roster| roster.groups(own.key.id()).hosts())
             .unwrap_or_default();
-        ensure(hosts == [self.me], || {
+        ensure(hosts == [self.me] || own.unasked, || {
             format!("{req:?} is asked of the own store only, and {hosts:?} hold its key")
         })
     }

@@ -74,6 +74,7 @@ impl Mark {
 pub struct Guard {
     mark: Mark,
     repair: bool,
+    newest: bool,
 }
 
 impl Guard {
@@ -83,25 +84,49 @@ impl Guard {
         Guard {
             mark,
             repair: false,
+            newest: false,
         }
     }
 
     /// For repair, and for what a read writes back: they bring only what a replica of this roster holds.
     #[must_use]
     pub const fn repair(mark: Mark) -> Guard {
-        Guard { mark, repair: true }
+        Guard {
+            mark,
+            repair: true,
+            newest: false,
+        }
+    }
+
+    /// And only what lies above all that is held: for who has not asked before it stamped.
+    #[must_use]
+    pub const fn if_newest(self) -> Guard {
+        Guard {
+            newest: true,
+            ..self
+        }
+    }
+
+    /// Whether what does not lie above all that is held is refused.
+    #[must_use]
+    pub const fn is_if_newest(&self) -> bool {
+        self.newest
     }
 
     /// Whether the guard refuses nothing at all.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.mark == Mark::NONE
+        self.mark == Mark::NONE && !self.newest
     }
 
     // region: admits
     /// Whether a replica that holds `own` may take `new`. All or nothing.
     #[must_use]
     pub fn admits(&self, own: &Summary, new: &Summary) -> bool {
+        let stamp = |summary: &Summary| summary.greatest().map(|version| version.stamp);
+        if self.newest && stamp(new) <= stamp(own) {
+            return false;
+        }
         let bar = if self.repair {
             self.mark.floor
         } else {
@@ -229,6 +254,23 @@ mod tests {
         assert!(!Guard::fenced(mark).admits(&NOTHING, &put(30)));
         assert!(Guard::repair(mark).admits(&NOTHING, &put(30)));
         assert!(Guard::fenced(mark).admits(&NOTHING, &put(51)));
+    }
+
+    #[test]
+    fn who_did_not_ask_writes_only_above_all_that_is_held() {
+        let guard = Guard::fenced(mark(20, 20)).if_newest();
+        assert!(guard.admits(&NOTHING, &put(21)));
+        assert!(!guard.admits(&NOTHING, &put(20)), "the fence stands");
+        assert!(guard.admits(&put(29), &put(30)));
+        assert!(!guard.admits(&put(30), &put(30)));
+        assert!(!guard.admits(&delete(30), &put(30)));
+        let expiry = Summary {
+            expiry: cell(10, 40, None),
+            ..put(30)
+        };
+        assert!(!guard.admits(&expiry, &put(40)), "nor at its expiry");
+        assert!(guard.admits(&expiry, &put(41)));
+        assert!(!Guard::fenced(Mark::NONE).if_newest().is_open());
     }
 
     #[test]

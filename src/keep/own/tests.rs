@@ -6,9 +6,9 @@ use super::*;
 use crate::keep::Then;
 use crate::keep::config::KeepConfig;
 use crate::keyspace::{Id, Span};
-use crate::message::{Effects, Envelope, Event, KeepMessage, Message, Options, Ticket};
+use crate::message::{Effects, Envelope, Event, Expiry, KeepMessage, Message, Options, Ticket};
 use crate::placement::Member;
-use crate::record::{Now, Stamp, Version, WallMs};
+use crate::record::{Now, Stamp, ValueCell, Version, WallMs};
 use crate::roster::{RingId, Roster};
 use crate::store::{MemoryStore, Setting, Store, StoreError};
 
@@ -108,6 +108,12 @@ fn put() -> KeyOp {
     KeyOp::Put(Body::new("meow"), None)
 }
 
+/// It asks before it stamps.
+fn put_for_a_while() -> KeyOp {
+    let hour = Expiry::In(Duration::from_secs(3_600));
+    KeyOp::Put(Body::new("meow"), Some(hour))
+}
+
 fn written(op: &Op) -> Version {
     let (Op::Merge(record) | Op::Guarded(record, _)) = op else {
         panic!("{op:?} writes nothing");
@@ -119,8 +125,12 @@ fn written(op: &Op) -> Version {
 fn a_host_alone_asks_its_store_and_nobody_else() {
     let mut host = Alone::new();
     host.ask(put());
+    let earlier = written(&host.work());
+    assert_eq!(host.answer(), Ok(Outcome::Stored(earlier)));
+    host.ask(put_for_a_while());
     assert!(matches!(host.work(), Op::Versions(_)), "first it asks");
     let version = written(&host.work());
+    assert!(version > earlier);
     assert_eq!(host.answer(), Ok(Outcome::Stored(version)));
     host.ask(KeyOp::Get);
     host.work_all();
@@ -135,6 +145,73 @@ fn a_host_alone_asks_its_store_and_nobody_else() {
     host.work_all();
     assert_eq!(host.answer(), Ok(Outcome::Value(None)));
     assert!(host.wanted.sends.is_empty());
+}
+
+/// The store holds something that this host knows nothing of.
+fn hold(host: &mut Alone, stamp: Stamp) {
+    let version = Version {
+        stamp,
+        delete: false,
+        host: HostId(7),
+        start: 1,
+    };
+    let body = Some(Body::new("from elsewhere"));
+    let cells = Cells {
+        value: Some(ValueCell { version, body }),
+        expiry: None,
+    };
+    let key = Key::new("cat").unwrap();
+    let merged = host.store.apply(Op::Merge(Record { key, cells }));
+    assert!(matches!(merged, Done::Held(_)));
+}
+
+#[test]
+fn a_stamp_that_is_not_the_greatest_is_refused_and_only_then_is_another_drawn() {
+    let mut host = Alone::new();
+    let theirs = Stamp(1 << 40);
+    hold(&mut host, theirs);
+    host.ask(put());
+    let first = written(&host.work());
+    assert!(first.stamp < theirs);
+    let second = written(&host.wanted.stores[0].0);
+    assert!(second.stamp > theirs);
+    host.work();
+    assert_eq!(host.answer(), Ok(Outcome::Stored(second)));
+    host.ask(KeyOp::Get);
+    host.work_all();
+    let Ok(Outcome::Value(Some(found))) = host.answer() else {
+        panic!("the value is there")
+    };
+    assert_eq!((found.version, found.body), (second, Body::new("meow")));
+}
+
+#[test]
+fn a_new_roster_waits_for_the_store_to_say_whether_the_stamp_counts() {
+    for refused in [false, true] {
+        let mut host = Alone::new();
+        if refused {
+            hold(&mut host, Stamp(1 << 40));
+        }
+        host.ask(put());
+        let stamped = written(&host.wanted.stores[0].0);
+        host.call(|keeper, cx| keeper.enter(cx, roster(2, 3)));
+        let adopted = host.wanted.stores.remove(1);
+        host.call(|keeper, cx| keeper.stored(cx, Done::Set, adopted.1));
+        assert!(host.wanted.sends.is_empty(), "it is not known yet");
+        host.work();
+        let sent = |envelope: &Envelope| match &envelope.body {
+            Message::Keep(KeepMessage::Write { record, .. }) => Some(record.cells.summary().value),
+            Message::Keep(KeepMessage::Ask { .. }) => Some(None),
+            other => panic!("{other:?}"),
+        };
+        let sent: Vec<_> = host.wanted.sends.iter().filter_map(sent).collect();
+        let wanted = (!refused).then_some(stamped);
+        assert_eq!(
+            sent, [wanted; 2],
+            "that stamp, or a question before another"
+        );
+        assert!(host.wanted.answers.is_empty());
+    }
 }
 
 #[test]
@@ -157,7 +234,7 @@ fn a_stamp_lies_above_the_fence_and_what_lies_at_the_floor_is_gone() {
 #[test]
 fn a_new_roster_finds_the_stamp_that_was_drawn() {
     let mut host = Alone::new();
-    host.ask(put());
+    host.ask(put_for_a_while());
     host.work();
     let version = written(&host.wanted.stores[0].0);
     host.call(|keeper, cx| keeper.enter(cx, roster(2, 3)));
@@ -183,7 +260,7 @@ fn a_new_roster_finds_the_stamp_that_was_drawn() {
 #[test]
 fn a_store_that_refuses_says_why_and_that_nothing_is_stored() {
     let mut host = Alone::new();
-    host.ask(put());
+    host.ask(put_for_a_while());
     host.work();
     let (_, then) = host.wanted.stores.remove(0);
     let (used, limit) = (9, 10);
@@ -198,13 +275,12 @@ fn a_store_that_refuses_says_why_and_that_nothing_is_stored() {
 #[test]
 fn a_store_that_is_silent_ends_a_request_by_its_deadline() {
     let deadline = KeepConfig::default().deadline;
-    for stamped in [false, true] {
+    for (op, works) in [(put_for_a_while(), 0), (put_for_a_while(), 1), (put(), 0)] {
         let mut host = Alone::new();
-        host.ask(put());
-        let version = stamped.then(|| {
-            host.work();
-            written(&host.wanted.stores[0].0)
-        });
+        host.ask(op.clone());
+        (0..works).for_each(|_| drop(host.work()));
+        let stamped = works == 1 || op == put();
+        let version = stamped.then(|| written(&host.wanted.stores[0].0));
         host.now.at = Time::ZERO + deadline;
         host.call(|keeper, cx| keeper.wake(cx));
         let failure = host.answer().unwrap_err();

@@ -8,7 +8,7 @@
 //! version; a version of an expiry belongs to one deadline. What breaks that is kept as a violation.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -51,6 +51,8 @@ pub(super) struct Written {
     pub(super) by_number: BTreeMap<usize, Version>,
     /// By the version of the cell.
     pub(super) expiries: BTreeMap<Version, SetExpiry>,
+    /// Versions that a store was asked to take only if they are above all it holds: it may have refused them.
+    tentative: BTreeSet<Version>,
     /// Which operation wrote a large value, by its first piece.
     staged: BTreeMap<Version, usize>,
     rosters: BTreeMap<RosterVersion, bytes::Bytes>,
@@ -90,7 +92,7 @@ impl Written {
         }
     }
 
-    fn merged(&mut self, now: Time, host: HostId, record: &Record) {
+    fn merged(&mut self, now: Time, host: HostId, record: &Record, tentative: bool) {
         let own = self.places.stored(host, record.key.id());
         self.must(Rule::OwnSpans, now, Some(&record.key), own);
         if let Some(cell) = &record.cells.value {
@@ -101,7 +103,13 @@ impl Written {
                 .as_ref()
                 .and_then(|_| self.staged.get(&cell.version));
             let number = number.or(bare.copied()).filter(|_| !self.unnumbered);
+            let is_new = !self.values.contains_key(&cell.version);
             self.value(now, host, &record.key, cell.version, number);
+            if !tentative {
+                self.tentative.remove(&cell.version);
+            } else if is_new {
+                self.tentative.insert(cell.version);
+            }
         }
         if let Some(cell) = record.cells.expiry {
             self.expiry(now, &record.key, cell);
@@ -129,6 +137,7 @@ impl Written {
         let (first, key) = (now, key.clone());
         if let Some(number) = number
             && let Some(before) = self.by_number.insert(number, version)
+            && !self.refused(before)
         {
             let words = format!("#{number} is written at {before}, and again at {version}");
             self.break_rule(Rule::OneVersionOneWrite, now, Some(&key), words);
@@ -136,6 +145,16 @@ impl Written {
         let issued = self.lives.seen(version);
         self.must(Rule::StampsReserved, now, Some(&key), issued);
         self.values.insert(version, Origin { key, number, first });
+    }
+
+    /// Whether a version may have been refused by the only store that was asked to take it. From here on it counts as
+    /// never written: where it shows all the same, its number is written a second time.
+    fn refused(&mut self, version: Version) -> bool {
+        let refused = self.tentative.remove(&version);
+        if refused {
+            self.values.remove(&version);
+        }
+        refused
     }
 
     fn expiry(&mut self, now: Time, key: &Key, cell: ExpiryCell) {
@@ -190,8 +209,11 @@ pub(super) struct Onlooker(pub(super) Rc<RefCell<Written>>);
 
 impl Watch for Onlooker {
     fn store(&mut self, now: Time, host: HostId, op: &Op) {
-        if let Op::Merge(record) | Op::Guarded(record, _) = op {
-            self.0.borrow_mut().merged(now, host, record);
+        if let Op::Merge(record) = op {
+            self.0.borrow_mut().merged(now, host, record, false);
+        } else if let Op::Guarded(record, guard) = op {
+            let tentative = guard.is_if_newest();
+            self.0.borrow_mut().merged(now, host, record, tentative);
         } else if let Op::Stage {
             version,
             index: 0,

@@ -133,11 +133,13 @@ pub(crate) fn page() -> impl Strategy<Value = Page> {
 }
 
 fn guard() -> impl Strategy<Value = Guard> {
-    (0u64..6, 0u64..6, any::<bool>()).prop_map(|(a, b, repair)| {
+    (0u64..6, 0u64..6, any::<bool>(), any::<bool>()).prop_map(|(a, b, repair, newest)| {
         let (fence, floor) = (Stamp(a.max(b)), Stamp(a.min(b)));
         let mark = Mark { fence, floor };
         if repair {
             Guard::repair(mark)
+        } else if newest {
+            Guard::fenced(mark).if_newest()
         } else {
             Guard::fenced(mark)
         }
