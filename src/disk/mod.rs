@@ -32,6 +32,7 @@ mod home;
 mod layout;
 mod mark;
 mod read;
+mod recent;
 mod runs;
 mod shelf;
 mod tables;
@@ -42,6 +43,7 @@ mod write;
 
 pub use engine::{DiskConfig, DiskStore};
 pub use home::{Home, Standing};
+pub(crate) use recent::{Passing, Recent};
 pub use tables::OpenError;
 pub use worker::{Worker, WorkerConfig};
 

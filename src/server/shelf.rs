@@ -6,6 +6,8 @@
 //! life 2                                 ──>   begins with the settings as they are now; then Unstage what life 1 put by
 //! ```
 //!
+//! Small records that were read or written lately are known on this side of the thread, too (`disk::Recent`).
+//!
 //! *Hold these true*: what was asked in one life of the host is never told to another; a new life begins only when
 //! all that was asked before is done; a store that panicked is not used again.
 
@@ -17,7 +19,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::disk::{DiskStore, Worker, WorkerConfig};
+use crate::disk::{DiskStore, Passing, Recent, Worker, WorkerConfig};
 use crate::keep::Then;
 use crate::record::{Key, Version};
 use crate::store::{Done, MemoryStore, Op, Setting, Store, Usage};
@@ -34,6 +36,8 @@ pub(super) struct Asked {
     life: u32,
     /// The setting that is as it says once it is done.
     set: Option<(Setting, Bytes)>,
+    /// What may be known once it is done.
+    passing: Passing,
     /// How the host goes on; none if nobody waits for it.
     then: Option<Then>,
 }
@@ -45,6 +49,8 @@ enum Place {
         worker: Worker<Asked>,
         /// As they are on the disk.
         settings: BTreeMap<Setting, Bytes>,
+        /// Records that have passed by.
+        recent: Recent,
         /// Operations whose results have not come yet.
         open: u64,
         /// Told when there are none.
@@ -82,7 +88,9 @@ impl Shelf {
     }
 
     /// A store on disk with its thread, and where its results come from.
-    pub(super) fn disk(store: DiskStore) -> io::Result<(Shelf, Results)> {
+    ///
+    /// So many bytes of records that have passed by are kept, to answer reads of them at once.
+    pub(super) fn disk(store: DiskStore, recent_bytes: u64) -> io::Result<(Shelf, Results)> {
         let settings = SETTINGS.into_iter();
         let settings = settings.filter_map(|name| Some((name, store.setting(name)?)));
         let settings = settings.collect();
@@ -95,6 +103,7 @@ impl Shelf {
         let place = Place::Disk {
             worker,
             settings,
+            recent: Recent::new(recent_bytes),
             open: 0,
             empty: Vec::new(),
         };
@@ -118,26 +127,47 @@ impl Shelf {
     }
 
     fn carry_out(&mut self, op: Op, then: Option<Then>) -> Option<(Done, Option<Then>)> {
-        let (worker, open) = match &mut self.place {
+        let (worker, recent, open) = match &mut self.place {
             Place::Memory(store) => {
                 self.busy = true;
                 let done = store.apply(op);
                 self.busy = false;
                 return Some((done, then));
             }
-            Place::Disk { worker, open, .. } => (worker, open),
+            Place::Disk {
+                worker,
+                recent,
+                open,
+                ..
+            } => (worker, recent, open),
         };
+        if let Some(done) = recent.answer(&op) {
+            return Some((done, then));
+        }
+        let passing = recent.asked(&op);
         let set = if let Op::Set(name, bytes) = &op {
             Some((*name, bytes.clone()))
         } else {
             None
         };
         let life = self.life;
-        match worker.ask(op, Asked { life, set, then }) {
-            Ok(()) => *open += 1,
-            Err((error, asked)) => return Some((Done::Failed(error), asked.then)),
+        let asked = Asked {
+            life,
+            set,
+            passing,
+            then,
+        };
+        match worker.ask(op, asked) {
+            Ok(()) => {
+                *open += 1;
+                None
+            }
+            Err((error, asked)) => {
+                let failed = Done::Failed(error);
+                recent.told(asked.passing, &failed);
+                Some((failed, asked.then))
+            }
         }
-        None
     }
 
     /// Which values have pieces that nobody but this life of the host knows of.
@@ -158,11 +188,13 @@ impl Shelf {
     pub(super) fn came(&mut self, done: Done, asked: Asked) -> Option<(Done, Then)> {
         if let Place::Disk {
             settings,
+            recent,
             open,
             empty,
             ..
         } = &mut self.place
         {
+            recent.told(asked.passing, &done);
             *open = open.saturating_sub(1);
             if let (Done::Set, Some((name, bytes))) = (&done, asked.set) {
                 settings.insert(name, bytes);
@@ -291,7 +323,8 @@ mod tests {
             limit_bytes: u64::MAX,
             reserve_bytes: 0,
         };
-        let (mut shelf, mut results) = Shelf::disk(DiskStore::open(config).unwrap()).unwrap();
+        let (mut shelf, mut results) =
+            Shelf::disk(DiskStore::open(config).unwrap(), 1 << 20).unwrap();
         let then = Then::default;
         let (_, [stage, _]) = in_two();
         assert!(shelf.ask(stage, then()).is_none());

@@ -26,6 +26,9 @@ use crate::remote::{Address, Links, os_seed};
 /// So many packets of the detector may wait to be sent; one more is lost.
 const PACKETS: usize = 256;
 
+/// Of the bytes of cache one part of so many is kept on this side of the store's thread: see `disk::Recent`.
+const RECENT_PART: u64 = 4;
+
 /// How often it is looked for a free port that TCP and UDP can both have.
 const PORT_TRIES: u32 = 20;
 
@@ -246,15 +249,16 @@ fn ready(settings: &Settings) -> Result<Ready, StartError> {
             replaces: None,
         });
     };
+    let recent_bytes = settings.cache_bytes / RECENT_PART;
     let config = DiskConfig {
         path: path.clone(),
         sync: settings.fsync,
-        cache_bytes: settings.cache_bytes,
+        cache_bytes: settings.cache_bytes - recent_bytes,
         limit_bytes: u64::MAX,
         reserve_bytes: settings.reserve_bytes,
     };
     let (home, store) = Home::open(&config, &mut draw_host)?;
-    let (shelf, results) = Shelf::disk(store).map_err(StartError::Thread)?;
+    let (shelf, results) = Shelf::disk(store, recent_bytes).map_err(StartError::Thread)?;
     let (said, replaces) = tell_of(&home, settings);
     Ok(Ready {
         host: home.host(),

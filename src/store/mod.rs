@@ -44,6 +44,7 @@ pub use memory::MemoryStore;
 pub(crate) use memory::Room;
 pub use policy::SyncPolicy;
 #[cfg(feature = "server")]
+pub(crate) use slot::Slot;
 pub(crate) use table::stretches;
 #[cfg(feature = "server")]
 pub(crate) use whole::is_whole;

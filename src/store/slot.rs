@@ -33,7 +33,7 @@ const SET_DELETE: u8 = 1 << 6;
 const MEDIA_TYPE: u8 = 1 << 7;
 
 /// A record as it lies in memory.
-pub(super) enum Slot {
+pub(crate) enum Slot {
     /// One allocation, laid out as drawn above.
     Packed(Box<[u8]>),
     /// A large value, or an unusual one, as it came.
@@ -41,11 +41,16 @@ pub(super) enum Slot {
 }
 
 impl Slot {
-    pub(super) fn new(record: Record) -> Slot {
+    pub(crate) fn new(record: Record) -> Slot {
         match pack(&record) {
             Some(packed) => Slot::Packed(packed),
             None => Slot::Loose(Box::new(record)),
         }
+    }
+
+    /// Whether it lies in memory of its own.
+    pub(crate) fn is_packed(&self) -> bool {
+        matches!(self, Slot::Packed(_))
     }
 
     /// Something of the record itself: see [`Store::glance`](super::Store::glance).
@@ -56,14 +61,14 @@ impl Slot {
         }
     }
 
-    pub(super) fn key_bytes(&self) -> &[u8] {
+    pub(crate) fn key_bytes(&self) -> &[u8] {
         match self {
             Slot::Packed(packed) => Parts::of(packed).key,
             Slot::Loose(record) => record.key.bytes(),
         }
     }
 
-    pub(super) fn summary(&self) -> Summary {
+    pub(crate) fn summary(&self) -> Summary {
         match self {
             Slot::Packed(packed) => Parts::of(packed).summary,
             Slot::Loose(record) => record.cells.summary(),
@@ -77,7 +82,7 @@ impl Slot {
         }
     }
 
-    pub(super) fn cells(&self) -> Cells {
+    pub(crate) fn cells(&self) -> Cells {
         match self {
             Slot::Packed(packed) => Parts::of(packed).cells(),
             Slot::Loose(record) => record.cells.clone(),
@@ -94,7 +99,7 @@ impl Slot {
     }
 
     /// Bytes of key and value.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         match self {
             Slot::Packed(packed) => {
                 let parts = Parts::of(packed);
