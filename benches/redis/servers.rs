@@ -45,6 +45,17 @@ impl Servers {
         self.dir.path()
     }
 
+    /// The time that server has spent on processors so far: all its threads, in the order the servers were started.
+    pub(crate) fn spent(&self, server: usize) -> Duration {
+        let tasks = format!("/proc/{}/task", self.running[server].id());
+        let tasks = std::fs::read_dir(tasks).into_iter().flatten().flatten();
+        let ns = tasks.filter_map(|task| {
+            let told = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+            told.split(' ').next()?.parse::<u64>().ok()
+        });
+        Duration::from_nanos(ns.sum())
+    }
+
     /// A directory of its own for a server.
     fn home(&self) -> anyhow::Result<PathBuf> {
         let home = self.dir.path().join(self.running.len().to_string());
