@@ -67,6 +67,8 @@ fn seeds_that_failed_once_hold() {
         2225, 5218,
         // One of three holders was lost for good, one was late: it waited for marks of both others for ever.
         15333,
+        // An answer came a second time, and was taken for that to the next question of a move.
+        224,
         // Two hosts were complete, fell, and came back with their spans closed to each other: whose marks are on disk
         // is on disk, too.
         238,

@@ -10,7 +10,8 @@
 //! One chunk of a source is under way at a time, so whoever gives is never faster than the disk of who takes.
 //!
 //! *Hold these true*: the next chunk is asked for when all of the last is stored; a source is done only when it said
-//! that nothing follows; what came for another version, or from a source passed over since, counts for nothing.
+//! that nothing follows; what came for another version, from a source passed over since, or a second time counts for
+//! nothing.
 
 use crate::message::{Event, KeepMessage, Refusal, ReqId};
 use crate::placement::HostId;
@@ -24,6 +25,19 @@ use super::timers::Wake;
 use super::{Context, Keeper};
 
 impl Keeper {
+    /// The next question to a source: one of its own, for an answer to the last one may still come a second time.
+    pub(super) fn ask_next(&mut self, cx: &mut Context<'_>, index: usize, host: HostId) {
+        let req = self.draw_req();
+        let task = self.mover.tasks.get_mut(index);
+        if let Some(source) = task.and_then(|task| task.active.get_mut(&host)) {
+            self.mover.reqs.remove(&source.req);
+            self.mover.reqs.insert(req, (index, host));
+            source.req = req;
+        }
+        self.ask_chunk(cx, index, host);
+    }
+
+    /// Asks a source for the next chunk, or digests, again under the same question.
     pub(super) fn ask_chunk(&mut self, cx: &mut Context<'_>, index: usize, host: HostId) {
         let (at, pause) = (self.mover.at, self.move_is_held(cx.now.at, host));
         let Some(task) = self.mover.tasks.get_mut(index) else {
@@ -221,7 +235,7 @@ impl Keeper {
         if more {
             source.more = None;
             self.note_places(cx);
-            return self.ask_chunk(cx, index, host);
+            return self.ask_next(cx, index, host);
         }
         self.next_pull(cx, index, host);
     }
@@ -236,7 +250,7 @@ impl Keeper {
         };
         if let Some(span) = source.pulls.pop() {
             (source.span, source.after, source.more) = (span, None, None);
-            return self.ask_chunk(cx, index, host);
+            return self.ask_next(cx, index, host);
         }
         if let Some(source) = task.active.remove(&host) {
             self.mover.reqs.remove(&source.req);
@@ -277,6 +291,6 @@ impl Keeper {
         if let Some(source) = task.and_then(|task| task.active.get_mut(&host)) {
             source.since = cx.now.at;
         }
-        self.ask_chunk(cx, index, host);
+        self.ask_next(cx, index, host);
     }
 }

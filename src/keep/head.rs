@@ -189,7 +189,7 @@ impl Keeper {
         };
         if let Some(span) = source.todo.pop() {
             (source.span, source.more) = (span, None);
-            self.ask_chunk(cx, index, host);
+            self.ask_next(cx, index, host);
         } else {
             source.walks = false;
             self.next_pull(cx, index, host);
