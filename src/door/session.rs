@@ -205,8 +205,6 @@ impl Session {
 
     /// Takes the commands that have come, as many as there is room for. What they ask is to be sent then.
     pub(super) fn take(&mut self) {
-        self.bundle
-            .begin(self.slots.is_empty() && self.out.is_empty());
         if self.asks.is_empty() && !self.buffer.is_empty() {
             self.asks.reserve_exact(self.asked);
         }
@@ -222,7 +220,6 @@ impl Session {
                 }
             }
         }
-        self.bundle.end(self.buffer.is_empty());
         self.account();
     }
 
@@ -289,14 +286,16 @@ impl Session {
             return Err(Value::error("ERR empty command"));
         };
         self.door.count_command();
-        if let Some(why) = self.bundle.why_not(&name) {
-            return Err(why);
+        if let Some(said) = self.bundle.instead(&name) {
+            return Err(said);
         }
         let again = self.last.filter(|last| name.is(last.name));
         self.last = again.or_else(|| self.door.table.get(name.short()));
         let Some(spec) = self.last else {
+            if let Some(said) = self.bundle.about(&name, words, self.me.known) {
+                return Err(said);
+            }
             // What a browser would send on: never take its body for commands.
-            self.bundle.unknown(&name);
             self.me.leaving |= name.is("post") || name.is("host:");
             return Err(unknown(&name, args.as_slice()));
         };

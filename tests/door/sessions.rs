@@ -130,7 +130,7 @@ fn what_cannot_be_honoured_is_refused_with_the_reason() {
     for refused in [
         "INCR a",
         "EXPIRE a 1 NX",
-        "MULTI",
+        "WATCH a",
         "KEYS *",
         "LPUSH a b",
         "CLUSTER INFO",

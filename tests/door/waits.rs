@@ -84,34 +84,44 @@ fn what_one_speaks_must_be_clear_in_time() {
 }
 
 #[test]
-fn a_transaction_is_refused_as_a_whole_and_a_client_that_knows_goes_on() {
+fn nothing_of_a_transaction_is_run_over_how_many_packets_it_ever_comes() {
+    const NOT_RUN: &str = "-ERR not run: there are no transactions over several commands here; send it without MULTI, each is for itself\r\n";
+    const ABORTED: &str = "-EXECABORT Transaction discarded: nothing of it was run, for there are no transactions over several commands here; send them without MULTI, each is for itself\r\n";
     paused().block_on(async {
         let door = door(DoorSettings::default());
         let mut client = knock(&door, 4096);
-        let refused = "-ERR MULTI is refused: there are no transactions over several keys or commands; each key is for itself\r\n";
-        let not_run = "-ERR not run: it was sent behind a MULTI, which is refused\r\n";
-        let aborted =
-            "-EXECABORT Transaction discarded: MULTI is refused, and nothing of it was run\r\n";
-        client
-            .write_all(b"MULTI\r\nSET a 1\r\nSET b 2\r\nEXEC\r\nGET a\r\nSET c 3\r\n")
-            .await
-            .unwrap();
-        expect(
-            &mut client,
-            &format!("{refused}{not_run}{not_run}{aborted}$-1\r\n+OK\r\n"),
-        )
-        .await;
-        // Half of a command is in the same packet: it belongs to it, too.
-        client.write_all(b"MULTI\r\nSET a").await.unwrap();
-        expect(&mut client, refused).await;
-        client.write_all(b" 1\r\nEXEC\r\n").await.unwrap();
-        expect(&mut client, &format!("{not_run}{aborted}")).await;
-        // Who has read the refusal means what it says then.
-        client.write_all(b"MULTI\r\n").await.unwrap();
-        expect(&mut client, refused).await;
-        sleep(Duration::from_secs(1)).await;
-        client.write_all(b"SET a 4\r\nGET a\r\n").await.unwrap();
-        expect(&mut client, "+OK\r\n$1\r\n4\r\n").await;
+        let all = b"MULTI\r\nSET a 1\r\nMULTI\r\nSET b 2\r\nEXEC\r\nGET a\r\nSET c 3\r\n";
+        let said = format!(
+            "+OK\r\n{NOT_RUN}-ERR MULTI calls can not be nested\r\n{NOT_RUN}{ABORTED}$-1\r\n+OK\r\n"
+        );
+        client.write_all(all).await.unwrap();
+        expect(&mut client, &said).await;
+        client.write_all(b"DEL c\r\n").await.unwrap();
+        expect(&mut client, ":1\r\n").await;
+        // In as many packets as it has bytes, and slowly: each answer is read by then, and nothing else happens.
+        for byte in all {
+            client.write_all(&[*byte]).await.unwrap();
+            sleep(Duration::from_secs(1)).await;
+        }
+        expect(&mut client, &said).await;
+        // It ends in either of two other ways, too; and none may end that was not begun.
+        for (end, said) in [("DISCARD", "+OK"), ("RESET", "+RESET")] {
+            let all = format!("MULTI\r\nSET b 2\r\n{end}\r\nGET b\r\nEXEC\r\nDISCARD\r\n");
+            client.write_all(all.as_bytes()).await.unwrap();
+            let said = format!(
+                "+OK\r\n{NOT_RUN}{said}\r\n$-1\r\n-ERR EXEC without MULTI\r\n-ERR DISCARD without MULTI\r\n"
+            );
+            expect(&mut client, &said).await;
+        }
+        // A large value in it is read to its end and thrown away.
+        let large = vec![b'x'; 3 << 20];
+        let head = format!("MULTI\r\n*3\r\n$3\r\nSET\r\n$1\r\nb\r\n${}\r\n", large.len());
+        let all = [head.as_bytes(), &large, b"\r\nEXEC\r\nGET b\r\nMULTI now\r\n"].concat();
+        client.write_all(&all).await.unwrap();
+        let said = format!(
+            "+OK\r\n{NOT_RUN}{ABORTED}$-1\r\n-ERR wrong number of arguments for 'multi' command\r\n"
+        );
+        expect(&mut client, &said).await;
     });
 }
 

@@ -41,7 +41,7 @@ const REFUSED: &[(&[&str], &str)] = &[
         ],
         ONE_STEP,
     ),
-    (&["multi", "exec", "discard", "watch", "unwatch"], SEVERAL),
+    (&["watch", "unwatch"], SEVERAL),
     (
         &[
             "keys",
