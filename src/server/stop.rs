@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! leave or drain     the others take over what it held, or say that it may stop; but if others go down meanwhile,
-//!                    all are ending, and waiting is of no use
+//!                    all are ending, and waiting is of no use; and who is the last to leave keeps all there is
 //! links              what waits is sent, goodbye is said
 //! host               its actors end
 //! store              what was asked is done and synced; the directory says that it was closed
@@ -51,15 +51,10 @@ impl Server {
     }
 
     async fn hand_over(&self, say: &mut dyn FnMut(String)) -> Farewell {
-        let hosts = {
-            let shell = self.shell.borrow();
-            let roster = shell.host().roster().cloned();
-            roster.map(|roster| roster.hosts()).unwrap_or_default()
-        };
-        let me = self.dht.host();
-        if !hosts.contains(&me) || hosts.len() < 2 {
+        if self.is_alone() {
             return Farewell::Alone;
         }
+        let me = self.dht.host();
         let leave = self.settings.leave_on_exit;
         say(if leave {
             format!("{me} leaves the ring: the others take over what it holds")
@@ -74,11 +69,21 @@ impl Server {
         loop {
             match tokio::time::timeout(SAY_EVERY, &mut asked).await {
                 Ok(why) if why.is_none() => return Farewell::Agreed,
+                _ if self.hosts() == [me] => {
+                    say(format!(
+                        "all others have left: {me} is the last host of the ring, {}",
+                        self.keeps()
+                    ));
+                    return Farewell::Alone;
+                }
                 Ok(why) if begin.elapsed() >= self.settings.farewell => {
                     return Farewell::Unasked(why.unwrap_or_default());
                 }
                 _ if together.is_some_and(|since| since.elapsed() >= TOGETHER) => {
-                    return Farewell::Unasked("others of the ring are ending, too".into());
+                    return Farewell::Unasked(match leave {
+                        true => format!("no other host is left to take over, {}", self.keeps()),
+                        false => "others of the ring are ending, too".into(),
+                    });
                 }
                 Ok(why) => {
                     let line = format!("not yet: {}", why.unwrap_or_default());
@@ -95,10 +100,39 @@ impl Server {
                 }
                 Err(_) => say(self.progress().await),
             }
-            // Who leaves hands over what it has, and that is worth waiting for.
-            if !leave && self.down().iter().any(|host| !before.contains(host)) {
+            // Who leaves hands over what it has, and that is worth waiting for as long as somebody is there.
+            let (hosts, down) = (self.hosts(), self.down());
+            let vain = match leave {
+                true => hosts.contains(&me) && down.len() + 1 >= hosts.len(),
+                false => down.iter().any(|host| !before.contains(host)),
+            };
+            together = together.filter(|_| vain || !leave);
+            if vain {
                 together.get_or_insert_with(tokio::time::Instant::now);
             }
+        }
+    }
+
+    /// The hosts of its ring, as far as it knows.
+    fn hosts(&self) -> Vec<HostId> {
+        let shell = self.shell.borrow();
+        let roster = shell.host().roster();
+        roster.map(|roster| roster.hosts()).unwrap_or_default()
+    }
+
+    /// Whether nobody is there who could take over.
+    fn is_alone(&self) -> bool {
+        let hosts = self.hosts();
+        !hosts.contains(&self.dht.host()) || hosts.len() < 2
+    }
+
+    /// What becomes of what it holds if nobody takes it over.
+    const fn keeps(&self) -> &'static str {
+        match self.is_durable() {
+            true => {
+                "and what it holds stays in its data directory: start it again, and all is there"
+            }
+            false => "and what it holds was in memory, and goes with it",
         }
     }
 
@@ -106,8 +140,10 @@ impl Server {
     fn down(&self) -> Vec<HostId> {
         let shell = self.shell.borrow();
         let host = shell.host();
+        let me = self.dht.host();
         let hosts = host.roster().map(|roster| roster.hosts());
         let mut hosts = hosts.unwrap_or_default();
+        hosts.retain(|other| *other != me);
         hosts.retain(|other| host.takes_for_down(*other));
         hosts
     }

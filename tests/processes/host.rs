@@ -144,6 +144,11 @@ impl Hosts {
     /// SIGTERM, and what it ends with.
     pub(crate) fn stop(&mut self, host: usize) -> Option<i32> {
         self.signal(host, "TERM");
+        self.ended(host)
+    }
+
+    /// What a host that was told to end ends with.
+    pub(crate) fn ended(&mut self, host: usize) -> Option<i32> {
         let mut process = self.processes[host].take().unwrap();
         wait_for("the host to end", || process.try_wait().unwrap()).code()
     }

@@ -90,3 +90,42 @@ fn who_joins_and_who_fills_it_are_killed_in_the_middle_of_a_move_under_load() {
     check(&history, vec![load], &hosts, &[0, 1, 2, 3, 4]);
     hosts.wait_until_agreed(&[0, 1, 2, 3, 4], 5);
 }
+
+/// All are told to leave at once: they hand over one after the other, and the last one, whom nobody can take over from,
+/// ends with all of it in its directory.
+#[test]
+fn all_leave_at_once_and_the_last_one_keeps_everything() {
+    let mut hosts = Hosts::start(3, &["--leave-on-exit"]);
+    let mut connection = connect(&hosts.url(1)).unwrap();
+    for n in 0..300 {
+        let done: redis::RedisResult<()> = redis::cmd("SET")
+            .arg(format!("key{n}"))
+            .arg(n)
+            .query(&mut connection);
+        done.unwrap();
+    }
+    hosts.wait_until_agreed(&[0, 1, 2], 3);
+    hosts.all().for_each(|host| hosts.signal(host, "TERM"));
+    for host in hosts.all() {
+        assert_eq!(hosts.ended(host), Some(0), "{}", hosts.said(host));
+    }
+    let said: Vec<String> = hosts.all().map(|host| hosts.said(host)).collect();
+    let last =
+        |said: &&String| said.contains("is the last host of the ring, and what it holds stays");
+    assert_eq!(said.iter().filter(last).count(), 1, "{said:#?}");
+    assert!(
+        !said.iter().any(|said| said.contains("without the others")),
+        "{said:#?}"
+    );
+    hosts.all().for_each(|host| hosts.spawn(host));
+    hosts.wait_until_agreed(&[0, 1, 2], 3);
+    for host in hosts.all() {
+        let mut connection = connect(&hosts.url(host)).unwrap();
+        for n in 0..300 {
+            let mut get = redis::cmd("GET");
+            let found: redis::RedisResult<Option<usize>> =
+                get.arg(format!("key{n}")).query(&mut connection);
+            assert_eq!(found.unwrap(), Some(n), "at h{host}");
+        }
+    }
+}
