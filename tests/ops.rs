@@ -294,3 +294,44 @@ fn what_one_ring_exports_another_imports() -> Result<(), Box<dyn std::error::Err
     })?;
     Ok(())
 }
+
+#[test]
+fn a_large_value_is_imported_unless_it_is_there_or_had_expired() -> Result<(), DhtError> {
+    roundelay::sim::paused().block_on(async {
+        let one = Dht::simulated(3, 43).await?;
+        let (film, song) = (vec![7; 3_000_000], vec![8; 2_000_000]);
+        one.put("film", film.clone()).await?;
+        let soon = Expiry::In(Duration::from_secs(60));
+        one.put_until("song", song.clone(), soon).await?;
+        let mut file = Vec::new();
+        assert_eq!(one.export(&mut file).await?, 2);
+
+        let two = Dht::simulated(3, 44).await?;
+        two.put("film", "of its own").await?;
+        let count = two.import(&mut &file[..], ImportOptions::default()).await?;
+        assert_eq!((count.written, count.present, count.expired), (1, 1, 0));
+        let over = ImportOptions {
+            overwrite: true,
+            ..ImportOptions::default()
+        };
+        let count = two.import(&mut &file[..], over).await?;
+        assert_eq!((count.written, count.present, count.expired), (2, 0, 0));
+        let found = two.get("song").await?.expect("it was written");
+        assert!(found.body.to_bytes() == song && found.deadline.is_some());
+        assert!(two.get("film").await?.expect("it, too").body.to_bytes() == film);
+
+        // Later, its time has run out: nothing becomes of it, neither a value nor a delete.
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        two.put("song", "of its own").await?;
+        let count = two.import(&mut &file[..], over).await?;
+        assert_eq!((count.written, count.expired), (1, 1));
+        let three = Dht::simulated(3, 45).await?;
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        let count = three.import(&mut &file[..], over).await?;
+        assert_eq!((count.written, count.expired), (1, 1));
+        assert_eq!(three.get("song").await?, None);
+        let own = two.get("song").await?.expect("it was left alone");
+        assert_eq!(own.body.to_bytes(), "of its own");
+        Ok::<(), DhtError>(())
+    })
+}

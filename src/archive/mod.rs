@@ -6,6 +6,9 @@
 //! 2 |  4 | meow                           | check       its pieces, 1 MiB at most each
 //! 1 | 19 | key "dog", 4 bytes, until …    | check
 //! 2 |  4 | woof                           | check
+//! 1 | 21 | key "film", 300 MiB            | check
+//! 2 | 1 MiB | …                           | check
+//! 4 |  0 |                                | check       it was overwritten while it was read: it is none, and comes again
 //! 3 | 28 | 2 values, SHA-1 of all before  | check       the end
 //! ```
 //!
@@ -38,7 +41,7 @@
 //! ```
 //!
 //! *Hold these true*: what was written is read back; nothing is taken for a value that was not written whole; what is
-//! kept while reading is one block, and one value.
+//! kept while reading is one block, and one value of at most a piece: a longer one is given piece by piece.
 
 mod read;
 mod write;
@@ -65,6 +68,7 @@ pub const MAX_VALUE_BYTES: u64 = 1 << 32;
 const ITEM: u8 = 1;
 const PIECE: u8 = 2;
 const END: u8 = 3;
+const BROKEN: u8 = 4;
 
 /// Blocks of this kind and above are skipped by who does not know them.
 const MAY_BE_SKIPPED: u8 = 128;

@@ -5,17 +5,23 @@ use prost::Message;
 use sha1::{Digest, Sha1};
 
 use super::{
-    ArchiveError, CHECK_BYTES, END, FRONT_BYTES, ITEM, ItemPb, LAYOUT, MAGIC, MAX_BLOCK_BYTES,
-    MAX_VALUE_BYTES, MAY_BE_SKIPPED, PIECE, check,
+    ArchiveError, BROKEN, CHECK_BYTES, END, FRONT_BYTES, ITEM, ItemPb, LAYOUT, MAGIC,
+    MAX_BLOCK_BYTES, MAX_VALUE_BYTES, MAY_BE_SKIPPED, PIECE, check,
 };
 use crate::message::Item;
-use crate::record::{Body, Key, MAX_MEDIA_TYPE_BYTES, WallMs};
+use crate::record::{Body, Key, MAX_MEDIA_TYPE_BYTES, PIECE_BYTES, WallMs};
 
 /// What comes next in an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// A value.
+    /// A value of at most a piece.
     Item(Item),
+    /// A longer one begins, bare. Its pieces follow; it is whole when they are as many bytes as it says.
+    Large(Item),
+    /// The next piece of it.
+    Piece(Bytes),
+    /// No more of it comes, and it is none: it could not be read to its end when the archive was written.
+    Broken,
     /// Its end: all of it was read, and its checksum fits.
     End {
         /// How many values it holds.
@@ -31,6 +37,8 @@ pub struct Reader {
     ended: bool,
     /// A value whose pieces have not all come.
     coming: Option<Item>,
+    /// How many bytes of it have come, if it is given out piece by piece.
+    given: u64,
     items: u64,
     hash: Sha1,
 }
@@ -50,6 +58,7 @@ impl Reader {
             began: false,
             ended: false,
             coming: None,
+            given: 0,
             items: 0,
             hash: Sha1::new(),
         }
@@ -156,27 +165,46 @@ impl Reader {
         Ok(Some((kind, payload)))
     }
 
-    /// What a block means: a whole value, the end, or nothing yet.
+    /// What a block means: a value, a part of one, the end, or nothing yet.
     fn take(&mut self, kind: u8, payload: &Bytes) -> Result<Option<Part>, ArchiveError> {
         match kind {
             ITEM if self.coming.is_some() => {
                 Err(self.damaged("a value ends before its last piece"))
             }
             ITEM => {
-                self.coming = Some(self.item(payload)?);
-                Ok(self.whole())
+                let item = self.item(payload)?;
+                self.coming = Some(item.clone());
+                self.given = 0;
+                Ok(match item.body.piece_count() {
+                    0 | 1 => self.whole(),
+                    _ => Some(Part::Large(item)),
+                })
             }
             PIECE => {
                 let Some(item) = self.coming.as_mut().filter(|_| !payload.is_empty()) else {
                     return Err(self.damaged("a piece of no value"));
                 };
-                let index = item.body.pieces.len() as u64;
+                let index = self.given / PIECE_BYTES as u64;
                 if payload.len() as u64 != item.body.piece_len(index) {
                     return Err(self.damaged("a piece of another length than its value says"));
                 }
-                item.body.pieces.push(payload.clone());
-                Ok(self.whole())
+                if item.body.piece_count() <= 1 {
+                    item.body.pieces.push(payload.clone());
+                    return Ok(self.whole());
+                }
+                self.given += payload.len() as u64;
+                if self.given == item.body.len {
+                    self.coming = None;
+                    self.items += 1;
+                }
+                Ok(Some(Part::Piece(payload.clone())))
             }
+            BROKEN => match self.coming.take() {
+                Some(item) if payload.is_empty() && item.body.piece_count() > 1 => {
+                    Ok(Some(Part::Broken))
+                }
+                Some(_) | None => Err(self.damaged("no value is here to be broken off")),
+            },
             END => self.end(payload).map(Some),
             kind if kind >= MAY_BE_SKIPPED => Ok(None),
             kind => Err(ArchiveError::Kind {
@@ -235,7 +263,6 @@ impl Reader {
 mod tests {
     use super::super::Writer;
     use super::*;
-    use crate::record::PIECE_BYTES;
     use proptest::prelude::*;
 
     fn item(key: &str, body: Body, deadline: Option<u64>) -> Item {
@@ -280,7 +307,9 @@ mod tests {
             reader.feed(chunk);
             while let Some(part) = reader.next()? {
                 match part {
-                    Part::Item(item) => items.push(item),
+                    Part::Item(item) | Part::Large(item) => items.push(item),
+                    Part::Piece(piece) => items.last_mut().unwrap().body.pieces.push(piece),
+                    Part::Broken => drop(items.pop()),
                     Part::End { items: all } => assert_eq!(all, items.len() as u64),
                 }
             }
@@ -341,6 +370,41 @@ mod tests {
             Err(ArchiveError::Checksum),
             "nobody put it there"
         );
+    }
+
+    #[test]
+    fn a_large_value_that_broke_off_is_none_and_may_come_again() {
+        let long = some().pop().unwrap();
+        let mut writer = Writer::new();
+        let mut bytes = writer.begin();
+        bytes.extend(writer.head(&long));
+        bytes.extend(writer.piece(&long.body.pieces[0]));
+        bytes.extend(writer.broken());
+        bytes.extend(writer.item(&long));
+        assert_eq!(writer.items(), 1);
+        bytes.extend(writer.end());
+        assert_eq!(read(&bytes, 10_000), Ok(vec![long.clone()]));
+
+        let mut writer = Writer::new();
+        let mut bytes = writer.begin();
+        bytes.extend(writer.head(&long));
+        bytes.extend(writer.end());
+        let told = read(&bytes, 10_000).unwrap_err().to_string();
+        assert!(told.contains("damaged"), "an end amid a value: {told}");
+    }
+
+    #[test]
+    fn of_a_large_value_no_more_than_a_piece_is_kept() {
+        let bytes = written(&some());
+        let mut reader = Reader::new();
+        for chunk in bytes.chunks(PIECE_BYTES / 3) {
+            reader.feed(chunk);
+            while reader.next().unwrap().is_some() {}
+            assert!(reader.bytes.len() < 2 * PIECE_BYTES);
+            let coming = reader.coming.as_ref();
+            assert!(coming.is_none_or(|item| item.body.pieces.is_empty()));
+        }
+        assert_eq!(reader.close(), Ok(()));
     }
 
     proptest! {

@@ -35,6 +35,7 @@
 //!
 //! Left out on purpose: a cache (a get means to ask).
 
+mod archive;
 mod error;
 mod key;
 mod operate;
@@ -51,9 +52,9 @@ use crate::placement::{HostId, Member};
 use crate::record::{Body, Key, Version, WallMs};
 use crate::roster::{Change, RosterVersion};
 
+pub use archive::ImportOptions;
 pub use error::DhtError;
 pub use key::IntoKey;
-pub use operate::ImportOptions;
 pub use stream::{ValueReader, ValueWriter};
 
 /// A handle on the ring, by way of one of its hosts. Cloning makes another handle on the same host.

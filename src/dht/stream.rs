@@ -234,6 +234,15 @@ pub struct ValueReader {
 }
 
 impl ValueReader {
+    pub(super) fn of(dht: Dht, large: Arc<Large>) -> ValueReader {
+        ValueReader {
+            dht,
+            source: Source::There(large),
+            asked: 0,
+            on_their_way: VecDeque::new(),
+        }
+    }
+
     /// The value without its bytes: version, length, media type, deadline.
     #[must_use]
     pub fn found(&self) -> &Found {

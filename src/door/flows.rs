@@ -16,6 +16,7 @@ use super::inflow::{Apart, Inflow};
 use super::lanes::Numbered;
 use super::outflow::{Gone, Outflow};
 use super::resp::{Out, Proto, Value};
+use super::row::{Part, Row, Spoken};
 use crate::message::{Large, Options, Request, Upload, UploadId};
 
 /// Requests about a value on its way in are numbered from here on; those of commands from 0.
@@ -25,8 +26,11 @@ const IN: u64 = 1 << 63;
 const OUT: u64 = 1 << 62;
 
 /// At most so many large strings of one command go to the host as they come, so that no client takes all uploads of a
-/// host; further ones are held whole.
+/// host; further ones are held whole, up to [`MAX_WHOLE_BYTES`] each: with a longer one the command is refused.
 const MAX_APART: usize = 8;
+
+/// A value is nowhere held whole if it has more bytes than this.
+const MAX_WHOLE_BYTES: usize = 4 * 1024 * 1024;
 
 /// What is on its way.
 #[derive(Default)]
@@ -41,6 +45,11 @@ pub(super) struct Flows {
     /// The large value that is being said, and which one that is.
     outflow: Option<Outflow>,
     flows: u64,
+    /// What comes after it in the same answer: the number of the first request of that, and how it is said.
+    row: VecDeque<Part>,
+    row_first: u64,
+    row_proto: Proto,
+    row_bytes: usize,
     /// An answer broke off: nothing more can be said.
     cut: bool,
 }
@@ -63,8 +72,8 @@ impl Flows {
     }
 
     /// Whether a value is being said.
-    pub(super) const fn is_saying(&self) -> bool {
-        self.outflow.is_some()
+    pub(super) fn is_saying(&self) -> bool {
+        self.outflow.is_some() || !self.row.is_empty()
     }
 
     /// Whether an answer broke off.
@@ -76,6 +85,7 @@ impl Flows {
     pub(super) fn held(&self) -> usize {
         self.inflow.as_ref().map_or(0, Inflow::held)
             + self.outflow.as_ref().map_or(0, Outflow::held)
+            + self.row_bytes
     }
 
     fn ask(&mut self, requests: impl IntoIterator<Item = Request>, asks: &mut Vec<Numbered>) {
@@ -85,16 +95,29 @@ impl Flows {
         }
     }
 
-    /// Whether one more string of this command may go to the host as it comes.
-    pub(super) fn may_begin(&self) -> bool {
-        self.apart.len() + usize::from(self.inflow.is_some()) < MAX_APART
+    /// Whether one more string of this command, of so many bytes, is taken as it comes, and not whole.
+    pub(super) fn may_begin(&self, len: usize) -> bool {
+        len > MAX_WHOLE_BYTES || self.begun() < MAX_APART
     }
 
-    /// A string of so many bytes begins, to go to the host as it comes.
-    pub(super) fn begin_in(&mut self, len: usize, asks: &mut Vec<Numbered>) {
+    fn begun(&self) -> usize {
+        self.apart.len() + usize::from(self.inflow.is_some())
+    }
+
+    /// A string of so many bytes begins, to go to the host as it comes; `named`: to be called by its content.
+    pub(super) fn begin_in(&mut self, len: usize, named: bool, asks: &mut Vec<Numbered>) {
+        let is_one_too_many = self.begun() >= MAX_APART;
         self.apart.extend(self.inflow.take().map(Inflow::end));
-        let (inflow, ask) = Inflow::begin(len);
-        (self.inflow, self.before_in) = (Some(inflow), self.asked_in);
+        self.before_in = self.asked_in;
+        if is_one_too_many {
+            let why = format!(
+                "ERR {MAX_APART} values of more than 1 MiB came in one command: a further one may have at most {MAX_WHOLE_BYTES} bytes, this has {len}"
+            );
+            self.inflow = Some(Inflow::refuse(len, Value::error(why)));
+            return;
+        }
+        let (inflow, ask) = Inflow::begin(len, named);
+        self.inflow = Some(inflow);
         self.ask([ask], asks);
     }
 
@@ -119,7 +142,7 @@ impl Flows {
     ) {
         let requests = match plan {
             Ok(Plan::One(request, ..) | Plan::Flow(request, ..)) => std::slice::from_ref(request),
-            Ok(Plan::Many(requests, ..)) => requests,
+            Ok(Plan::Many(requests, ..) | Plan::Row(requests, ..)) => requests,
             Ok(Plan::Say(_)) | Err(_) => &[],
         };
         for request in requests {
@@ -171,6 +194,45 @@ impl Flows {
         self.outflow = Some(Outflow::new(found, before, proto));
     }
 
+    /// An answer with large values in it begins. Which requests found some that it does not say.
+    pub(super) fn begin_row(&mut self, row: Row, proto: Proto, out: &mut Out) -> Vec<u64> {
+        let parts = match row.spoken {
+            Spoken::One(part) => vec![part],
+            Spoken::Array(parts) => {
+                Value::write_array_before(parts.len(), out);
+                parts
+            }
+        };
+        let mut unused = row.found;
+        for part in &parts {
+            match part {
+                Part::Value(value) => self.row_bytes += value.weight(),
+                Part::Large(index, ..) => {
+                    unused.retain(|number| row.first + *index as u64 != *number)
+                }
+            }
+        }
+        (self.row, self.row_first, self.row_proto) = (parts.into(), row.first, proto);
+        unused
+    }
+
+    /// The next part of it.
+    fn next_part(&mut self, out: &mut Out) {
+        match self.row.pop_front() {
+            None => {}
+            Some(Part::Value(value)) => {
+                self.row_bytes = self.row_bytes.saturating_sub(value.weight());
+                value.write(self.row_proto, out);
+            }
+            Some(Part::Large(index, large, check)) => {
+                let found = (self.row_first + index as u64, large);
+                self.flows += 1;
+                let outflow = Outflow::new(found, |_, _, _| {}, self.row_proto);
+                self.outflow = Some(outflow.checked(check));
+            }
+        }
+    }
+
     /// Goes on with it, up to so many bytes that wait.
     pub(super) fn say(
         &mut self,
@@ -178,6 +240,9 @@ impl Flows {
         pause_bytes: usize,
         asks: &mut Vec<Numbered>,
     ) -> Saying {
+        while self.outflow.is_none() && !self.row.is_empty() && !self.cut {
+            self.next_part(out);
+        }
         let Some(outflow) = &mut self.outflow else {
             return if self.cut { Saying::Yes } else { Saying::No };
         };

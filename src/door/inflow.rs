@@ -16,8 +16,10 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::commands::Answer;
+use super::content::Content;
 use super::resp::Value;
 use crate::message::{Outcome, Request, Upload, UploadId};
+use crate::record::Key;
 
 /// So many pieces of a value are on their way to the host at once.
 const WINDOW: usize = 2;
@@ -34,14 +36,26 @@ pub(super) struct Inflow {
     left: usize,
     /// Why it cannot be.
     refused: Option<Value>,
+    /// What it is called by its content, if that is wanted.
+    content: Option<Content>,
 }
 
 impl Inflow {
-    /// A string of so many bytes, and what to ask first.
-    pub(super) fn begin(len: usize) -> (Inflow, Request) {
+    /// A string of so many bytes that is read and thrown away.
+    pub(super) fn refuse(len: usize, why: Value) -> Inflow {
+        Inflow {
+            left: len,
+            refused: Some(why),
+            ..Inflow::default()
+        }
+    }
+
+    /// A string of so many bytes, and what to ask first; `named`: it is to be called by its content.
+    pub(super) fn begin(len: usize, named: bool) -> (Inflow, Request) {
         let inflow = Inflow {
             open: 1,
             left: len,
+            content: named.then(Content::default),
             ..Inflow::default()
         };
         (inflow, Request::Upload(Upload::Begin(len as u64)))
@@ -67,6 +81,9 @@ impl Inflow {
         self.left = self.left.saturating_sub(bytes.len());
         if self.refused.is_some() {
             return None;
+        }
+        if let Some(content) = &mut self.content {
+            content.add(&bytes);
         }
         self.waiting.push_back(bytes);
         self.send()
@@ -95,12 +112,10 @@ impl Inflow {
 
     /// What it has come to, all of it.
     pub(super) fn end(self) -> Apart {
-        match (self.refused, self.upload) {
-            (None, Some(upload)) => Apart {
-                upload: Some(upload),
-                refused: None,
-            },
-            (refused, upload) => Apart { upload, refused },
+        Apart {
+            upload: self.upload,
+            refused: self.refused,
+            content: self.content.map(Content::key),
         }
     }
 }
@@ -112,4 +127,6 @@ pub(in super::super) struct Apart {
     pub(super) upload: Option<UploadId>,
     /// Why it is not.
     pub(super) refused: Option<Value>,
+    /// The key that it names, if that was wanted.
+    pub(super) content: Option<Key>,
 }

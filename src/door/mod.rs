@@ -18,7 +18,7 @@
 //! | `commands/` | which commands are there, and what does each ask of the ring? |
 //! | `session` | what is under way for one client? |
 //! | `lanes` | which of its requests wait for which others? |
-//! | `flows`, `inflow`, `outflow` | how do large values come and go, piece by piece? |
+//! | `flows`, `inflow`, `outflow`, `row`, `content` | how do large values come and go, piece by piece? |
 //! | `serve` | when is its socket read, when written? |
 //! | `clients` | what do all clients share? |
 //! | `password` | who may come in? |
@@ -31,9 +31,9 @@
 //! socket fills, and it has to wait. If it reads nothing for `stall` it is closed. An idle client costs a slot
 //! and stays.
 //!
-//! A value of more than a piece (1 MiB) is nowhere whole: SET, SETEX, PSETEX, MSET and DHT.PUT hand its pieces to the host
-//! as they come, GET and DHT.GET write them as they are fetched, a few at a time. Other commands that carry values
-//! (MGET, DHT.STORE, DHT.FETCH, DHT.IMPORT, DHT.EXPORT) hold theirs whole, within the same limits.
+//! A value of more than a piece (1 MiB) is nowhere whole: SET, SETEX, PSETEX, MSET, DHT.PUT and DHT.STORE hand its pieces to
+//! the host as they come, GET, MGET, DHT.GET and DHT.FETCH write them as they are fetched, a few at a time. DHT.EXPORT
+//! only names such values, and DHT.IMPORT takes none.
 //!
 //! Left out on purpose: cluster mode (any host answers for any key, so no client has to know where a key is),
 //! and commands that a register in which the last write wins cannot honour.
@@ -42,6 +42,7 @@ mod about;
 mod bundle;
 mod clients;
 mod commands;
+mod content;
 mod flows;
 mod inflow;
 mod lanes;
@@ -49,6 +50,7 @@ mod open;
 mod outflow;
 mod password;
 pub mod resp;
+mod row;
 mod serve;
 mod session;
 mod settings;

@@ -15,7 +15,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::commands::{Answer, Before};
+use super::content::Content;
 use super::resp::{Out, Proto, Value};
+use super::row::Check;
 use crate::message::{Large, Outcome, Request};
 
 /// So many pieces of a value are on their way from the host, or wait to be written.
@@ -32,6 +34,8 @@ pub(super) struct Outflow {
     written: u32,
     here: BTreeMap<u32, Bytes>,
     failed: Option<Value>,
+    /// What has passed of a value that its key names.
+    content: Option<Content>,
 }
 
 /// How far it is.
@@ -56,7 +60,24 @@ impl Outflow {
             written: 0,
             here: BTreeMap::new(),
             failed: None,
+            content: None,
         }
+    }
+
+    /// The same, looked at while it passes.
+    pub(super) fn checked(self, check: Check) -> Outflow {
+        let content = (check == Check::Content).then(Content::default);
+        Outflow { content, ..self }
+    }
+
+    /// Whether the next piece may be said: not the last one of a value that is another than its key names.
+    fn passes(&mut self, piece: &Bytes) -> bool {
+        let Some(content) = &mut self.content else {
+            return true;
+        };
+        content.add(piece);
+        let is_last = self.written + 1 == self.count();
+        !is_last || self.content.take().map(Content::key).as_ref() == Some(&self.large.key)
     }
 
     fn count(&self) -> u32 {
@@ -96,6 +117,13 @@ impl Outflow {
         while out.len() < pause_bytes
             && let Some(piece) = self.here.remove(&self.written)
         {
+            if !self.passes(&piece) {
+                log::warn!(
+                    "{}: another value stands there than the key names",
+                    self.large.key
+                );
+                return Gone::Cut;
+            }
             if self.written == 0 {
                 (self.before)(&self.large, self.proto, out);
                 out.begin_bulk(self.large.found.body.len);

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::about::About;
 use super::bundle::Bundle;
 use super::clients::Clients;
-use super::commands::{Answer, Args, Plan, Spec, is_value, told, unknown, wrong_number};
+use super::commands::{Answer, Args, Plan, Spec, is_named, is_value, told, unknown, wrong_number};
 use super::flows::{Flows, Saying};
 use super::inflow::Apart;
 use super::lanes::{Lanes, Numbered};
@@ -229,9 +229,10 @@ impl Session {
         let is_value = before
             .first()
             .is_some_and(|name| is_value(name, before.len()));
-        if is_value && self.flows.may_begin() {
+        if is_value && self.flows.may_begin(len) {
+            let named = before.first().is_some_and(is_named);
             self.parser.apart();
-            self.flows.begin_in(len, &mut self.asks);
+            self.flows.begin_in(len, named, &mut self.asks);
         }
     }
 
@@ -272,6 +273,13 @@ impl Session {
             Ok(Plan::Many(requests, options, shape)) => {
                 let first = self.slots.next();
                 self.slots.many(requests.len(), shape, proto);
+                for (number, request) in (first..).zip(requests) {
+                    self.lanes.push((number, request, options), &mut self.asks);
+                }
+            }
+            Ok(Plan::Row(requests, options, shape)) => {
+                let first = self.slots.next();
+                self.slots.row(requests.len(), shape, proto);
                 for (number, request) in (first..).zip(requests) {
                     self.lanes.push((number, request, options), &mut self.asks);
                 }
@@ -378,6 +386,15 @@ impl Session {
                     self.flows.begin_out((number, large), before, proto);
                 }
                 (Say::Large(number, ..), None) => self.lanes.done(number, &mut self.asks),
+                (Say::Row(row), proto) => {
+                    let unsaid = match proto {
+                        Some(proto) => self.flows.begin_row(row, proto, &mut self.out),
+                        None => row.found,
+                    };
+                    for number in unsaid {
+                        self.lanes.done(number, &mut self.asks);
+                    }
+                }
             }
         }
         self.account();
@@ -386,13 +403,14 @@ impl Session {
     /// Goes on with the large value that is being said; whether the next answer may follow.
     fn say_large(&mut self) -> bool {
         let pause_bytes = self.door.settings.pause_bytes;
-        match self.flows.say(&mut self.out, pause_bytes, &mut self.asks) {
-            Saying::No => true,
-            Saying::Yes => false,
-            Saying::Done(number) => {
-                self.me.leaving |= self.flows.is_cut();
-                self.lanes.done(number, &mut self.asks);
-                !self.flows.is_cut()
+        loop {
+            match self.flows.say(&mut self.out, pause_bytes, &mut self.asks) {
+                Saying::No => return true,
+                Saying::Yes => return false,
+                Saying::Done(number) => {
+                    self.me.leaving |= self.flows.is_cut();
+                    self.lanes.done(number, &mut self.asks);
+                }
             }
         }
     }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::commands::{Answer, Before, OfMany, OfOne};
 use super::resp::{Proto, Value};
+use super::row::{OfRow, Row};
 use crate::message::{Large, Outcome};
 use crate::record::WallMs;
 
@@ -26,6 +27,8 @@ enum Wait {
     Flow(Option<Answer>, OfOne, Before),
     /// Many, of which so many are missing.
     Many(Vec<Option<Answer>>, usize, Option<OfMany>),
+    /// The same, among which large values may be.
+    Row(Vec<Option<Answer>>, usize, OfRow),
 }
 
 /// What is to be said.
@@ -33,6 +36,8 @@ pub(super) enum Say {
     Value(Value),
     /// A large value, found by the request of that number.
     Large(u64, Arc<Large>, Before),
+    /// One in which there may be several.
+    Row(Row),
 }
 
 struct Slot {
@@ -108,7 +113,12 @@ impl Slots {
             .slots
             .partition_point(|slot| slot.first + slot.count <= number);
         let slot = self.slots.get(place);
-        slot.is_some_and(|slot| matches!(slot.wait, Wait::Flow(..)))
+        slot.is_some_and(|slot| matches!(slot.wait, Wait::Flow(..) | Wait::Row(..)))
+    }
+
+    pub(super) fn row(&mut self, count: usize, shape: OfRow, proto: Option<Proto>) {
+        let missing = (0..count).map(|_| None).collect();
+        self.push(count as u64, Wait::Row(missing, count, shape), proto);
     }
 
     pub(super) fn many(&mut self, count: usize, shape: OfMany, proto: Option<Proto>) {
@@ -134,7 +144,7 @@ impl Slots {
         match &mut slot.wait {
             Wait::Ready(_) => {}
             Wait::One(here, _) | Wait::Flow(here, ..) => *here = Some(answer),
-            Wait::Many(here, missing, _) => {
+            Wait::Many(here, missing, _) | Wait::Row(here, missing, _) => {
                 let index = usize::try_from(number - slot.first).unwrap_or(usize::MAX);
                 if let Some(here) = here.get_mut(index).filter(|here| here.is_none()) {
                     *here = Some(answer);
@@ -149,7 +159,7 @@ impl Slots {
         let complete = match &self.slots.front()?.wait {
             Wait::Ready(_) => true,
             Wait::One(here, _) | Wait::Flow(here, ..) => here.is_some(),
-            Wait::Many(_, missing, _) => *missing == 0,
+            Wait::Many(_, missing, _) | Wait::Row(_, missing, _) => *missing == 0,
         };
         if !complete {
             return None;
@@ -171,13 +181,23 @@ impl Slots {
                 shape(answer, wall())
             }
             Wait::Many(answers, _, shape) => {
-                let answers: Vec<Answer> = answers.into_iter().flatten().collect();
-                let weight: usize = answers.iter().map(weight).sum();
-                self.held = self.held.saturating_sub(weight);
+                let answers = self.let_go(answers);
                 shape?(answers, wall())
+            }
+            Wait::Row(answers, _, shape) => {
+                let row = Row::new(slot.first, self.let_go(answers), shape, wall());
+                return Some((Say::Row(row), slot.proto));
             }
         };
         Some((Say::Value(value), slot.proto))
+    }
+
+    /// Answers that are all here wait no longer.
+    fn let_go(&mut self, answers: Vec<Option<Answer>>) -> Vec<Answer> {
+        let answers: Vec<Answer> = answers.into_iter().flatten().collect();
+        let weight: usize = answers.iter().map(weight).sum();
+        self.held = self.held.saturating_sub(weight);
+        answers
     }
 }
 
@@ -234,7 +254,7 @@ mod tests {
         assert_eq!((slots.open(), slots.next()), (3, 3));
         let pop = |slots: &mut Slots| match slots.pop(WallMs::default)? {
             (Say::Value(value), _) => Some(value),
-            (Say::Large(..), _) => panic!("nothing large was asked for"),
+            (Say::Large(..) | Say::Row(_), _) => panic!("nothing large was asked for"),
         };
         slots.told(2, found("b"));
         assert_eq!(pop(&mut slots), None);

@@ -9,6 +9,7 @@
 //! client <- h1        what each host said
 //! ```
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::keyspace::Span;
@@ -16,7 +17,7 @@ use crate::placement::HostId;
 use crate::record::{Body, Key, Mark, Summary, Version, WallMs};
 use crate::roster::RosterVersion;
 
-use super::{MoveProgress, Peer, Route};
+use super::{Large, MoveProgress, Peer, Route};
 
 /// What every host, or one, is asked to do or to tell. Asked again, it is not begun again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,6 +233,8 @@ pub struct Item {
 pub struct ExportPage {
     /// The values.
     pub items: Vec<Item>,
+    /// Those of more than a piece, to be read piece by piece.
+    pub large: Vec<Arc<Large>>,
     /// Where the next page begins: after this key. `None`: this was the last one.
     pub next: Option<Key>,
 }

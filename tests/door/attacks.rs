@@ -247,7 +247,7 @@ fn half_values_of_all_clients_together_have_a_limit() {
     };
     let ring = Ring::start(1, settings);
     let half = [
-        b"*2\r\n$9\r\nDHT.STORE\r\n$2000000\r\n".to_vec(),
+        b"*2\r\n$4\r\nECHO\r\n$2000000\r\n".to_vec(),
         vec![b'v'; 1_500_000],
     ]
     .concat();

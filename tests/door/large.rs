@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use roundelay::actor::{Book, Clock, Input, open};
 use roundelay::door::{Behind, Door, DoorSettings};
-use roundelay::record::{PIECE_BYTES, WallMs};
+use roundelay::record::{Key, PIECE_BYTES, WallMs};
 use roundelay::sim::{RingPlan, paused};
 use roundelay::store::MemoryStore;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
@@ -234,5 +234,110 @@ fn a_value_that_is_overwritten_while_it_is_read_is_cut_off_and_never_mixed() {
             "only of the version it began with"
         );
         ask(&mut other, &[b"GET", b"a"], bulk(&new)).await;
+    });
+}
+
+#[test]
+fn several_large_values_are_said_in_one_answer_and_none_is_held() {
+    paused().block_on(async {
+        let door = door(usize::MAX).await;
+        let mut me = knock(&door);
+        let (one, two) = (value(1, 24 * PIECE_BYTES), value(2, 9 * PIECE_BYTES + 1));
+        ask(&mut me, &[b"SET", b"a", &one], "+OK\r\n").await;
+        ask(&mut me, &[b"SET", b"b", &two], "+OK\r\n").await;
+        ask(&mut me, &[b"SET", b"c", b"short"], "+OK\r\n").await;
+        // What is written behind it waits until both are said, though it is about the second.
+        let many = [b"MGET".as_slice(), b"a", b"none", b"b", b"c", b"a"];
+        me.write_all(&command(&many)).await.unwrap();
+        me.write_all(b"SET b new\r\nMGET b none\r\n").await.unwrap();
+        for _ in 0..3 {
+            sleep(Duration::from_secs(10)).await;
+            let held = held(&door).await;
+            assert!(held < 8 * PIECE_BYTES, "{held} bytes");
+        }
+        expect(&mut me, "*5\r\n").await;
+        expect(&mut me, bulk(&one)).await;
+        expect(&mut me, "$-1\r\n").await;
+        expect(&mut me, bulk(&two)).await;
+        expect(&mut me, "$5\r\nshort\r\n").await;
+        expect(&mut me, bulk(&one)).await;
+        expect(&mut me, "+OK\r\n*2\r\n$3\r\nnew\r\n$-1\r\n").await;
+        // Nor does an answer that nobody wants hold up anything.
+        me.write_all(b"CLIENT REPLY OFF\r\nMGET a c\r\nCLIENT REPLY ON\r\nSET a x\r\nGET a\r\n")
+            .await
+            .unwrap();
+        expect(&mut me, "+OK\r\n+OK\r\n$1\r\nx\r\n").await;
+    });
+}
+
+#[test]
+fn a_large_value_is_named_by_its_content_as_it_comes_and_checked_as_it_goes() {
+    paused().block_on(async {
+        let door = door(usize::MAX).await;
+        let mut me = knock(&door);
+        let (one, two) = (value(1, 24 * PIECE_BYTES + 3), value(2, 24 * PIECE_BYTES + 3));
+        let name = Key::of_content(&[one.clone().into()]);
+        ask(&mut me, &[b"DHT.STORE", &one], bulk(name.bytes())).await;
+        ask(&mut me, &[b"DHT.FETCH", name.bytes()], bulk(&one)).await;
+        me.write_all(&command(&[b"DHT.FETCH", name.bytes()])).await.unwrap();
+        sleep(Duration::from_secs(10)).await;
+        let held = held(&door).await;
+        assert!(held < 8 * PIECE_BYTES, "{held} bytes");
+        expect(&mut me, bulk(&one)).await;
+        // Another value of that length under this name is never delivered to its end.
+        ask(&mut me, &[b"SET", name.bytes(), &two], "+OK\r\n").await;
+        me.write_all(&command(&[b"DHT.FETCH", name.bytes()])).await.unwrap();
+        let mut seen = Vec::new();
+        let _ = me.read_to_end(&mut seen).await;
+        assert!(seen.len() > 20 * PIECE_BYTES && seen.len() < bulk(&two).len());
+        assert!(seen == bulk(&two)[..seen.len()]);
+        let mut me = knock(&door);
+        ask(&mut me, &[b"SET", name.bytes(), b"short"], "+OK\r\n").await;
+        let why = format!("-ERR what is stored under {name} is not the value it names: somebody put it there by hand\r\n");
+        ask(&mut me, &[b"DHT.FETCH", name.bytes()], why).await;
+    });
+}
+
+#[test]
+fn one_command_brings_eight_long_values_and_further_ones_of_a_few_mib() {
+    paused().block_on(async {
+        let door = door(usize::MAX).await;
+        let mut me = knock(&door);
+        let long = value(1, 5 * PIECE_BYTES);
+        let keys: Vec<String> = (0..9).map(|n| format!("key{n}")).collect();
+        let of = |last: &[u8]| {
+            let mut words = vec![b"MSET".to_vec()];
+            for key in &keys {
+                words.extend([key.clone().into_bytes(), long.clone()]);
+            }
+            words.pop();
+            words.push(last.to_vec());
+            let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+            command(&words)
+        };
+        me.write_all(&of(&long)).await.unwrap();
+        expect(&mut me, "-ERR 8 values of more than 1 MiB came in one command: a further one may have at most 4194304 bytes, this has 5242880\r\n").await;
+        ask(&mut me, &[b"EXISTS", b"key0", b"key8"], ":0\r\n").await;
+        let last = value(2, 3 * PIECE_BYTES);
+        me.write_all(&of(&last)).await.unwrap();
+        expect(&mut me, "+OK\r\n").await;
+        ask(&mut me, &[b"GET", b"key7"], bulk(&long)).await;
+        ask(&mut me, &[b"GET", b"key8"], bulk(&last)).await;
+    });
+}
+
+#[test]
+fn a_page_names_large_values_and_takes_none() {
+    paused().block_on(async {
+        let door = door(usize::MAX).await;
+        let mut me = knock(&door);
+        ask(&mut me, &[b"SET", b"film", &value(1, LEN)], "+OK\r\n").await;
+        ask(&mut me, &[b"SET", b"cat", b"meow"], "+OK\r\n").await;
+        let page = "*6\r\n$4\r\nnext\r\n$-1\r\n$6\r\nvalues\r\n*1\r\n*4\r\n$3\r\ncat\r\n$4\r\nmeow\r\n$0\r\n\r\n$0\r\n\r\n$5\r\nlarge\r\n*1\r\n$4\r\nfilm\r\n";
+        ask(&mut me, &[b"DHT.EXPORT"], page).await;
+        let large = value(2, LEN);
+        let words: [&[u8]; 10] = [b"DHT.IMPORT", b"ABSENT", b"dog", b"woof", b"", b"", b"song", &large, b"", b""];
+        ask(&mut me, &words, "-ERR the value of song is too long for an import, at most 1048576 bytes: store it by DHT.PUT, which takes it piece by piece\r\n").await;
+        ask(&mut me, &[b"EXISTS", b"dog", b"song"], ":0\r\n").await;
     });
 }

@@ -1,7 +1,8 @@
-//! A value of 256 MiB goes through three hosts with data directories, and none of them ever holds more than a small
-//! part of it.
+//! A value of 256 MiB goes through three hosts with data directories, and none of them, nor the program that puts, gets,
+//! exports and imports it, ever holds more than a small part of it.
 
 use std::io::{BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
 use super::host::{Hosts, wait_for};
@@ -37,7 +38,7 @@ fn program(hosts: &Hosts, words: &[&str]) -> Child {
     let mut program = Command::new(env!("CARGO_BIN_EXE_roundelay"));
     program.args(words);
     program.args(["--node", &hosts.seats[0].address, "--timeout", "120"]);
-    program.stdin(Stdio::null()).stdout(Stdio::piped());
+    program.stdin(Stdio::piped()).stdout(Stdio::piped());
     program.stderr(Stdio::inherit()).spawn().unwrap()
 }
 
@@ -78,8 +79,54 @@ fn get(hosts: &Hosts) {
     assert!(get.wait().unwrap().success());
 }
 
+/// Twice in one answer.
+fn get_several(hosts: &Hosts) {
+    let mut stream = TcpStream::connect(&hosts.seats[0].address).unwrap();
+    stream.write_all(b"MGET large none large\r\n").unwrap();
+    let mut got = BufReader::new(stream);
+    let mut expect = |due: &[u8]| {
+        let mut here = vec![0; due.len()];
+        got.read_exact(&mut here).unwrap();
+        assert!(here == due, "{}", here[..due.len().min(40)].escape_ascii());
+    };
+    let head = format!("${}\r\n", BLOCKS * 65_536);
+    for before in ["*3\r\n", "$-1\r\n"] {
+        expect(before.as_bytes());
+        expect(head.as_bytes());
+        (0..BLOCKS).for_each(|n| expect(&block(n)));
+        expect(b"\r\n");
+    }
+}
+
+/// Out into a file by a pipe, and from there in again.
+fn export_and_import(hosts: &Hosts) {
+    let path = hosts.dir.path().join("export");
+    let mut file = std::fs::File::create(&path).unwrap();
+    let mut export = program(hosts, &["export"]);
+    let mut out = export.stdout.take().unwrap().take(BLOCKS * 65_536);
+    std::io::copy(&mut out, &mut file).unwrap();
+    let client = peak(export.id());
+    assert!(client < BOUND, "the export used {client} bytes");
+    std::io::copy(&mut out.into_inner(), &mut file).unwrap();
+    assert!(export.wait().unwrap().success());
+
+    // As with a put, the outcome may be unknown where a disk is busy.
+    wait_for("the export to be imported", || {
+        let mut file = std::fs::File::open(&path).unwrap();
+        let mut import = program(hosts, &["import", "-", "--overwrite"]);
+        let mut into = import.stdin.take().unwrap();
+        std::io::copy(&mut (&mut file).take(BLOCKS * 65_536), &mut into).unwrap();
+        let client = peak(import.id());
+        assert!(client < BOUND, "the import used {client} bytes");
+        std::io::copy(&mut file, &mut into).unwrap();
+        drop(into);
+        import.wait().unwrap().success().then_some(())
+    });
+    std::fs::remove_file(&path).unwrap();
+}
+
 #[test]
-fn a_value_of_256_mib_is_put_and_got_and_no_process_holds_much_of_it() {
+fn a_value_of_256_mib_is_put_got_exported_and_imported_and_no_process_holds_much_of_it() {
     let hosts = Hosts::start(3, &["--cache", "16MiB"]);
     let peaks = |what: &str| -> Vec<u64> {
         let peaks: Vec<u64> = hosts.all().map(|host| peak(hosts.pid(host))).collect();
@@ -91,7 +138,11 @@ fn a_value_of_256_mib_is_put_and_got_and_no_process_holds_much_of_it() {
     put(&hosts);
     let put = peaks("put");
     get(&hosts);
-    let got = peaks("got");
+    get_several(&hosts);
+    peaks("got several");
+    export_and_import(&hosts);
+    get(&hosts);
+    let got = peaks("exported and imported");
     for (host, (idle, (put, got))) in idle.iter().zip(put.iter().zip(&got)).enumerate() {
         let more = put.max(got) - idle;
         assert!(

@@ -1,4 +1,4 @@
-//! All live values of a ring in a file, and back.
+//! All live values of a ring in a file.
 //!
 //! The file is a row of arrays of strings, as clients of Redis write them, so that it holds any bytes and a
 //! person can look into it:
@@ -8,11 +8,14 @@
 //! value KEY VALUE UNTIL MEDIA-TYPE         one for each; UNTIL in ms since 1970, both may be empty
 //! …
 //! sum SHA-1                                of all that came since the last sum
+//! large KEY UNTIL MEDIA-TYPE VALUE         one of more than 1 MiB, with a sum of its own
+//! sum SHA-1
 //! …
 //! end COUNT                                all of them; without it the file is cut off
 //! ```
 //!
-//! *Hold this true*: nothing is written into a ring that no sum has confirmed.
+//! A large value is fetched for itself, by way of a file without a name: if it is overwritten while it comes it is fetched
+//! again, and the export has all of it or nothing.
 
 #![allow(
     clippy::wildcard_enum_match_arm,
@@ -20,27 +23,32 @@
 )]
 
 use std::fs::File;
-use std::io::{BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{BufWriter, Read, Seek, Write};
+use std::path::PathBuf;
 
-use bytes::{Bytes, BytesMut};
 use redis::{Value, cmd};
-use roundelay::door::resp::{Arg, Limits, Parser};
 use roundelay::keyspace::Id;
+use roundelay::record::PIECE_BYTES;
+use sha1::{Digest, Sha1};
 
 use super::node::Nodes;
+use super::stream::{Said, Wire};
+use super::values::nameless;
 use super::{Failed, show};
 
 /// A page of values is asked for with so many bytes, and each is followed by its sum.
 const PAGE_BYTES: u64 = 1024 * 1024;
 
-const FIRST: [&[u8]; 2] = [b"roundelay-export", b"1"];
+/// A large value that is overwritten while it is fetched is fetched so often; then the export fails.
+const TRIES: u32 = 16;
 
-fn cannot(what: &str, error: impl std::fmt::Display) -> Failed {
+pub(super) const FIRST: [&[u8]; 2] = [b"roundelay-export", b"1"];
+
+pub(super) fn cannot(what: &str, error: impl std::fmt::Display) -> Failed {
     Failed::Not(format!("cannot {what}: {error}"))
 }
 
-fn record(words: &[&[u8]]) -> Vec<u8> {
+pub(super) fn record(words: &[&[u8]]) -> Vec<u8> {
     let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
     for word in words {
         bytes.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
@@ -70,15 +78,21 @@ pub(super) fn export(nodes: &Nodes, out: Option<PathBuf>) -> Result<(), Failed> 
         if let Some(after) = &after {
             command.arg("AFTER").arg(after);
         }
-        let (values, next) = page(nodes.ask(&command)?)?;
+        let page = page(nodes.ask(&command)?)?;
         let mut records = Vec::new();
-        for [key, value, until, media_type] in values {
+        for [key, value, until, media_type] in page.values {
             records.extend(record(&[b"value", &key, &value, &until, &media_type]));
             count += 1;
         }
         write(&records)?;
         write(&record(&[b"sum", Id::of(&records).to_string().as_bytes()]))?;
-        match next {
+        for key in page.large {
+            if let Some(mut large) = Fetched::of(nodes, &key)? {
+                large.write(&key, &mut write)?;
+                count += 1;
+            }
+        }
+        match page.next {
             Some(next) => after = Some(next),
             None => break,
         }
@@ -89,201 +103,160 @@ pub(super) fn export(nodes: &Nodes, out: Option<PathBuf>) -> Result<(), Failed> 
     Ok(())
 }
 
-type Page = (Vec<[Vec<u8>; 4]>, Option<Vec<u8>>);
+struct Page {
+    /// Key, value, until, media type.
+    values: Vec<[Vec<u8>; 4]>,
+    /// The keys of large ones.
+    large: Vec<Vec<u8>>,
+    /// After which key the next page begins.
+    next: Option<Vec<u8>>,
+}
 
-/// The values of a page, and after which key the next one begins.
+/// The bytes of a part of a page.
+fn plain(part: Value) -> Vec<u8> {
+    match part {
+        Value::BulkString(bytes) => bytes,
+        Value::Int(n) => n.to_string().into_bytes(),
+        _ => Vec::new(),
+    }
+}
+
 fn page(answer: Value) -> Result<Page, Failed> {
     let strange =
         || Failed::Not("the host answered something else than a page of values".to_owned());
-    let next = match &answer {
-        Value::Map(pairs) => pairs
-            .iter()
-            .find(|(name, _)| show::bytes(name) == b"next")
-            .map(|(_, next)| next),
-        _ => None,
-    };
-    let next = match next {
-        Some(Value::Nil) => None,
-        Some(next) => Some(show::bytes(next).to_vec()),
-        None => return Err(strange()),
-    };
-    let Some(Value::Array(items)) = show::field(answer, "values") else {
+    let Value::Map(pairs) = answer else {
         return Err(strange());
     };
+    let (mut values, mut large, mut next) = (None, Vec::new(), None);
+    for (name, part) in pairs {
+        match (show::bytes(&name), part) {
+            (b"next", Value::Nil) => {}
+            (b"next", key) => next = Some(plain(key)),
+            (b"large", Value::Array(keys)) => large = keys.into_iter().map(plain).collect(),
+            (b"values", Value::Array(items)) => values = Some(items),
+            _ => {}
+        }
+    }
+    let items = values.ok_or_else(strange)?;
     let values = items.into_iter().map(|item| match item {
-        Value::Array(parts) => parts
-            .into_iter()
-            .map(|part| match part {
-                Value::BulkString(bytes) => bytes,
-                Value::Int(n) => n.to_string().into_bytes(),
-                _ => Vec::new(),
-            })
-            .collect::<Vec<Vec<u8>>>()
-            .try_into()
-            .map_err(|_| strange()),
+        Value::Array(parts) => {
+            let parts: Vec<Vec<u8>> = parts.into_iter().map(plain).collect();
+            parts.try_into().map_err(|_| strange())
+        }
         _ => Err(strange()),
     });
-    Ok((values.collect::<Result<_, _>>()?, next))
+    Ok(Page {
+        values: values.collect::<Result<_, _>>()?,
+        large,
+        next,
+    })
 }
 
-/// Writes the values of a file into the ring.
-pub(super) fn import(nodes: &Nodes, path: &Path, overwrite: bool) -> Result<(), Failed> {
-    let mut file: Box<dyn Read> = match path.as_os_str() == "-" {
-        true => Box::new(std::io::stdin().lock()),
-        false => Box::new(File::open(path).map_err(|error| {
-            Failed::Arguments(format!("cannot read {}: {error}", path.display()))
-        })?),
-    };
-    let mut reader = Reader {
-        parser: Parser::new(Limits::default()),
-        buffer: BytesMut::new(),
-        count: 0,
-        batch: Vec::new(),
-        begun: false,
-    };
-    let mut done = Done::default();
-    let mut chunk = vec![0; 64 * 1024];
-    loop {
-        let n = file
-            .read(&mut chunk)
-            .map_err(|error| cannot("read", error))?;
-        if n == 0 {
-            return Err(Failed::Not(format!(
-                "the file is cut off: it has no end. {done} so far"
-            )));
-        }
-        reader.buffer.extend_from_slice(&chunk[..n]);
-        while let Some(batch) = reader.next()? {
-            match batch {
-                Batch::Values(values) => done.add(nodes, values, overwrite)?,
-                Batch::End => {
-                    eprintln!("{done}");
-                    return Ok(());
-                }
+/// A large value that has been fetched into a file.
+struct Fetched {
+    file: File,
+    len: u64,
+    until: String,
+    media_type: String,
+}
+
+impl Fetched {
+    /// The value as it is now; none if it is gone.
+    fn of(nodes: &Nodes, key: &[u8]) -> Result<Option<Fetched>, Failed> {
+        let mut last = None;
+        for _ in 0..TRIES {
+            let mut wire = nodes.open()?;
+            match Fetched::once(&mut wire, key) {
+                Err(Failed::Not(why)) if why.contains(super::stream::REPLACED) => last = Some(why),
+                done => return done,
             }
         }
+        Err(Failed::Not(last.unwrap_or_default()))
     }
-}
 
-/// What has become of the values.
-#[derive(Default)]
-struct Done {
-    written: i64,
-    present: i64,
-    expired: i64,
-}
-
-impl std::fmt::Display for Done {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Done {
-            written,
-            present,
-            expired,
-        } = self;
-        write!(
-            f,
-            "{written} values written, {present} were there, {expired} had expired"
-        )
-    }
-}
-
-impl Done {
-    fn add(
-        &mut self,
-        nodes: &Nodes,
-        values: Vec<Vec<Bytes>>,
-        overwrite: bool,
-    ) -> Result<(), Failed> {
-        if values.is_empty() {
-            return Ok(());
-        }
-        let mut command = cmd("DHT.IMPORT");
-        command.arg(if overwrite { "OVERWRITE" } else { "ABSENT" });
-        for part in values.iter().flatten() {
-            command.arg(&part[..]);
-        }
-        let Value::Map(pairs) = nodes.ask(&command)? else {
-            return Err(Failed::Not(
-                "the host answered something else than was asked".to_owned(),
-            ));
+    fn once(wire: &mut Wire, key: &[u8]) -> Result<Option<Fetched>, Failed> {
+        wire.send(&[b"DHT.GET", key], None, &[])?;
+        let Said::Several(words) = wire.said()? else {
+            return Ok(None);
         };
-        for (name, n) in pairs {
-            let n = if let Value::Int(n) = n { n } else { 0 };
-            match show::bytes(&name) {
-                b"written" => self.written += n,
-                b"present" => self.present += n,
-                b"expired" => self.expired += n,
-                _ => {}
+        let mut fetched = Fetched {
+            file: nameless().map_err(|error| cannot("make a file for a value", error))?,
+            len: 0,
+            until: String::new(),
+            media_type: String::new(),
+        };
+        for _ in 0..words / 2 {
+            match wire.text()?.as_deref() {
+                Some("type") => fetched.media_type = wire.text()?.unwrap_or_default(),
+                Some("until") => fetched.until = wire.text()?.unwrap_or_default(),
+                Some("value") => {
+                    let Said::Bulk(len) = wire.said()? else {
+                        return Ok(None);
+                    };
+                    wire.copy(len, &mut fetched.file)?;
+                    fetched.len = len;
+                }
+                _ => drop(wire.text()?),
             }
         }
-        Ok(())
-    }
-}
-
-enum Batch {
-    Values(Vec<Vec<Bytes>>),
-    End,
-}
-
-/// Reads records, and lets go of values once their sum is right.
-struct Reader {
-    parser: Parser,
-    buffer: BytesMut,
-    count: u64,
-    batch: Vec<Vec<Bytes>>,
-    begun: bool,
-}
-
-impl Reader {
-    fn next(&mut self) -> Result<Option<Batch>, Failed> {
-        loop {
-            let command = self.parser.next(&mut self.buffer);
-            let command =
-                command.map_err(|error| Failed::Not(format!("this is no export: {error}")))?;
-            let Some(command) = command else {
-                return Ok(None);
-            };
-            let words: Vec<Bytes> = command.args.into_iter().map(Arg::into_bytes).collect();
-            if !self.begun {
-                if words != FIRST {
-                    return Err(Failed::Not("this is no export of version 1".to_owned()));
-                }
-                self.begun = true;
-                continue;
-            }
-            match (words.first().map(|word| &word[..]), words.len()) {
-                (Some(b"value"), 5) => {
-                    self.count += 1;
-                    self.batch.push(words);
-                }
-                (Some(b"sum"), 2) => return self.sum(&words[1]).map(Some),
-                (Some(b"end"), 2)
-                    if self.batch.is_empty() && words[1] == self.count.to_string() =>
-                {
-                    return Ok(Some(Batch::End));
-                }
-                _ => {
-                    return Err(Failed::Not(
-                        "the export is damaged: a record is not one".to_owned(),
-                    ));
-                }
-            }
-        }
+        Ok(Some(fetched))
     }
 
-    fn sum(&mut self, sum: &Bytes) -> Result<Batch, Failed> {
-        let values = std::mem::take(&mut self.batch);
-        let mut records = Vec::new();
-        for words in &values {
-            let words: Vec<&[u8]> = words.iter().map(|word| &word[..]).collect();
-            records.extend(record(&words));
+    /// Writes it as a record, with its sum.
+    fn write(
+        &mut self,
+        key: &[u8],
+        write: &mut impl FnMut(&[u8]) -> Result<(), Failed>,
+    ) -> Result<(), Failed> {
+        let Fetched {
+            file,
+            len,
+            until,
+            media_type,
+        } = self;
+        file.rewind().map_err(|error| cannot("read", error))?;
+        if *len <= PIECE_BYTES as u64 {
+            // It was overwritten by a short one since it was listed.
+            let mut value = Vec::new();
+            file.read_to_end(&mut value)
+                .map_err(|error| cannot("read", error))?;
+            let words: [&[u8]; 5] = [
+                b"value",
+                key,
+                &value,
+                until.as_bytes(),
+                media_type.as_bytes(),
+            ];
+            let record_of_it = record(&words);
+            write(&record_of_it)?;
+            return write(&record(&[
+                b"sum",
+                Id::of(&record_of_it).to_string().as_bytes(),
+            ]));
         }
-        if *sum != Id::of(&records).to_string() {
-            return Err(Failed::Not(
-                "the export is damaged: a sum is wrong".to_owned(),
-            ));
+        let mut head = record(&[b"large", key, until.as_bytes(), media_type.as_bytes()]);
+        // One more word follows.
+        head[1] = b'5';
+        head.extend_from_slice(format!("${len}\r\n").as_bytes());
+        let mut sum = Sha1::new();
+        let mut said = |bytes: &[u8]| {
+            sum.update(bytes);
+            write(bytes)
+        };
+        said(&head)?;
+        let (mut left, mut chunk) = (*len, vec![0; 64 * 1024]);
+        while left > 0 {
+            let n = file
+                .read(&mut chunk)
+                .map_err(|error| cannot("read", error))?;
+            if n == 0 {
+                return Err(cannot("read", "a file without a name was cut"));
+            }
+            said(&chunk[..n])?;
+            left -= n as u64;
         }
-        let values = values.into_iter().map(|mut words| words.split_off(1));
-        Ok(Batch::Values(values.collect()))
+        said(b"\r\n")?;
+        let sum = Id::from_bytes(sum.finalize().into()).to_string();
+        write(&record(&[b"sum", sum.as_bytes()]))
     }
 }

@@ -9,6 +9,7 @@
 //! A key is taken as it is typed, any bytes; a value as it is typed, or from a file or stdin.
 
 mod backup;
+mod bring;
 mod keys;
 mod look;
 mod node;

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use redis::cmd;
 
 use super::node::Nodes;
-use super::{Failed, Reach, backup, printed};
+use super::{Failed, Reach, backup, bring, printed};
 
 /// Commands that change who is in, and what is where.
 #[derive(Subcommand)]
@@ -99,7 +99,7 @@ impl Rule {
                 file,
                 overwrite,
                 reach,
-            } => return backup::import(&Nodes::of(&reach)?, &file, overwrite),
+            } => return bring::import(&Nodes::of(&reach)?, &file, overwrite),
         };
         let nodes = Nodes::of(&reach)?.patient();
         if matches!(name, "DHT.REMOVE" | "DHT.PURGE") && !words.is_empty() {

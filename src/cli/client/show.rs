@@ -16,17 +16,6 @@ use std::fmt::Write;
 
 use redis::Value;
 
-/// The value of that name in a map.
-pub(super) fn field(map: Value, name: &str) -> Option<Value> {
-    let Value::Map(pairs) = map else {
-        return None;
-    };
-    let found = pairs
-        .into_iter()
-        .find(|(key, _)| bytes(key) == name.as_bytes());
-    found.map(|(_, value)| value)
-}
-
 /// The bytes of a string.
 pub(super) fn bytes(value: &Value) -> &[u8] {
     match value {

@@ -13,6 +13,9 @@ use std::time::Duration;
 use super::Failed;
 use super::node::WANTS_A_PASSWORD;
 
+/// How it is said that a value did not come to its end, here and by a host.
+pub(super) const REPLACED: &str = "overwritten or deleted while it was read";
+
 /// A connection to a host, in RESP2.
 pub(super) struct Wire {
     stream: BufReader<TcpStream>,
@@ -66,18 +69,11 @@ impl Wire {
         value: Option<(&mut dyn Read, u64)>,
         after: &[&[u8]],
     ) -> Result<(), Failed> {
-        let count = before.len() + usize::from(value.is_some()) + after.len();
-        let mut head = format!("*{count}\r\n").into_bytes();
-        before.iter().for_each(|word| head.extend(string(word)));
         let Some((reader, len)) = value else {
-            return self.write(&head).map_err(|error| self.broken(&error));
+            let words = [before, after].concat();
+            return self.more(&command(&words));
         };
-        head.extend_from_slice(format!("${len}\r\n").as_bytes());
-        let mut tail = b"\r\n".to_vec();
-        after.iter().for_each(|word| tail.extend(string(word)));
-        if let Err(error) = self.write(&head) {
-            return Err(self.broken(&error));
-        }
+        self.begin(before, len, after.len())?;
         let mut left = len;
         let mut chunk = vec![0; 64 * 1024];
         while left > 0 {
@@ -91,11 +87,29 @@ impl Wire {
                 return Err(Failed::Not(why));
             }
             left -= n as u64;
-            if let Err(error) = self.write(&chunk[..n]) {
-                return Err(self.broken(&error));
-            }
+            self.more(&chunk[..n])?;
         }
-        self.write(&tail).map_err(|error| self.broken(&error))
+        self.end(after)
+    }
+
+    /// Begins a command of these words, a value of so many bytes, and so many words after it.
+    pub(super) fn begin(&mut self, before: &[&[u8]], len: u64, after: usize) -> Result<(), Failed> {
+        let mut head = format!("*{}\r\n", before.len() + 1 + after).into_bytes();
+        before.iter().for_each(|word| head.extend(string(word)));
+        head.extend_from_slice(format!("${len}\r\n").as_bytes());
+        self.more(&head)
+    }
+
+    /// The next bytes of the value.
+    pub(super) fn more(&mut self, bytes: &[u8]) -> Result<(), Failed> {
+        self.write(bytes).map_err(|error| self.broken(&error))
+    }
+
+    /// The words after it. Before they are said nothing is stored.
+    pub(super) fn end(&mut self, after: &[&[u8]]) -> Result<(), Failed> {
+        let mut tail = b"\r\n".to_vec();
+        after.iter().for_each(|word| tail.extend(string(word)));
+        self.more(&tail)
     }
 
     /// The next answer, or the beginning of it. What a host refuses is a failure.
@@ -144,7 +158,7 @@ impl Wire {
             let most = usize::try_from(left).unwrap_or(usize::MAX).min(here.len());
             if most == 0 {
                 let why = format!(
-                    "the value broke off {left} bytes before its end: it was overwritten or deleted while it was read, or the host ended; read it again"
+                    "the value broke off {left} bytes before its end: it was {REPLACED}, or the host ended; read it again"
                 );
                 return Err(self.not(&why));
             }

@@ -71,21 +71,26 @@ fn measured(mut pipe: impl Read) -> io::Result<Given> {
     if bytes.len() as u64 <= SHORT_BYTES {
         return Ok(Given::bytes(bytes));
     }
-    let path = std::env::temp_dir().join(format!("roundelay-value-{}", std::process::id()));
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .open(&path)?;
-    // It is gone with this process.
-    std::fs::remove_file(&path)?;
+    let mut file = nameless()?;
     file.write_all(&bytes)?;
     drop(bytes);
     let len = io::copy(&mut pipe, &mut file)? + SHORT_BYTES + 1;
     file.rewind()?;
     let reader = Box::new(file);
     Ok(Given { reader, len })
+}
+
+/// A file that is gone with this process.
+pub(super) fn nameless() -> io::Result<File> {
+    let path = std::env::temp_dir().join(format!("roundelay-value-{}", std::process::id()));
+    let mut options = OpenOptions::new();
+    let file = options
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(&path)?;
+    std::fs::remove_file(&path)?;
+    Ok(file)
 }
 
 /// The value of an answer to a file or to stdout; false if there is none. A person at a terminal gets a line end after

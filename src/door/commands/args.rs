@@ -20,17 +20,24 @@ pub(in super::super) struct Args {
 /// Whether the word at that place of a command is a value that may come piece by piece.
 pub(in super::super) fn is_value(name: &Arg, place: usize) -> bool {
     match place {
+        1 => is_named(name),
         2 => name.is("set") || name.is("dht.put") || name.is("mset"),
-        3 => name.is("setex") || name.is("psetex"),
-        _ => name.is("mset") && place.is_multiple_of(2),
+        3 if name.is("setex") || name.is("psetex") => true,
+        _ if name.is("mset") => place.is_multiple_of(2),
+        _ => name.is("dht.import") && place % 4 == 3,
     }
+}
+
+/// Whether that command stores a value under the name of its content.
+pub(in super::super) fn is_named(name: &Arg) -> bool {
+    name.is("dht.store")
 }
 
 /// A value to be stored.
 pub(super) enum Given {
     Here(Body),
-    /// It is put by at the host.
-    There(UploadId),
+    /// It is put by at the host, and so named by its content, if that was wanted.
+    There(UploadId, Option<Key>),
 }
 
 impl Given {
@@ -49,7 +56,7 @@ impl Given {
                 };
                 Request::One(key, KeyOp::Put(body, expiry))
             }
-            Given::There(upload) => Request::Upload(Upload::End {
+            Given::There(upload, _) => Request::Upload(Upload::End {
                 upload,
                 key,
                 content_type,
@@ -84,7 +91,7 @@ impl Args {
             return Err(syntax());
         };
         match (apart.refused, apart.upload) {
-            (None, Some(upload)) => Ok(Given::There(upload)),
+            (None, Some(upload)) => Ok(Given::There(upload, apart.content)),
             (Some(why), _) => Err(why),
             (None, None) => Err(syntax()),
         }

@@ -5,22 +5,25 @@
 //! DHT.EXPORT AFTER cat    page 2: dog .. yak, next: none        the end
 //! DHT.IMPORT ABSENT ant value until type …                      at the other ring
 //! ```
+//!
+//! A value of more than a piece is only named on its page: whoever exports fetches it by `DHT.GET`, and stores it by
+//! `DHT.PUT`, both of which take it piece by piece.
 
 use super::super::resp::Value;
 use super::super::session::Cx;
-use super::args::{Args, key_of, not_a_number, number, syntax};
+use super::args::{Args, Given, key_of, not_a_number, number, syntax};
 use super::dht_ring::{ask, spec};
 use super::words::map;
 use super::{Plan, Spec, TELL, unexpected};
 use crate::message::{ExportPage, Item, Options, Outcome, Request};
-use crate::record::WallMs;
+use crate::record::{PIECE_BYTES, WallMs};
 
 pub(super) const SPECS: &[Spec] = &[
     spec(
         ("dht.export", "DHT.EXPORT [AFTER key] [BYTES n]"),
         -1,
         TELL,
-        "A page of live values (key, value, until, type), and after which key the next one begins.",
+        "A page of live values (key, value, until, type), the keys of those of more than 1 MiB, and after which key the next one begins.",
         export,
     ),
     spec(
@@ -30,7 +33,7 @@ pub(super) const SPECS: &[Spec] = &[
         ),
         -6,
         super::WRITE,
-        "Writes values that came from elsewhere, where there are none, or everywhere.",
+        "Writes values of at most 1 MiB that came from elsewhere, where there are none, or everywhere.",
         import,
     ),
 ];
@@ -81,10 +84,15 @@ fn page_of(page: ExportPage) -> Value {
         ])
     });
     let values = Value::Array(values.collect());
+    let large = page
+        .large
+        .iter()
+        .map(|large| Value::Bulk(large.key.bytes().clone()));
+    let large = Value::Array(large.collect());
     let next = page
         .next
         .map_or(Value::Nil, |next| Value::Bulk(next.bytes().clone()));
-    map([("next", next), ("values", values)])
+    map([("next", next), ("values", values), ("large", large)])
 }
 
 fn import(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
@@ -117,7 +125,12 @@ fn import(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
 }
 
 fn item(key: crate::record::Key, args: &mut Args) -> Result<Item, Value> {
-    let (mut body, until, media_type) = (args.need()?.into_body(), args.need()?, args.need()?);
+    let Given::Here(mut body) = args.value()? else {
+        return Err(Value::error(format!(
+            "ERR the value of {key} is too long for an import, at most {PIECE_BYTES} bytes: store it by DHT.PUT, which takes it piece by piece"
+        )));
+    };
+    let (until, media_type) = (args.need()?, args.need()?);
     if !media_type.is_empty() {
         let text = String::from_utf8_lossy(media_type.short()).into_owned();
         body.content_type = Some(text.into());

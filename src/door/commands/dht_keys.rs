@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::super::resp::Value;
+use super::super::row::{Check, Part, Spoken};
 use super::super::session::Cx;
-use super::args::Args;
+use super::args::{Args, Given};
 use super::words::{Extras, id_of, map, or_nil, text, texts};
 use super::{Answer, Before, OfOne, Plan, READ, Run, Spec, WRITE, unexpected};
-use crate::message::{Found, KeyOp, Options, Outcome, Request};
+use crate::message::{Found, KeyOp, Options, Outcome, Request, UploadId};
 use crate::record::Key;
 
 const fn spec(
@@ -172,7 +173,12 @@ fn has(_: &mut Cx<'_>, args: Args) -> Result<Plan, Value> {
 }
 
 fn store(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
-    let request = Request::PutContent(args.need()?.into_body());
+    let body = match args.value()? {
+        Given::Here(body) => body,
+        Given::There(_, None) => return Err(super::args::syntax()),
+        Given::There(upload, Some(key)) => return Ok(stored_apart(upload, key)),
+    };
+    let request = Request::PutContent(body);
     let key: OfOne = |answer, _| match answer {
         Ok(Outcome::StoredContent(key, _)) => Value::Bulk(key.bytes().clone()),
         Ok(other) => unexpected(&other),
@@ -181,21 +187,40 @@ fn store(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
     Ok(Plan::One(request, Options::default(), key))
 }
 
-fn fetch(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
-    let key = args.key()?;
-    let requests = vec![Request::One(key.clone(), KeyOp::Get)];
-    let checked = move |mut answers: Vec<Answer>, _| match answers.pop() {
-        Some(Ok(Outcome::Value(Some(found)))) if Key::of_content(&found.body.pieces) == key => {
-            Value::Stored(found.body)
-        }
-        Some(Ok(Outcome::Value(Some(_)))) => Value::error(format!(
-            "ERR what is stored under {key} is not the value it names: somebody put it there by hand"
-        )),
-        Some(Ok(Outcome::Value(None))) | None => Value::Nil,
+/// The value is at the host, and its content has named it: it is put under that key.
+fn stored_apart(upload: UploadId, key: Key) -> Plan {
+    let name = Value::Bulk(key.bytes().clone());
+    let request = Given::There(upload, None).put(key, None, None);
+    let stored = |mut answers: Vec<Answer>, _| match answers.pop() {
+        Some(Ok(Outcome::Stored(_))) => name,
         Some(Ok(other)) => unexpected(&other),
         Some(Err(told)) => told,
+        None => Value::Nil,
     };
-    Ok(Plan::Many(requests, Options::default(), Box::new(checked)))
+    Plan::Many(vec![request], Options::default(), Box::new(stored))
+}
+
+fn fetch(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
+    let key = args.key()?;
+    let requests = vec![Request::One(key.clone(), KeyOp::Open)];
+    let checked = move |mut answers: Vec<Answer>, _| {
+        let value = match answers.pop() {
+            Some(Ok(Outcome::Large(large))) => {
+                return Spoken::One(Part::Large(0, large, Check::Content));
+            }
+            Some(Ok(Outcome::Value(Some(found)))) if Key::of_content(&found.body.pieces) == key => {
+                Value::Stored(found.body)
+            }
+            Some(Ok(Outcome::Value(Some(_)))) => Value::error(format!(
+                "ERR what is stored under {key} is not the value it names: somebody put it there by hand"
+            )),
+            Some(Ok(Outcome::Value(None))) | None => Value::Nil,
+            Some(Ok(other)) => unexpected(&other),
+            Some(Err(told)) => told,
+        };
+        Spoken::One(Part::Value(value))
+    };
+    Ok(Plan::Row(requests, Options::default(), Box::new(checked)))
 }
 
 fn lookup(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {

@@ -31,9 +31,10 @@ use crate::message::{Failure, Large, Options, Outcome, Request};
 use crate::record::WallMs;
 
 use super::resp::{Arg, Out, Proto, Value};
+use super::row::OfRow;
 use super::session::Cx;
 
-pub(super) use args::{Args, is_value};
+pub(super) use args::{Args, is_named, is_value};
 pub(super) use connection::wrong_number;
 
 /// What one request has come to: an outcome, or what the client is told instead.
@@ -58,6 +59,8 @@ pub(super) enum Plan {
     Flow(Request, Options, OfOne, Before),
     /// Ask several things, and say what that makes of all answers, in the order asked.
     Many(Vec<Request>, Options, OfMany),
+    /// The same, if values of more than a piece may be in the answer: they are said as they come.
+    Row(Vec<Request>, Options, OfRow),
 }
 
 /// A command as it is carried out; what it cannot do, it says as an error.

@@ -1,6 +1,7 @@
 //! Commands that read and write values.
 
 use super::super::resp::Value;
+use super::super::row::{Check, Part, Spoken};
 use super::super::session::Cx;
 use super::args::{Args, Unit, syntax};
 use super::{Answer, Plan, READ, Spec, WRITE, unexpected};
@@ -169,20 +170,19 @@ pub(super) fn stored(answer: Answer, _: WallMs) -> Value {
 
 fn mget(_: &mut Cx<'_>, args: Args) -> Result<Plan, Value> {
     let keys = args.keys()?;
-    let requests = keys.into_iter().map(|key| Request::One(key, KeyOp::Get));
+    let requests = keys.into_iter().map(|key| Request::One(key, KeyOp::Open));
     let values = |answers: Vec<Answer>, wall| {
         let failed = answers.iter().find_map(|answer| answer.as_ref().err());
         if let Some(told) = failed {
-            return told.clone();
+            return Spoken::One(Part::Value(told.clone()));
         }
-        Value::Array(
-            answers
-                .into_iter()
-                .map(|answer| value(answer, wall))
-                .collect(),
-        )
+        let part = |(index, answer)| match answer {
+            Ok(Outcome::Large(large)) => Part::Large(index, large, Check::Nothing),
+            answer => Part::Value(value(answer, wall)),
+        };
+        Spoken::Array(answers.into_iter().enumerate().map(part).collect())
     };
-    Ok(Plan::Many(
+    Ok(Plan::Row(
         requests.collect(),
         Options::default(),
         Box::new(values),

@@ -102,6 +102,11 @@ impl Value {
         }
     }
 
+    /// Writes the beginning of an array of so many values, which are written next.
+    pub fn write_array_before(count: usize, out: &mut Out) {
+        out.number(b'*', length(count));
+    }
+
     /// Writes a map of these pairs and one more, whose value is written next.
     pub fn write_map_before(pairs: &[(Value, Value)], last: &Value, proto: Proto, out: &mut Out) {
         let (sign, n) = if proto == Proto::Resp3 {

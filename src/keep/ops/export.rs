@@ -12,13 +12,17 @@
 //!
 //! *Hold these true*: a key that lived before the export began, and was left alone until it ended, is in it exactly
 //! once; a page ends by its deadline, with what it has if that is anything; it holds one value more than its limit at
-//! most, and [`WINDOW`] more are on their way to it.
+//! most, and [`WINDOW`] more are on their way to it, none of more than a piece: such a one is only found, and read piece
+//! by piece by whoever asked for the page.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::keyspace::{Id, Span};
-use crate::message::{ExportPage, Failure, Item, KeyOp, Options, Outcome, Reply, ReqId, Ticket};
+use crate::message::{
+    ExportPage, Failure, Item, KeyOp, Large, Options, Outcome, Reply, ReqId, Ticket,
+};
 use crate::placement::{HostId, Placement};
 use crate::record::{Key, Now, Summary, Time};
 use crate::roster::{Groups, Roster};
@@ -49,10 +53,22 @@ pub(super) struct Export {
     /// Live keys that are still to be read, in order.
     keys: VecDeque<Key>,
     /// Those being read, in order, with what came.
-    reading: VecDeque<(Key, Option<Option<Item>>)>,
+    reading: VecDeque<(Key, Option<Came>)>,
     page: Vec<Item>,
+    large: Vec<Arc<Large>>,
+    /// The last key that is on the page.
+    last: Option<Key>,
     bytes: u64,
     failed: Option<Failure>,
+}
+
+/// What a get of a listed key has found.
+#[derive(Debug)]
+enum Came {
+    /// Nothing any more.
+    Nothing,
+    Whole(Item),
+    Large(Arc<Large>),
 }
 
 /// The pages on their way.
@@ -91,6 +107,8 @@ impl Keeper {
             keys: VecDeque::new(),
             reading: VecDeque::new(),
             page: Vec::new(),
+            large: Vec::new(),
+            last: None,
             bytes: 0,
             failed: None,
         };
@@ -125,7 +143,7 @@ impl Keeper {
         let lists = export.reading.is_empty() && !export.listed;
         for key in asks {
             let caller = Caller::Export(req, key.id());
-            self.open_one(cx, caller, (key, KeyOp::Get), options, None);
+            self.open_one(cx, caller, (key, KeyOp::Open), options, None);
         }
         if lists {
             self.export_list(cx, req);
@@ -176,8 +194,7 @@ impl Keeper {
         let Some(export) = self.ops.exports.get_mut(&req) else {
             return;
         };
-        let waiting =
-            |(key, came): &&mut (Key, Option<Option<Item>>)| key.id() == id && came.is_none();
+        let waiting = |(key, came): &&mut (Key, Option<Came>)| key.id() == id && came.is_none();
         let Some((key, came)) = export.reading.iter_mut().find(waiting) else {
             return;
         };
@@ -188,8 +205,9 @@ impl Keeper {
                     body: found.body,
                     deadline: found.deadline,
                 };
-                *came = Some(found.map(item));
+                *came = Some(found.map_or(Came::Nothing, |found| Came::Whole(item(found))));
             }
+            Ok(Outcome::Large(large)) => *came = Some(Came::Large(large)),
             Ok(other) => export.failed = Some(Failure::Limit(format!("a get was told {other}"))),
             Err(failure) => export.failed = Some(failure),
         }
@@ -230,9 +248,19 @@ impl Export {
         while self.bytes < self.max_bytes
             && let Some((key, Some(came))) = self.reading.front_mut()
         {
-            if let Some(item) = came.take() {
-                self.bytes += ITEM_BYTES + key.bytes().len() as u64 + item.body.len;
-                self.page.push(item);
+            let head = ITEM_BYTES + key.bytes().len() as u64;
+            match std::mem::replace(came, Came::Nothing) {
+                Came::Nothing => {}
+                Came::Whole(item) => {
+                    self.bytes += head + item.body.len;
+                    self.last = Some(item.key.clone());
+                    self.page.push(item);
+                }
+                Came::Large(large) => {
+                    self.bytes += head;
+                    self.last = Some(large.key.clone());
+                    self.large.push(large);
+                }
             }
             self.reading.pop_front();
         }
@@ -240,7 +268,7 @@ impl Export {
 
     fn is_over(&self) -> bool {
         let all = self.listed && self.keys.is_empty() && self.reading.is_empty();
-        let full = self.bytes >= self.max_bytes && !self.page.is_empty();
+        let full = self.bytes >= self.max_bytes && self.last.is_some();
         all || full || self.failed.is_some()
     }
 
@@ -273,13 +301,13 @@ impl Export {
     /// What there is, and where the next page begins; a failure only if there is nothing.
     fn reply(self) -> Reply {
         let all = self.listed && self.keys.is_empty() && self.reading.is_empty();
-        let last = self.page.last().map(|item| item.key.clone());
-        match (self.failed, last) {
+        match (self.failed, self.last) {
             (Some(failure), None) => Err(failure),
             (failed, last) => {
                 let done = all && failed.is_none();
                 Ok(Outcome::Exported(ExportPage {
                     items: self.page,
+                    large: self.large,
                     next: if done { None } else { last },
                 }))
             }

@@ -10,6 +10,8 @@ use crate::sim::Answer;
 use super::args::Args;
 use super::{AFTERMATH, PATIENCE, Story};
 
+const TOO_LARGE: &str = "a value of more than 1 MiB: stories export and import shorter ones";
+
 impl Story {
     pub(super) fn operate_command(
         &mut self,
@@ -93,6 +95,9 @@ impl Story {
             page.items
                 .iter()
                 .for_each(|item| file.extend(writer.item(item)));
+            if let Some(large) = page.large.first() {
+                return Err(format!("{}: {TOO_LARGE}", large.key));
+            }
             (after, pages) = (page.next, pages + 1);
             if after.is_none() {
                 break;
@@ -125,6 +130,9 @@ impl Story {
             match reader.next() {
                 Ok(Some(Part::Item(_))) if reader.items() <= skip => {}
                 Ok(Some(Part::Item(item))) => items.push(item),
+                Ok(Some(Part::Large(_) | Part::Piece(_) | Part::Broken)) => {
+                    return Err(format!("NAME: {TOO_LARGE}"));
+                }
                 Ok(Some(Part::End { items })) => {
                     end = Some(format!("its checksum fits: all {items} values were read\n"));
                 }

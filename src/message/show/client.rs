@@ -110,7 +110,11 @@ impl fmt::Display for Tally<'_> {
 impl fmt::Display for ExportPage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let more = more_of(self.next.is_some());
-        write!(f, "exported {} values{more}", self.items.len())
+        write!(
+            f,
+            "exported {} values{more}",
+            self.items.len() + self.large.len()
+        )
     }
 }
 
