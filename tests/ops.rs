@@ -263,6 +263,60 @@ fn a_ring_of_actors_does_all_operations() -> Result<(), Box<dyn std::error::Erro
 }
 
 #[test]
+fn keys_are_counted_once_whatever_the_number_of_copies() -> Result<(), DhtError> {
+    roundelay::sim::paused().block_on(async {
+        let dht = Dht::simulated(5, 42).await?;
+        assert_eq!(dht.count().await?.keys, 0);
+        for n in 0..100 {
+            dht.put(format!("key {n}"), "x").await?;
+        }
+        for n in 0..10 {
+            dht.delete(format!("key {n}")).await?;
+        }
+        let soon = Expiry::In(Duration::from_secs(60));
+        dht.put_until("key 10", "x", soon).await?;
+        dht.put("key 11", vec![7; 3_000_000]).await?;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let counted = dht.count().await?;
+        assert_eq!((counted.keys, counted.silent.len()), (90, 0));
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(dht.count().await?.keys, 89, "what has expired is no key");
+        Ok::<(), DhtError>(())
+    })
+}
+
+#[test]
+fn the_keys_of_a_host_that_is_down_are_taken_for_granted() {
+    let tokens: Vec<Vec<Id>> = (1..=4).map(|host| random(host, 16)).collect();
+    let mut world = world(&tokens, 3, false);
+    for n in 0..1_000 {
+        ask(
+            &mut world,
+            1,
+            Request::One(key(n), KeyOp::Put(Body::new("x"), None)),
+        );
+    }
+    let count = |world: &mut World| match ask(world, 1, Request::Count) {
+        Outcome::Counted(counted) => counted,
+        other => panic!("{other}"),
+    };
+    world.run_until(world.now() + Duration::from_secs(1));
+    assert_eq!(count(&mut world).keys, 1_000);
+    world.crash(HostId(4));
+    // It has not been noticed yet: it is waited for, and not for ever.
+    let counted = count(&mut world);
+    assert_eq!(counted.silent, [HostId(4)]);
+    assert!((800..1_200).contains(&counted.keys), "{counted:?}");
+    world.run_until(world.now() + Duration::from_secs(30));
+    let before = world.now();
+    assert_eq!(count(&mut world), counted);
+    assert!(
+        world.now().since(before) < Duration::from_secs(1),
+        "it is known to be down"
+    );
+}
+
+#[test]
 fn what_one_ring_exports_another_imports() -> Result<(), Box<dyn std::error::Error>> {
     roundelay::sim::paused().block_on(async {
         let one = filled_ring().await?;

@@ -2,8 +2,8 @@
 
 use super::{Dht, DhtError, IntoKey};
 use crate::message::{
-    Balanced, Explained, ExportPage, Imported, Item, Outcome, PerHost, Purged, Replica, Request,
-    Status, Tuning,
+    Balanced, Counted, Explained, ExportPage, Imported, Item, Outcome, PerHost, Purged, Replica,
+    Request, Status, Tuning,
 };
 use crate::placement::HostId;
 use crate::record::Key;
@@ -20,6 +20,19 @@ impl Dht {
             return Err(DhtError::unexpected(&outcome));
         };
         Ok(hosts)
+    }
+
+    /// How many keys are in the ring: counted by each host for the spans it is the first replica of. For those who are
+    /// down or do not answer, as many are taken for granted as their share of the circle lets expect.
+    ///
+    /// # Errors
+    /// If this host is in no ring.
+    pub async fn count(&self) -> Result<Counted, DhtError> {
+        let outcome = self.ask(Request::Count).await?;
+        let Outcome::Counted(counted) = outcome else {
+            return Err(DhtError::unexpected(&outcome));
+        };
+        Ok(counted)
     }
 
     /// Drops old copies now, on one host or on all, as far as all current holders are known to have them.

@@ -117,7 +117,7 @@ impl Keeper {
     }
 
     /// The spans of which this host is the first replica.
-    fn own_spans(&self) -> Vec<Span> {
+    pub(super) fn own_spans(&self) -> Vec<Span> {
         let Some(roster) = &self.roster else {
             return Vec::new();
         };

@@ -229,6 +229,7 @@ impl Keeper {
             Next::Learned { at, from } => self.learned(cx, at, from),
             Next::Marked { to, req, at } => self.answer_round(cx, to, (req, at), Ok(())),
             Next::Counted(at, upto) => self.counted(cx, done, (at, upto)),
+            Next::Count(req) => self.count_came(cx, done, req),
             Next::Collected(span, floor) => self.collected(cx, &done, (span, floor)),
             Next::Purged => self.dropped(cx, &done),
         }

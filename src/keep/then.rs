@@ -113,6 +113,8 @@ pub(super) enum Next {
     },
     /// What may be collected in our own spans is counted.
     Counted(RosterVersion, Stamp),
+    /// The keys in our own spans are counted, or a part of them.
+    Count(ReqId),
     /// Some records of that span were dropped.
     Collected(Span, Stamp),
     /// Purging: a page's worth is dropped.

@@ -141,6 +141,8 @@ pub enum Request {
     Balance,
     /// Drop old copies now that all current holders are known to have: on this host, or on every one.
     Purge(Option<HostId>),
+    /// How many keys are in the ring? One round to all hosts that are not down.
+    Count,
     /// Change settings while they run: of this host, or of every one.
     Configure(Tuning, Option<HostId>),
     /// A page of live values.

@@ -30,6 +30,8 @@ pub enum Chore {
     Purge,
     /// Take these settings.
     Configure(Tuning),
+    /// Count the keys in the spans of which you are the first replica.
+    Count,
 }
 
 /// Settings that can be changed while a host runs; a restart forgets them.
@@ -53,6 +55,8 @@ pub enum Report {
     Purged(Purged),
     /// The settings it has now.
     Tuned(Tuning),
+    /// So many keys are there.
+    Counted(u64),
     /// It does not do that; in words.
     Refused(String),
 }
@@ -237,6 +241,15 @@ pub struct ExportPage {
     pub large: Vec<Arc<Large>>,
     /// Where the next page begins: after this key. `None`: this was the last one.
     pub next: Option<Key>,
+}
+
+/// How many keys are in the ring.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// So many, as far as they were counted; where a host has not said, as many as its share lets expect.
+    pub keys: u64,
+    /// Who has not said.
+    pub silent: Vec<HostId>,
 }
 
 /// What became of the values of an import.

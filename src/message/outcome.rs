@@ -16,7 +16,7 @@ use bytes::Bytes;
 use super::Peer;
 use super::client::UploadId;
 use super::ops::{
-    Balanced, Explained, ExportPage, Imported, PerHost, Purged, Replica, Status, Tuning,
+    Balanced, Counted, Explained, ExportPage, Imported, PerHost, Purged, Replica, Status, Tuning,
 };
 use crate::placement::HostId;
 use crate::record::{Body, Key, Version, WallMs};
@@ -103,6 +103,8 @@ pub enum Outcome {
     Explained(Box<Explained>),
     /// Each host has compared its spans.
     Balanced(PerHost<Balanced>),
+    /// So many keys are in the ring.
+    Counted(Counted),
     /// Each host has looked through its old copies.
     Purged(PerHost<Purged>),
     /// The settings each host has now.

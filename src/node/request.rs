@@ -109,6 +109,7 @@ impl Host {
             Request::Leave => self.leave(now, ticket, options, fx),
             Request::StatusOfAll => self.everyone(now, ticket, Chore::Status, None, options, fx),
             Request::Balance => self.everyone(now, ticket, Chore::Balance, None, options, fx),
+            Request::Count => self.everyone(now, ticket, Chore::Count, None, options, fx),
             Request::Purge(host) => self.everyone(now, ticket, Chore::Purge, host, options, fx),
             Request::Configure(tuning, host) => {
                 self.everyone(now, ticket, Chore::Configure(tuning), host, options, fx);

@@ -130,7 +130,7 @@ pub enum SettingsError {
     },
     /// A limit of memory for what is on disk.
     #[error(
-        "max-memory limits what is kept in memory, and the data are in {0}: leave it away; on disk new values are refused          when the disk is nearly full"
+        "max-memory limits what is kept in memory, and the data are in {0}: leave it away; on disk new values are refused when the disk is nearly full"
     )]
     MemoryOfDisk(PathBuf),
     /// A bad name.

@@ -48,11 +48,17 @@ fn lengths_that_are_only_announced() {
     let ring = Ring::alone();
     let bulk = "-ERR Protocol error: invalid bulk length\r\n";
     let count = "-ERR Protocol error: invalid multibulk length\r\n";
-    ring.client(0).ask("*1\r\n$99999999999\r\n", bulk).closed();
+    let most = "a value has at most 536870912 here\r\n";
+    let long = |len: &str| format!("{}: {len} bytes, {most}", bulk.trim_end());
+    ring.client(0)
+        .ask("*1\r\n$99999999999\r\n", long("99999999999"))
+        .closed();
     ring.client(0)
         .ask("*1\r\n$99999999999999999999\r\n", bulk)
         .closed();
-    ring.client(0).ask("*1\r\n$536870913\r\n", bulk).closed();
+    ring.client(0)
+        .ask("*1\r\n$536870913\r\n", long("536870913"))
+        .closed();
     ring.client(0).ask("*1\r\n$-1\r\n", bulk).closed();
     ring.client(0).ask("*1048577\r\n", count).closed();
     ring.client(0).ask("*99999999999\r\n", count).closed();
@@ -233,7 +239,7 @@ fn large_values_come_in_pieces_up_to_a_limit() {
     other.expect(&value).expect("\r\n");
     me.ask(
         "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$16777217\r\n",
-        "-ERR Protocol error: invalid bulk length\r\n",
+        "-ERR Protocol error: invalid bulk length: 16777217 bytes, a value has at most 16777216 here\r\n",
     )
     .closed();
     serves(&ring);

@@ -151,9 +151,10 @@ fn limits_hold_before_anything_is_kept() {
         ended("*0000000000000000000000000000"),
         Some(ProtocolError::Count)
     );
-    assert_eq!(ended("*1\r\n$6\r\n"), Some(ProtocolError::BulkLen));
+    let too_long = |len| Some(ProtocolError::TooLong { len, most: 5 });
+    assert_eq!(ended("*1\r\n$6\r\n"), too_long(6));
     assert_eq!(ended("*1\r\n$-1\r\n"), Some(ProtocolError::BulkLen));
-    assert_eq!(ended("*1\r\n$4294967296\r\n"), Some(ProtocolError::BulkLen));
+    assert_eq!(ended("*1\r\n$4294967296\r\n"), too_long(4_294_967_296));
     assert_eq!(
         ended("*2\r\n$5\r\nabcde\r\n$4\r\n"),
         Some(ProtocolError::CommandLen(8))

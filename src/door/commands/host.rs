@@ -7,6 +7,7 @@ use super::super::session::Cx;
 use super::args::{Args, syntax};
 use super::{Answer, HERE, Plan, Spec, TELL};
 use crate::message::{Options, Outcome, Request};
+use crate::record::WallMs;
 use crate::store::SyncPolicy;
 
 /// The version of Redis whose clients should feel at home: some ask, and do without what is newer.
@@ -50,8 +51,8 @@ pub(super) const SPECS: &[Spec] = &[
         keys: (0, 0, 0),
         group: "server",
         usage: "DBSIZE",
-        summary: "How many keys this host keeps copies of; one that has expired counts until it is collected.",
-        run: |cx, _| Ok(Plan::Say(Value::count((cx.door.usage)().keys()))),
+        summary: "How many keys the ring has, each counted once: one round to all hosts; for one that is down, what its share lets expect.",
+        run: |_, _| Ok(Plan::One(Request::Count, Options::default(), counted)),
     },
     Spec {
         name: "time",
@@ -234,6 +235,15 @@ fn info(cx: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
         Options::default(),
         Box::new(tell),
     ))
+}
+
+/// The keys of the ring.
+fn counted(answer: Answer, _: WallMs) -> Value {
+    match answer {
+        Ok(Outcome::Counted(counted)) => Value::count(counted.keys),
+        Ok(other) => super::unexpected(&other),
+        Err(told) => told,
+    }
 }
 
 fn ring(answer: Option<Answer>) -> String {

@@ -5,8 +5,7 @@ use super::super::resp::Arg;
 const ONE_STEP: &str = "it would have to read and write in one step, and here the last write wins";
 const SEVERAL: &str =
     "there are no transactions over several keys or commands; each key is for itself";
-const ALL_KEYS: &str =
-    "no host knows all keys; DHT.EXPORT walks the ring, DBSIZE counts this host's";
+const ALL_KEYS: &str = "no host knows all keys; DHT.EXPORT walks the ring, DBSIZE counts it";
 const KINDS: &str = "values are bytes; there are no lists, sets, hashes or streams";
 const TELLING: &str = "hosts do not pass messages between clients";
 const CLUSTER: &str =

@@ -56,9 +56,17 @@ pub enum ProtocolError {
     /// Too many strings from somebody who has not given the password.
     #[error("Protocol error: unauthenticated multibulk length")]
     StrangersCount,
-    /// The length of a string is none, or too great.
+    /// The length of a string is none.
     #[error("Protocol error: invalid bulk length")]
     BulkLen,
+    /// It is too great.
+    #[error("Protocol error: invalid bulk length: {len} bytes, a value has at most {most} here")]
+    TooLong {
+        /// What was announced.
+        len: usize,
+        /// The limit.
+        most: usize,
+    },
     /// Too long a string from somebody who has not given the password.
     #[error("Protocol error: unauthenticated bulk length")]
     StrangersBulkLen,

@@ -225,10 +225,11 @@ impl Parser {
             return Ok(None);
         };
         let len = usize::try_from(len).map_err(|_| ProtocolError::BulkLen)?;
-        if len > self.limits.max_bulk_bytes {
+        let most = self.limits.max_bulk_bytes;
+        if len > most {
             return Err(match self.limits.stranger {
                 true => ProtocolError::StrangersBulkLen,
-                false => ProtocolError::BulkLen,
+                false => ProtocolError::TooLong { len, most },
             });
         }
         self.announced = self.announced.saturating_add(len);

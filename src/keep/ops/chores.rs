@@ -83,6 +83,10 @@ impl Keeper {
             Chore::Status => Report::Status(Box::new(self.status(cx.now))),
             Chore::Configure(tuning) => Report::Tuned(self.tune(tuning)),
             Chore::Balance | Chore::Purge => self.work_asked(cx, (from, req), chore),
+            Chore::Count => match self.count_asked(cx, (from, req)) {
+                Some(report) => report,
+                None => return,
+            },
         };
         self.send(cx, from, KeepMessage::ChoreIs { req, report });
     }
@@ -108,7 +112,7 @@ impl Keeper {
             match chore {
                 Chore::Balance => self.begin_balance(cx, asked),
                 Chore::Purge => self.begin_purge(cx, asked),
-                Chore::Status | Chore::Configure(_) => {} // Told at once, never waiting.
+                Chore::Status | Chore::Configure(_) | Chore::Count => {} // Told at once, never waiting.
             }
         }
     }

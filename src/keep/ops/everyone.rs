@@ -61,6 +61,13 @@ impl Keeper {
             reports: BTreeMap::new(),
         };
         self.ops.everyone.insert(req, everyone);
+        let silent = |host: &HostId| chore == Chore::Count && self.down.contains_key(host);
+        let (silent, hosts): (Vec<HostId>, Vec<HostId>) = hosts.into_iter().partition(silent);
+        for host in silent {
+            if let Some(everyone) = self.ops.everyone.get_mut(&req) {
+                everyone.said(host, Err("it is down".into()));
+            }
+        }
         for host in hosts {
             self.send(cx, host, KeepMessage::ChoreAsk { req, chore });
         }
@@ -132,7 +139,7 @@ impl Keeper {
         if self.ops.everyone.get(&req).is_some_and(done)
             && let Some(everyone) = self.ops.everyone.remove(&req)
         {
-            let outcome = outcome(everyone.chore, everyone.reports);
+            let outcome = outcome(self, everyone.chore, everyone.reports);
             self.answer(cx, everyone.ticket, Ok(outcome));
         }
     }
@@ -182,12 +189,17 @@ fn per_host<T>(
         .collect()
 }
 
-fn outcome(chore: Chore, reports: BTreeMap<HostId, Result<Report, String>>) -> Outcome {
+fn outcome(
+    keeper: &Keeper,
+    chore: Chore,
+    reports: BTreeMap<HostId, Result<Report, String>>,
+) -> Outcome {
     match chore {
         Chore::Status => Outcome::StatusOfAll(per_host(reports, status)),
         Chore::Balance => Outcome::Balanced(per_host(reports, balanced)),
         Chore::Purge => Outcome::Purged(per_host(reports, purged)),
         Chore::Configure(_) => Outcome::Configured(per_host(reports, tuned)),
+        Chore::Count => Outcome::Counted(keeper.count_of(&reports)),
     }
 }
 

@@ -18,6 +18,7 @@
 
 mod balance;
 mod chores;
+mod count;
 mod everyone;
 mod export;
 mod import;
@@ -40,6 +41,7 @@ use super::timers::Wake;
 use super::{Context, Keeper};
 
 use chores::Chores;
+use count::Counts;
 use everyone::Everyone;
 use export::Exports;
 use import::Imports;
@@ -64,6 +66,7 @@ pub(super) struct Ops {
     exports: Exports,
     imports: Imports,
     lists: BTreeMap<ReqId, Listing>,
+    counts: Counts,
     pub(super) speeds: Speeds,
     pub(super) throttle: Throttle,
     views: Views,

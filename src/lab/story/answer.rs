@@ -72,6 +72,7 @@ fn outcome(request: &Request, outcome: &Outcome) -> String {
         }
         Outcome::Checked(replicas) => format!("asked each:\n{}", answer_ops::copies(replicas)),
         Outcome::Explained(explained) => answer_ops::explained(explained),
+        Outcome::Counted(_) => outcome.to_string(),
         Outcome::Balanced(hosts) => answer_ops::each("balanced:", hosts),
         Outcome::Purged(hosts) => answer_ops::each("purged:", hosts),
         Outcome::Configured(hosts) => answer_ops::each("configured:", hosts),

@@ -142,8 +142,8 @@ impl Story {
             | "whereis" | "lookup" | "wait" => self.data_command(name, args),
             "tables" | "keys" | "status" | "links-of" | "versions" | "trace" | "check"
             | "remember" | "same" => self.show_command(name, args),
-            "balance" | "purge" | "remove" | "cancel" | "configure" | "explain" | "export"
-            | "import" | "damage" => self.operate_command(name, args),
+            "balance" | "count" | "purge" | "remove" | "cancel" | "configure" | "explain"
+            | "export" | "import" | "damage" => self.operate_command(name, args),
             "upload" | "piece" | "end" | "abandon" | "open" => self.stream_command(name, args),
             other => Err(usage::unknown(other)),
         }

@@ -20,6 +20,7 @@ impl Story {
     ) -> Result<String, String> {
         match name {
             "balance" => self.operate(args, Request::Balance),
+            "count" => self.operate(args, Request::Count),
             "purge" => {
                 let host = match args.word() {
                     Some(host) => Some(self.scene()?.known("HOST", host)?),

@@ -59,6 +59,11 @@ pub const USAGE: &[(&str, &str, &str)] = &[
         "compare every span's copies now, on every host, and heal what differs",
     ),
     (
+        "count",
+        "[at=HOST] [deadline=5m] [as=NAME]",
+        "how many keys are in the ring, each counted by one host",
+    ),
+    (
         "purge",
         "[HOST] [at=HOST] [deadline=5m] [as=NAME]",
         "drop old copies that all current holders have, on every host or on one",

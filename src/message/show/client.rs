@@ -70,6 +70,7 @@ impl fmt::Display for Request {
             Request::Check(key) => write!(f, "{} check", Quoted(key)),
             Request::Explain(key) => write!(f, "{} explain", Quoted(key)),
             Request::Balance => write!(f, "balance"),
+            Request::Count => write!(f, "count"),
             Request::Purge(None) => write!(f, "purge"),
             Request::Purge(Some(host)) => write!(f, "purge {host}"),
             Request::Configure(tuning, None) => write!(f, "configure{tuning}"),
@@ -147,6 +148,11 @@ impl fmt::Display for Outcome {
             Outcome::Checked(replicas) => write!(f, "{}", Copies(replicas)),
             Outcome::Explained(explained) => write!(f, "{explained}"),
             Outcome::Balanced(hosts) => write!(f, "{}", Each(hosts)),
+            Outcome::Counted(told) if told.silent.is_empty() => write!(f, "{} keys", told.keys),
+            Outcome::Counted(told) => {
+                let (keys, silent) = (told.keys, Hosts(&told.silent));
+                write!(f, "about {keys} keys, not counted by {silent}")
+            }
             Outcome::Purged(hosts) => write!(f, "{}", Each(hosts)),
             Outcome::Configured(hosts) => write!(f, "{}", Each(hosts)),
             Outcome::Exported(page) => write!(f, "{page}"),

@@ -125,6 +125,7 @@ impl fmt::Display for Chore {
             Chore::Balance => write!(f, "balance"),
             Chore::Purge => write!(f, "purge"),
             Chore::Configure(tuning) => write!(f, "configure{tuning}"),
+            Chore::Count => write!(f, "count"),
         }
     }
 }
@@ -137,6 +138,7 @@ impl fmt::Display for Report {
             Report::Balanced(balanced) => write!(f, "{balanced}"),
             Report::Purged(purged) => write!(f, "{purged}"),
             Report::Tuned(tuning) => write!(f, "has{tuning}"),
+            Report::Counted(keys) => write!(f, "{keys} keys"),
             Report::Refused(why) => write!(f, "refused: {why}"),
         }
     }

@@ -128,6 +128,7 @@ pub(super) fn about_chores() -> BoxedStrategy<KeepMessage> {
         Just(Chore::Status),
         Just(Chore::Balance),
         Just(Chore::Purge),
+        Just(Chore::Count),
         tuning().prop_map(Chore::Configure)
     ];
     let balanced = (any::<(u32, u64, u64, u64)>(), hosts()).prop_map(
@@ -147,6 +148,7 @@ pub(super) fn about_chores() -> BoxedStrategy<KeepMessage> {
         balanced.prop_map(Report::Balanced),
         purged.prop_map(Report::Purged),
         tuning().prop_map(Report::Tuned),
+        any::<u64>().prop_map(Report::Counted),
         ".{0,20}".prop_map(Report::Refused),
     ];
     prop_oneof![

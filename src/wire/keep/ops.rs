@@ -30,7 +30,7 @@ const MAX_LEFT_MS: u64 = 3_155_760_000_000;
 
 #[derive(Clone, Copy, PartialEq, Message)]
 pub(super) struct ChorePb {
-    #[prost(oneof = "ChoreCase", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "ChoreCase", tags = "1, 2, 3, 4, 5")]
     case: Option<ChoreCase>,
 }
 
@@ -44,6 +44,8 @@ enum ChoreCase {
     Purge(bool),
     #[prost(message, tag = "4")]
     Configure(TuningPb),
+    #[prost(bool, tag = "5")]
+    Count(bool),
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
@@ -75,6 +77,7 @@ impl From<&Chore> for ChorePb {
             Chore::Balance => ChoreCase::Balance(true),
             Chore::Purge => ChoreCase::Purge(true),
             Chore::Configure(tuning) => ChoreCase::Configure((*tuning).into()),
+            Chore::Count => ChoreCase::Count(true),
         };
         ChorePb { case: Some(case) }
     }
@@ -87,13 +90,14 @@ impl ChorePb {
             ChoreCase::Balance(_) => Chore::Balance,
             ChoreCase::Purge(_) => Chore::Purge,
             ChoreCase::Configure(tuning) => Chore::Configure(tuning.into()),
+            ChoreCase::Count(_) => Chore::Count,
         })
     }
 }
 
 #[derive(Clone, PartialEq, Message)]
 struct ReportPb {
-    #[prost(oneof = "ReportCase", tags = "1, 2, 3, 4, 5, 6")]
+    #[prost(oneof = "ReportCase", tags = "1, 2, 3, 4, 5, 6, 7")]
     case: Option<ReportCase>,
 }
 
@@ -115,6 +119,8 @@ enum ReportCase {
     Tuned(TuningPb),
     #[prost(string, tag = "6")]
     Refused(String),
+    #[prost(uint64, tag = "7")]
+    Counted(u64),
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
@@ -231,6 +237,7 @@ pub(super) fn write_report(report: &Report) -> Vec<u8> {
         }),
         Report::Purged(purged) => ReportCase::Purged(PurgedPb::from(purged)),
         Report::Tuned(tuning) => ReportCase::Tuned((*tuning).into()),
+        Report::Counted(keys) => ReportCase::Counted(*keys),
         Report::Refused(why) => ReportCase::Refused(short_text(why)),
     };
     ReportPb { case: Some(case) }.encode_to_vec()
@@ -255,6 +262,7 @@ pub(super) fn read_report(body: &mut Bytes) -> Result<Report, WireError> {
             kept: read.kept.into_iter().map(|k| (k.why, k.records)).collect(),
         }),
         ReportCase::Tuned(tuning) => Report::Tuned(tuning.into()),
+        ReportCase::Counted(keys) => Report::Counted(keys),
         ReportCase::Refused(why) => Report::Refused(why),
     })
 }
