@@ -1,7 +1,7 @@
 //! Commands of people who run a ring: is it whole, is it well, and what is where?
 
 use crate::archive::{Part, Reader, Writer};
-use crate::message::{Item, Options, Outcome, Request, Tuning};
+use crate::message::{Item, KeyOp, Options, Outcome, Request, Tuning};
 use crate::placement::HostId;
 use crate::record::Key;
 use crate::roster::Change;
@@ -9,8 +9,6 @@ use crate::sim::Answer;
 
 use super::args::Args;
 use super::{AFTERMATH, PATIENCE, Story};
-
-const TOO_LARGE: &str = "a value of more than 1 MiB: stories export and import shorter ones";
 
 impl Story {
     pub(super) fn operate_command(
@@ -96,8 +94,18 @@ impl Story {
             page.items
                 .iter()
                 .for_each(|item| file.extend(writer.item(item)));
-            if let Some(large) = page.large.first() {
-                return Err(format!("{}: {TOO_LARGE}", large.key));
+            // A story has room for them.
+            for large in &page.large {
+                let get = Request::One(large.key.clone(), KeyOp::Get);
+                if let Ok(Outcome::Value(Some(found))) = self.answered(host, get)? {
+                    let (body, deadline) = (found.body, found.deadline);
+                    let key = large.key.clone();
+                    file.extend(writer.item(&Item {
+                        key,
+                        body,
+                        deadline,
+                    }));
+                }
             }
             (after, pages) = (page.next, pages + 1);
             if after.is_none() {
@@ -127,12 +135,19 @@ impl Story {
         let mut reader = Reader::new();
         reader.feed(&file);
         let (mut told, mut items, mut end) = (String::new(), Vec::new(), None);
+        let mut large: Option<Item> = None;
         while end.is_none() {
             match reader.next() {
                 Ok(Some(Part::Item(_))) if reader.items() <= skip => {}
                 Ok(Some(Part::Item(item))) => items.push(item),
-                Ok(Some(Part::Large(_) | Part::Piece(_) | Part::Broken)) => {
-                    return Err(format!("NAME: {TOO_LARGE}"));
+                Ok(Some(Part::Large(item))) => large = Some(item),
+                Ok(Some(Part::Broken)) => large = None,
+                Ok(Some(Part::Piece(piece))) => {
+                    if let Some(item) = &mut large {
+                        item.body.pieces.push(piece);
+                    }
+                    let whole = large.take_if(|item| item.body.is_whole());
+                    items.extend(whole.filter(|_| reader.items() > skip));
                 }
                 Ok(Some(Part::End { items })) => {
                     end = Some(format!("its checksum fits: all {items} values were read\n"));
