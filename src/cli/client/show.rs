@@ -158,6 +158,5 @@ mod tests {
         assert_eq!(text(&ring), expected);
         assert_eq!(text(&Value::Array(vec![bulk("h1"), bulk("h2")])), "h1 h2\n");
         assert_eq!(text(&Value::Nil), "-\n");
-        assert_eq!(field(ring, "version"), Some(bulk("v3")));
     }
 }
