@@ -35,6 +35,10 @@ pub(crate) struct Rules {
     pub(crate) rewrites: bool,
     /// A read takes answers from before and from after a collection for one.
     pub(crate) mixes_answers: bool,
+    /// A round does not wait for a host that is late.
+    pub(crate) late_collects: bool,
+    /// A newcomer without which a move has settled takes writes at once.
+    pub(crate) late_unmarked: bool,
 }
 
 /// Where a search begins.
@@ -61,6 +65,8 @@ pub(crate) struct Case {
     /// Up to which clock the round collects.
     pub(crate) upto: u8,
     pub(crate) moves: bool,
+    /// A move may settle as soon as a quorum is whole.
+    pub(crate) late: bool,
     pub(crate) gets: bool,
     /// A repair message may be late.
     pub(crate) copies: bool,
@@ -77,6 +83,7 @@ impl Case {
             expire: false,
             upto: 2,
             moves: false,
+            late: false,
             gets: false,
             copies: false,
             rules: Rules {
@@ -96,6 +103,8 @@ impl Case {
                 no_lag: false,
                 rewrites: false,
                 mixes_answers: false,
+                late_collects: false,
+                late_unmarked: false,
             },
         }
     }
@@ -137,6 +146,12 @@ const MOVED: Case = Case {
     start: Start::Missed,
     moves: true,
     ..Case::new("a move, a delete that C missed")
+};
+
+const LATE: Case = Case {
+    late: true,
+    name: "a late host, a delete that C missed",
+    ..MOVED
 };
 
 /// Small enough for every `cargo test`.
@@ -187,6 +202,23 @@ pub(crate) fn large() -> Vec<Case> {
             name: "a move, a delete that C missed, a put",
             ..MOVED
         },
+        LATE,
+        Case {
+            start: Start::Equal,
+            delete: 2,
+            name: "a late host, a delete",
+            ..LATE
+        },
+        Case {
+            copies: true,
+            name: "a late host, a delete that C missed, a late repair",
+            ..LATE
+        },
+        Case {
+            put: 3,
+            name: "a late host, a delete that C missed, a put",
+            ..LATE
+        },
     ]
 }
 
@@ -231,6 +263,12 @@ pub(crate) fn large_mutants() -> Vec<Case> {
         }),
         MOVED.with("a newcomer writes before it has marks", |r| {
             r.newcomer_unmarked = true
+        }),
+        LATE.with("a late newcomer writes before it has marks", |r| {
+            r.late_unmarked = true
+        }),
+        LATE.with("a round does not wait for a late host", |r| {
+            r.late_collects = true
         }),
         MOVED.with("a newcomer gets no marks", |r| r.marks_stay = true),
         MOVED.with("a newcomer keeps what it held", |r| r.leftovers = true),

@@ -100,7 +100,7 @@ impl World {
     pub(crate) fn check(&self, state: &State) -> Option<&'static str> {
         for at in 0..=state.newest {
             for set in 1..1u8 << HOSTS {
-                let ready = |host: usize| state.hosts[host].at == at && self.serves(state, host);
+                let ready = |host: usize| state.hosts[host].at == at && self.answers(state, host);
                 if set & !replicas(at) != 0 || !quorum(at, set) || !each(set).all(ready) {
                     continue;
                 }
@@ -124,6 +124,11 @@ impl World {
         if rest.newest == 1 {
             self.end_move(&mut rest);
         }
+        for late in each(rest.late) {
+            let whole = each(0b1011 & !rest.late);
+            whole.for_each(|from| self.merge(&mut rest.hosts, late, from));
+        }
+        rest.late = 0;
         let at = rest.newest;
         let all: Vec<usize> = each(replicas(at)).collect();
         all.iter().for_each(|host| rest.hosts[*host].at = at);

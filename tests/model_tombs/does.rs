@@ -6,7 +6,7 @@
 use roundelay::record::{Guard, Mark, Stamp, Summary, Version};
 
 use super::state::{
-    E, Get, HOSTS, Host, Round, State, Write, bit, quorum, replicas, stamp, value, version,
+    E, Get, HOSTS, Host, Round, State, Write, bit, each, quorum, replicas, stamp, value, version,
 };
 use super::world::{Step, World};
 
@@ -48,9 +48,19 @@ impl World {
             Step::Hop => hop(&mut state.round),
             Step::Choose => state.newest = 1,
             Step::Adopt(host) => self.adopt(state, host),
-            Step::Learn(from) => self.learn(state, from),
-            Step::Merge(to, from) => self.merge(&mut state.hosts, to, from),
-            Step::Settle => state.newest = 2,
+            Step::Learn(from) => {
+                self.learn(state, from);
+                self.maybe_whole(state, E);
+            }
+            Step::Merge(to, from) => {
+                self.merge(&mut state.hosts, to, from);
+                self.maybe_whole(state, to);
+            }
+            Step::Settle => {
+                let late = each(0b1011).filter(|host| !self.is_whole(state, *host));
+                state.late = late.map(bit).sum();
+                state.newest = 2;
+            }
             Step::Read => state.get = begun(state.promised),
             Step::Ask(host) => self.ask(state, host),
             Step::Back(host) => self.back(state, host),
@@ -96,6 +106,13 @@ impl World {
         hosts[to].held.merge(source.held);
         hosts[to].held = hosts[to].held.collected(hosts[to].mark.floor);
         hosts[to].merged |= bit(from);
+    }
+
+    /// A late host has all it needs: it is late no more.
+    fn maybe_whole(&self, state: &mut State, host: usize) {
+        if state.hosts[host].at == 2 && self.is_whole(state, host) {
+            state.late &= !bit(host);
+        }
     }
 
     fn guard(&self, host: &Host, new: &Summary) -> Guard {

@@ -18,7 +18,7 @@
 //! `cargo test --test model_tombs` searches the small cases. All: `MODEL=full cargo test --release --test
 //! model_tombs -- --nocapture`; `SECS` limits each.
 //!
-//! *Left out*: settling before the last replica is whole (then no round begins); two rounds one after the other.
+//! *Left out*: two rounds one after the other.
 //!
 //! [`Guard::admits`]: roundelay::record::Guard::admits
 //! [`Summary::collected`]: roundelay::record::Summary::collected

@@ -102,7 +102,7 @@ impl World {
             return;
         }
         let all = replicas(at);
-        let here = |host: usize| state.hosts[host].at == at;
+        let here = |host: usize| state.hosts[host].at == at && self.is_ready(state, host);
         let ended = passed
             >= if self.case.rules.quorum_collects {
                 2
@@ -132,14 +132,17 @@ impl World {
                 let at = hosts[to].at;
                 let settled =
                     at != 1 && replicas(at) & bit(to) != 0 && replicas(at) & bit(from) != 0;
-                if to != from && at == hosts[from].at && settled {
+                let ready = self.is_ready(state, to) && self.is_ready(state, from);
+                if to != from && at == hosts[from].at && settled && ready {
                     steps.push(Step::Repair(to, from));
                 }
             }
             if !self.case.copies || !self.serves(state, to) {
                 continue;
             }
-            let settled = hosts[to].at != 1 && replicas(hosts[to].at) & bit(to) != 0;
+            let settled = hosts[to].at != 1
+                && replicas(hosts[to].at) & bit(to) != 0
+                && self.is_ready(state, to);
             if state.copy.is_none() && settled && hosts[to].held != Summary::default() {
                 steps.push(Step::Leave(to));
             }
@@ -160,6 +163,9 @@ impl World {
                 steps.push(Step::Adopt(host));
             }
         }
+        if state.newest == 2 {
+            self.late_steps(state, steps);
+        }
         if state.newest != 1 {
             return;
         }
@@ -173,12 +179,24 @@ impl World {
                 }
             }
         }
-        let whole = |host: usize| {
-            let own = if host == E { 0 } else { bit(host) };
-            (hosts[host].merged | own).count_ones() >= 2
-        };
-        if each(0b1011).all(whole) && self.serves(state, E) {
+        let whole = each(0b1011).filter(|host| self.is_whole(state, *host));
+        if whole.count() >= if self.case.late { 2 } else { 3 } {
             steps.push(Step::Settle);
+        }
+    }
+
+    /// Settled without it, a host merges from those who hold the span now, and learns their marks.
+    fn late_steps(&self, state: &State, steps: &mut Vec<Step>) {
+        let here = |host: &usize| state.hosts[*host].at == 2;
+        for to in each(state.late).filter(here) {
+            for from in each(0b1011 & !bit(to)).filter(here) {
+                if to == E && state.hosts[E].learned & bit(from) == 0 {
+                    steps.push(Step::Learn(from));
+                }
+                if state.hosts[to].merged & bit(from) == 0 {
+                    steps.push(Step::Merge(to, from));
+                }
+            }
         }
     }
 

@@ -111,6 +111,8 @@ pub(crate) struct State {
     /// A repair message that is late: what it carries, and its roster.
     pub(crate) copy: Option<(Summary, u8)>,
     pub(crate) newest: u8,
+    /// Who was not whole when the move settled, and is not yet.
+    pub(crate) late: u8,
     /// The greatest version that was acknowledged or returned.
     pub(crate) promised: Option<Version>,
     /// Whether somebody was promised that the value lives for ever.

@@ -6,7 +6,7 @@ use roundelay::record::{Summary, Version};
 use stateright::{Model, Property};
 
 use super::case::{Case, Start};
-use super::state::{E, Get, HOSTS, Host, Round, State, Write, value, version};
+use super::state::{E, Get, HOSTS, Host, Round, State, Write, bit, value, version};
 
 pub(crate) struct World {
     pub(crate) case: Case,
@@ -52,9 +52,40 @@ impl World {
         version(1, false, false)
     }
 
+    /// Whether a host takes writes: a newcomer has marks of two of A, B and C, or, once settled without it, of one of
+    /// A and B, which with itself are a quorum.
     pub(crate) fn serves(&self, state: &State, host: usize) -> bool {
-        let marked = state.hosts[E].learned.count_ones() >= 2 || self.case.rules.newcomer_unmarked;
-        host != E || (state.hosts[E].at > 0 && marked)
+        let newcomer = state.hosts[E];
+        let late = state.late & bit(E) != 0 && newcomer.at == 2;
+        let enough = if late {
+            newcomer.learned & 0b0011 != 0
+        } else {
+            newcomer.learned.count_ones() >= 2
+        };
+        let rules = self.case.rules;
+        let unmarked = rules.newcomer_unmarked || (late && rules.late_unmarked);
+        host != E || (newcomer.at > 0 && (enough || unmarked))
+    }
+
+    /// Whether a host answers who reads: a newcomer does before it has marks, but it says so.
+    pub(crate) fn answers(&self, state: &State, host: usize) -> bool {
+        host != E || state.hosts[E].at > 0
+    }
+
+    /// Whether a host has merged the span from a quorum, itself counted if it held it before, and has its marks.
+    pub(crate) fn is_whole(&self, state: &State, host: usize) -> bool {
+        let own = if host == E && state.newest < 2 {
+            0
+        } else {
+            bit(host)
+        };
+        let merged = (state.hosts[host].merged | own).count_ones() >= 2;
+        merged && self.serves(state, host)
+    }
+
+    /// Whether it may repair and collect: a late one may not.
+    pub(crate) fn is_ready(&self, state: &State, host: usize) -> bool {
+        self.case.rules.late_collects || state.late & bit(host) == 0
     }
 
     /// The next comparison of a round: A from both others, then both from A.
@@ -116,6 +147,7 @@ impl Model for World {
             round: Round::default(),
             copy: None,
             newest: 0,
+            late: 0,
             promised,
             kept: false,
             time: 0,
@@ -142,6 +174,7 @@ impl Model for World {
                 state.kept,
                 state.time,
                 state.newest,
+                state.late,
             )
         };
         if matters(&state) != matters(last) || state.writes.len() != last.writes.len() {
