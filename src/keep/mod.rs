@@ -7,7 +7,8 @@
 //! begin, coordinate    a request becomes questions to the replicas; a quorum answers it
 //! read, stamp          the second half of a get, and of a put; own: both, where nobody else is to be asked
 //! hints                a write that a replica missed waits for it
-//! replicate, pieces    what a replica does when asked; large values are pulled by who receives them
+//! replicate            what a replica does when asked
+//! pieces, give         large values are pulled by who receives them, and given piece by piece
 //! upload, download     large values from and to a client, piece by piece; fetch: one that is wanted whole
 //! wish, agree, accept  the next roster is chosen by Paxos among the hosts of this one
 //! adopt, life          what is chosen or stamped is made durable first
@@ -58,6 +59,7 @@ mod drain;
 mod drift;
 mod drive;
 mod fetch;
+mod give;
 mod head;
 mod heal;
 mod health;
