@@ -70,20 +70,14 @@ impl Server {
             match tokio::time::timeout(SAY_EVERY, &mut asked).await {
                 Ok(why) if why.is_none() => return Farewell::Agreed,
                 _ if self.hosts() == [me] => {
-                    say(format!(
-                        "all others have left: {me} is the last host of the ring, {}",
-                        self.keeps()
-                    ));
+                    say(self.last_words());
                     return Farewell::Alone;
                 }
                 Ok(why) if begin.elapsed() >= self.settings.farewell => {
                     return Farewell::Unasked(why.unwrap_or_default());
                 }
                 _ if together.is_some_and(|since| since.elapsed() >= TOGETHER) => {
-                    return Farewell::Unasked(match leave {
-                        true => format!("no other host is left to take over, {}", self.keeps()),
-                        false => "others of the ring are ending, too".into(),
-                    });
+                    return Farewell::Unasked(self.in_vain(leave));
                 }
                 Ok(why) => {
                     let line = format!("not yet: {}", why.unwrap_or_default());
@@ -100,16 +94,32 @@ impl Server {
                 }
                 Err(_) => say(self.progress().await),
             }
-            // Who leaves hands over what it has, and that is worth waiting for as long as somebody is there.
-            let (hosts, down) = (self.hosts(), self.down());
-            let vain = match leave {
-                true => hosts.contains(&me) && down.len() + 1 >= hosts.len(),
-                false => down.iter().any(|host| !before.contains(host)),
+            together = match self.is_vain(leave, &before) {
+                true => Some(together.unwrap_or_else(tokio::time::Instant::now)),
+                false => together.filter(|_| !leave),
             };
-            together = together.filter(|_| vain || !leave);
-            if vain {
-                together.get_or_insert_with(tokio::time::Instant::now);
-            }
+        }
+    }
+
+    /// Whether it waits in vain: who leaves hands over what it has, and that is worth waiting for as long as somebody is
+    /// there; who only stops is told by others that go, too, that all are told to end. `before`: who was down then.
+    fn is_vain(&self, leave: bool, before: &[HostId]) -> bool {
+        let (hosts, down) = (self.hosts(), self.down());
+        match leave {
+            true => hosts.contains(&self.dht.host()) && down.len() + 1 >= hosts.len(),
+            false => down.iter().any(|host| !before.contains(host)),
+        }
+    }
+
+    fn last_words(&self) -> String {
+        let (me, keeps) = (self.dht.host(), self.keeps());
+        format!("all others have left: {me} is the last host of the ring, {keeps}")
+    }
+
+    fn in_vain(&self, leave: bool) -> String {
+        match leave {
+            true => format!("no other host is left to take over, {}", self.keeps()),
+            false => "others of the ring are ending, too".into(),
         }
     }
 
