@@ -88,6 +88,16 @@ pub(super) fn import(nodes: &Nodes, path: &Path, overwrite: bool) -> Result<(), 
     }
 }
 
+/// The wall clock, in milliseconds since 1970.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whether a value has expired is looked at before it is sent"
+)]
+fn wall_ms() -> u128 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_millis()
+}
+
 /// What has become of the values.
 #[derive(Default)]
 struct Done {
@@ -254,10 +264,8 @@ impl Import<'_> {
                 Some(ms.ok_or_else(|| damaged("a time is none"))?)
             }
         };
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        if until.is_some_and(|until| until <= now.as_millis()) {
+        let now = wall_ms();
+        if until.is_some_and(|until| until <= now) {
             self.done.expired += 1;
             return Ok(false);
         }
