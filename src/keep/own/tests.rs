@@ -202,7 +202,9 @@ fn a_new_roster_waits_for_the_store_to_say_whether_the_stamp_counts() {
         let sent = |envelope: &Envelope| match &envelope.body {
             Message::Keep(KeepMessage::Write { record, .. }) => Some(record.cells.summary().value),
             Message::Keep(KeepMessage::Ask { .. }) => Some(None),
-            other => panic!("{other:?}"),
+            other @ (Message::Find { .. } | Message::Keep(_) | Message::Detect(_)) => {
+                panic!("{other:?}")
+            }
         };
         let sent: Vec<_> = host.wanted.sends.iter().filter_map(sent).collect();
         let wanted = (!refused).then_some(stamped);
