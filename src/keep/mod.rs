@@ -13,7 +13,7 @@
 //! wish, agree, accept  the next roster is chosen by Paxos among the hosts of this one
 //! adopt, life          what is chosen or stamped is made durable first
 //! join, drift          a host comes in; whether its clock may stamp
-//! plan, task            a roster is adopted: what this host has to merge now, and from whom
+//! plan, task, progress  a roster is adopted: what this host has to merge now, from whom, and how far it is
 //! moving, chunk, resume spans are merged from a quorum of Old by their new replicas, and go on after a crash
 //! doubt, head           a store that may have lost writes; records from before, out of sight until confirmed
 //! drive                somebody sees to it that a move ends
@@ -75,6 +75,7 @@ mod outcome;
 mod own;
 mod pieces;
 mod plan;
+mod progress;
 mod read;
 mod repair;
 mod replicate;

@@ -3,13 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::keyspace::{Id, Span};
-use crate::message::{MoveProgress, ReqId};
+use crate::message::ReqId;
 use crate::placement::{HostId, Piece};
 use crate::record::{Key, Time};
 use crate::roster::RosterVersion;
-
-/// How much of a piece counts as here while it is compared.
-const COMPARING: f64 = 0.99;
 
 /// One source of one piece.
 #[derive(Debug)]
@@ -189,22 +186,6 @@ impl Task {
         (old - old / 2).min(old.saturating_sub(1))
     }
 
-    /// How much of the span is here, from 0 to 1.
-    fn share_done(&self, me: HostId) -> f64 {
-        let needed = self.sources(me);
-        if self.complete || needed == 0 {
-            return 1.0;
-        }
-        // What follows the first source is only compared.
-        if self.piece.old.contains(&me) || !self.done.is_empty() {
-            return COMPARING;
-        }
-        let span = self.piece.span;
-        let reached = self.reached.values();
-        let here = reached.map(|id| Span::new(span.from, *id).fraction() / span.fraction());
-        here.fold(0.0, f64::max).min(COMPARING)
-    }
-
     /// The next source to ask: one not known to be down rather than one that is, then one that may be asked for more
     /// now, and of those that were passed over the one whose turn is longest ago, so that whoever comes back is asked
     /// again.
@@ -228,41 +209,6 @@ impl Task {
 }
 
 impl Mover {
-    /// How far this host is.
-    pub(super) fn progress(&self) -> MoveProgress {
-        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        MoveProgress {
-            pieces: count(self.tasks.len()),
-            complete: count(self.tasks.iter().filter(|task| task.complete).count()),
-            records: self.records,
-            bytes: self.bytes,
-            waiting_for: self.waiting_for,
-            full: self.full_until.is_some(),
-        }
-    }
-
-    /// How far the move into this host is, in parts of a million: ids are spread evenly, so how far round its span a
-    /// source has come says how much of it is here.
-    pub(super) fn millionths(&self, me: HostId) -> u64 {
-        let (mut done, mut all) = (0.0, 0.0);
-        for task in &self.tasks {
-            let share = task.piece.span.fraction();
-            all += share;
-            done += share * task.share_done(me);
-        }
-        if all == 0.0 {
-            return 1_000_000;
-        }
-        // At most a million, and never negative.
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "0 to 1,000,000"
-        )]
-        let millionths = (done / all * 1e6) as u64;
-        millionths
-    }
-
     /// How many pulls from that source are under way.
     pub(super) fn pulls_from(&self, host: HostId) -> usize {
         let hosts = self.reqs.values().map(|(_, source)| *source);
