@@ -202,6 +202,12 @@ pub(crate) fn large() -> Vec<Case> {
             name: "a move, a delete that C missed, a put",
             ..MOVED
         },
+    ]
+}
+
+/// Moves that settle before the last replica is whole: minutes, optimised.
+pub(crate) fn late() -> Vec<Case> {
+    vec![
         LATE,
         Case {
             start: Start::Equal,

@@ -56,11 +56,7 @@ impl World {
                 self.merge(&mut state.hosts, to, from);
                 self.maybe_whole(state, to);
             }
-            Step::Settle => {
-                let late = each(0b1011).filter(|host| !self.is_whole(state, *host));
-                state.late = late.map(bit).sum();
-                state.newest = 2;
-            }
+            Step::Settle => self.settle(state),
             Step::Read => state.get = begun(state.promised),
             Step::Ask(host) => self.ask(state, host),
             Step::Back(host) => self.back(state, host),
@@ -106,6 +102,12 @@ impl World {
         hosts[to].held.merge(source.held);
         hosts[to].held = hosts[to].held.collected(hosts[to].mark.floor);
         hosts[to].merged |= bit(from);
+    }
+
+    fn settle(&self, state: &mut State) {
+        let late = each(0b1011).filter(|host| !self.is_whole(state, *host));
+        state.late = late.map(bit).sum();
+        state.newest = 2;
     }
 
     /// A late host has all it needs: it is late no more.

@@ -108,7 +108,7 @@ fn the_large_cases_hold_as_far_as_they_were_searched() {
         .and_then(|secs| secs.parse().ok());
     let only = std::env::var("MODEL").ok().filter(|only| only != "full");
     let named = |case: &Case| only.as_ref().is_none_or(|only| case.name.contains(only));
-    for case in case::large().into_iter().filter(named) {
+    for case in case::large().into_iter().chain(case::late()).filter(named) {
         let outcome = search(case, Duration::from_secs(secs.unwrap_or(100)));
         assert_eq!(outcome.broken, None, "{}:\n{}", case.name, outcome.story);
     }
