@@ -45,6 +45,7 @@ pub(crate) use memory::Room;
 pub use policy::SyncPolicy;
 #[cfg(feature = "server")]
 pub(crate) use slot::Slot;
+#[cfg(feature = "server")]
 pub(crate) use table::stretches;
 #[cfg(feature = "server")]
 pub(crate) use whole::is_whole;

@@ -49,6 +49,7 @@ impl Slot {
     }
 
     /// Whether it lies in memory of its own.
+    #[cfg(feature = "server")]
     pub(crate) fn is_packed(&self) -> bool {
         matches!(self, Slot::Packed(_))
     }
