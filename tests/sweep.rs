@@ -67,6 +67,10 @@ fn seeds_that_failed_once_hold() {
         2225, 5218,
         // One of three holders was lost for good, one was late: it waited for marks of both others for ever.
         15333,
+        // A read was refused what it wrote back, twice: the second refusal was taken for one of what it wrote next.
+        8972,
+        // All members that a joining host had heard of left: it never again asked whom it had been told to ask.
+        8541,
         // An answer came a second time, and was taken for that to the next question of a move.
         224,
         // Two hosts were complete, fell, and came back with their spans closed to each other: whose marks are on disk

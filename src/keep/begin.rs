@@ -184,11 +184,24 @@ impl Keeper {
     /// A replica refused what a read wrote back, for its floor has risen past it: the read asks again, a
     /// little later. Its version is never stamped anew.
     pub(super) fn start_over(&mut self, cx: &mut Context<'_>, req: ReqId) {
+        let req = self.renumber(req);
         if let Some(open) = self.open.get_mut(&req) {
             open.phase = Phase::ask();
             open.tries = open.tries.saturating_add(1);
             self.arm(cx, req);
         }
+    }
+
+    /// From now on a request asks under another number: others may still refuse what it asked so far, and that must
+    /// not count for what it asks next.
+    pub(super) fn renumber(&mut self, req: ReqId) -> ReqId {
+        let Some(open) = self.open.remove(&req) else {
+            return req;
+        };
+        self.timers.clear(Wake::Open(req));
+        let req = self.draw_req();
+        self.open.insert(req, *open);
+        req
     }
 
     /// A new roster: every request that still matters starts again under it.

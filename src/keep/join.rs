@@ -42,6 +42,8 @@ pub(super) struct Joining {
     ticket: Ticket,
     /// Whom it asks: another member once this one is silent or out.
     via: HostId,
+    /// Whom it was told to ask first, and asks again when all others are silent: they may have left since.
+    told: HostId,
     /// Whom else it could ask.
     members: Vec<HostId>,
     /// Whether anything came since it last asked.
@@ -60,6 +62,14 @@ pub(super) struct Joining {
 }
 
 impl Joining {
+    /// Whom it asks after one that is silent.
+    fn another(&self) -> HostId {
+        let mut known = self.members.clone();
+        known.push(self.told);
+        known.sort_unstable();
+        after(&known, self.via)
+    }
+
     /// The ring keeps another number of copies than this host was told.
     fn disagrees(&self, roster: &Roster) -> Option<String> {
         let copies = roster.new().replicas;
@@ -103,6 +113,7 @@ impl Keeper {
         self.joining = Some(Box::new(Joining {
             ticket,
             via,
+            told: via,
             members: Vec::new(),
             heard: true,
             refused: 0,
@@ -146,7 +157,7 @@ impl Keeper {
             return;
         };
         if !std::mem::take(&mut joining.heard) {
-            joining.via = after(&joining.members, joining.via);
+            joining.via = joining.another();
         }
         let via = joining.via;
         self.timers.set(Wake::Join, cx.now.at + JOIN_RETRY);

@@ -174,7 +174,11 @@ impl Keeper {
             (KeyOp::Expire(Expiry::Never), Some(_)) if summary.deadline().is_none() => {
                 Outcome::Version(None)
             }
-            (KeyOp::Expire(_), Some(_)) => return self.stamp_and_write(cx, req, summary),
+            (KeyOp::Expire(_), Some(_)) => {
+                let req = self.renumber(req);
+                self.stamp_and_write(cx, req, summary);
+                return self.arm(cx, req);
+            }
             (KeyOp::Open, Some((version, body))) if !body.is_whole() => {
                 Outcome::Large(Arc::new(Large {
                     key: open.key.clone(),
