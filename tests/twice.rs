@@ -1,0 +1,135 @@
+//! What a source of a move says a second time counts for nothing.
+//!
+//! A question that is asked again, because its answer was late, is answered twice. If the second answer were taken for
+//! that to the next question, a source could be done while a part of its span was never sent.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at a surprise")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use roundelay::keep::{Context, KeepConfig, Keeper, Then};
+use roundelay::keyspace::Id;
+use roundelay::message::{Effects, Envelope, Event, KeepMessage, Message, Reply, ReqId, Ticket};
+use roundelay::placement::{HostId, Member};
+use roundelay::record::{Body, Cells, Key, Now, Record, Stamp, ValueCell, Version};
+use roundelay::roster::{Change, RingId, Roster};
+use roundelay::store::{MemoryStore, Op, Store};
+
+#[derive(Default)]
+struct World {
+    sent: Vec<KeepMessage>,
+    ops: Vec<(Op, Then)>,
+    disk: MemoryStore,
+}
+
+impl Effects<Then> for World {
+    fn send(&mut self, envelope: Envelope) {
+        if let Message::Keep(message) = envelope.body {
+            self.sent.push(message);
+        }
+    }
+
+    fn store(&mut self, op: Op, then: Then) {
+        self.ops.push((op, then));
+    }
+
+    fn answer(&mut self, _: Ticket, _: Reply) {}
+
+    fn note(&mut self, _: Event) {}
+}
+
+/// h2, which comes to nearly the whole circle, and its disk.
+struct Newcomer {
+    keeper: Keeper,
+    world: World,
+}
+
+impl Newcomer {
+    fn call(&mut self, call: impl FnOnce(&mut Keeper, &mut Context<'_>)) {
+        let mut cx = Context {
+            now: Now::default(),
+            fx: &mut self.world,
+        };
+        call(&mut self.keeper, &mut cx);
+    }
+
+    fn write_to_disk(&mut self) {
+        while !self.world.ops.is_empty() {
+            let (op, then) = self.world.ops.remove(0);
+            let done = self.world.disk.apply(op);
+            self.call(|keeper, cx| keeper.stored(cx, done, then));
+        }
+    }
+
+    /// The question that h1 was asked last, and after which key.
+    fn pulls(&mut self) -> (ReqId, Option<Key>) {
+        let pull = |message| {
+            if let KeepMessage::Pull { req, after, .. } = message {
+                Some((req, after))
+            } else {
+                None
+            }
+        };
+        self.world
+            .sent
+            .drain(..)
+            .filter_map(pull)
+            .next_back()
+            .unwrap()
+    }
+}
+
+fn record(key: &str) -> Record {
+    let version = Version {
+        stamp: Stamp(9),
+        delete: false,
+        host: HostId(1),
+        start: 1,
+    };
+    let body = Some(Body::new("a value"));
+    let value = Some(ValueCell { version, body });
+    let expiry = None;
+    Record {
+        key: Key::new(key.to_owned()).unwrap(),
+        cells: Cells { value, expiry },
+    }
+}
+
+#[test]
+fn a_chunk_that_comes_twice_is_not_the_next_one() {
+    let alone = BTreeMap::from([(HostId(1), Member::new([Id::ZERO]))]);
+    let settled = Roster::settled(RingId(1), alone, 1).unwrap();
+    let joins = Change::Join(HostId(2), Member::new([Id::MAX]));
+    let moving = Arc::new(settled.moved(HostId(1), &[joins]).unwrap());
+    let mut newcomer = Newcomer {
+        keeper: Keeper::new(HostId(2), KeepConfig::default(), 1, &|_| None),
+        world: World::default(),
+    };
+    newcomer.call(|keeper, cx| keeper.start(cx, false));
+    newcomer.write_to_disk();
+    newcomer.call(|keeper, cx| keeper.enter(cx, Arc::clone(&moving)));
+    newcomer.write_to_disk();
+    let (req, after) = newcomer.pulls();
+    assert_eq!(after, None);
+    let cat = record("cat");
+    let chunk = KeepMessage::Chunk {
+        req,
+        at: moving.version,
+        result: Ok((vec![cat.clone()], true)),
+    };
+    newcomer.call(|keeper, cx| keeper.receive(cx, HostId(1), chunk.clone()));
+    newcomer.write_to_disk();
+    let (next, after) = newcomer.pulls();
+    assert_eq!(after, Some(cat.key), "more follows");
+    newcomer.call(|keeper, cx| keeper.receive(cx, HostId(1), chunk));
+    assert!(newcomer.world.ops.is_empty() && newcomer.world.sent.is_empty());
+    // And what it waits for is still taken.
+    let last = KeepMessage::Chunk {
+        req: next,
+        at: moving.version,
+        result: Ok((vec![record("cow")], false)),
+    };
+    newcomer.call(|keeper, cx| keeper.receive(cx, HostId(1), last));
+    assert_eq!(newcomer.world.ops.len(), 1, "one record to merge");
+}
