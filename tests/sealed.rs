@@ -10,71 +10,21 @@
     reason = "the other messages are not looked at"
 )]
 
+mod one;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use roundelay::keep::{Context, KeepConfig, Keeper, Then};
 use roundelay::keyspace::Id;
-use roundelay::message::{
-    Effects, Envelope, Event, KeepMessage, Message, Refusal, Reply, ReqId, Road, Ticket,
-};
+use roundelay::message::{KeepMessage, Refusal, ReqId, Road};
 use roundelay::placement::{HostId, Member};
-use roundelay::record::{Body, Cells, Key, Now, PIECE_BYTES, Record, Stamp, ValueCell, Version};
+use roundelay::record::{Body, Cells, Key, PIECE_BYTES, Record, Stamp, ValueCell, Version};
 use roundelay::roster::{Change, RingId, Roster};
-use roundelay::store::{MemoryStore, Op, Store};
 
-/// Remembers what was sent; carries out store operations when told to.
-#[derive(Default)]
-struct World {
-    sent: Vec<KeepMessage>,
-    ops: Vec<(Op, Then)>,
-}
-
-impl Effects<Then> for World {
-    fn send(&mut self, envelope: Envelope) {
-        if let Message::Keep(message) = envelope.body {
-            self.sent.push(message);
-        }
-    }
-
-    fn store(&mut self, op: Op, then: Then) {
-        self.ops.push((op, then));
-    }
-
-    fn answer(&mut self, _: Ticket, _: Reply) {}
-
-    fn note(&mut self, _: Event) {}
-}
-
-/// One replica and its disk.
-struct Replica {
-    keeper: Keeper,
-    world: World,
-    disk: MemoryStore,
-}
+use one::Replica;
 
 impl Replica {
-    fn call(&mut self, call: impl FnOnce(&mut Keeper, &mut Context<'_>)) {
-        let mut cx = Context {
-            now: Now::default(),
-            fx: &mut self.world,
-        };
-        call(&mut self.keeper, &mut cx);
-    }
-
-    fn hear(&mut self, message: KeepMessage) {
-        self.call(|keeper, cx| keeper.receive(cx, HostId(1), message));
-    }
-
-    fn write_to_disk(&mut self) {
-        while !self.world.ops.is_empty() {
-            let (op, then) = self.world.ops.remove(0);
-            let done = self.disk.apply(op);
-            self.call(|keeper, cx| keeper.stored(cx, done, then));
-        }
-    }
-
     /// Says that piece of the value it waits for.
     fn piece(&mut self, index: u32, version: Version) {
         let asked = self.world.sent.drain(..).find_map(|message| match message {
@@ -112,14 +62,7 @@ fn begun() -> (Replica, Roster) {
     let members: BTreeMap<HostId, Member> =
         (1..=3).map(|host| (HostId(host), member(host))).collect();
     let roster = Roster::settled(RingId(1), members, 3).unwrap();
-    let keeper = Keeper::new(HostId(3), KeepConfig::default(), 1, &|_| None);
-    let mut replica = Replica {
-        keeper,
-        world: World::default(),
-        disk: MemoryStore::default(),
-    };
-    replica.call(|keeper, cx| keeper.start(cx, false));
-    replica.write_to_disk();
+    let mut replica = Replica::new(HostId(3));
     let settled = Arc::new(roster.clone());
     replica.call(|keeper, cx| keeper.enter(cx, settled));
     replica.write_to_disk();

@@ -5,63 +5,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at a surprise")]
 
+mod one;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use roundelay::keep::{Context, KeepConfig, Keeper, Then};
 use roundelay::keyspace::Id;
-use roundelay::message::{Effects, Envelope, Event, KeepMessage, Message, Reply, ReqId, Ticket};
+use roundelay::message::{KeepMessage, ReqId};
 use roundelay::placement::{HostId, Member};
-use roundelay::record::{Body, Cells, Key, Now, Record, Stamp, ValueCell, Version};
+use roundelay::record::{Body, Cells, Key, Record, Stamp, ValueCell, Version};
 use roundelay::roster::{Change, RingId, Roster};
-use roundelay::store::{MemoryStore, Op, Store};
 
-#[derive(Default)]
-struct World {
-    sent: Vec<KeepMessage>,
-    ops: Vec<(Op, Then)>,
-    disk: MemoryStore,
-}
+use one::Replica;
 
-impl Effects<Then> for World {
-    fn send(&mut self, envelope: Envelope) {
-        if let Message::Keep(message) = envelope.body {
-            self.sent.push(message);
-        }
-    }
-
-    fn store(&mut self, op: Op, then: Then) {
-        self.ops.push((op, then));
-    }
-
-    fn answer(&mut self, _: Ticket, _: Reply) {}
-
-    fn note(&mut self, _: Event) {}
-}
-
-/// h2, which comes to nearly the whole circle, and its disk.
-struct Newcomer {
-    keeper: Keeper,
-    world: World,
-}
-
-impl Newcomer {
-    fn call(&mut self, call: impl FnOnce(&mut Keeper, &mut Context<'_>)) {
-        let mut cx = Context {
-            now: Now::default(),
-            fx: &mut self.world,
-        };
-        call(&mut self.keeper, &mut cx);
-    }
-
-    fn write_to_disk(&mut self) {
-        while !self.world.ops.is_empty() {
-            let (op, then) = self.world.ops.remove(0);
-            let done = self.world.disk.apply(op);
-            self.call(|keeper, cx| keeper.stored(cx, done, then));
-        }
-    }
-
+impl Replica {
     /// The question that h1 was asked last, and after which key.
     fn pulls(&mut self) -> (ReqId, Option<Key>) {
         let pull = |message| {
@@ -102,12 +59,7 @@ fn a_chunk_that_comes_twice_is_not_the_next_one() {
     let settled = Roster::settled(RingId(1), alone, 1).unwrap();
     let joins = Change::Join(HostId(2), Member::new([Id::MAX]));
     let moving = Arc::new(settled.moved(HostId(1), &[joins]).unwrap());
-    let mut newcomer = Newcomer {
-        keeper: Keeper::new(HostId(2), KeepConfig::default(), 1, &|_| None),
-        world: World::default(),
-    };
-    newcomer.call(|keeper, cx| keeper.start(cx, false));
-    newcomer.write_to_disk();
+    let mut newcomer = Replica::new(HostId(2));
     newcomer.call(|keeper, cx| keeper.enter(cx, Arc::clone(&moving)));
     newcomer.write_to_disk();
     let (req, after) = newcomer.pulls();
@@ -118,11 +70,11 @@ fn a_chunk_that_comes_twice_is_not_the_next_one() {
         at: moving.version,
         result: Ok((vec![cat.clone()], true)),
     };
-    newcomer.call(|keeper, cx| keeper.receive(cx, HostId(1), chunk.clone()));
+    newcomer.hear(chunk.clone());
     newcomer.write_to_disk();
     let (next, after) = newcomer.pulls();
     assert_eq!(after, Some(cat.key), "more follows");
-    newcomer.call(|keeper, cx| keeper.receive(cx, HostId(1), chunk));
+    newcomer.hear(chunk);
     assert!(newcomer.world.ops.is_empty() && newcomer.world.sent.is_empty());
     // And what it waits for is still taken.
     let last = KeepMessage::Chunk {
@@ -130,6 +82,6 @@ fn a_chunk_that_comes_twice_is_not_the_next_one() {
         at: moving.version,
         result: Ok((vec![record("cow")], false)),
     };
-    newcomer.call(|keeper, cx| keeper.receive(cx, HostId(1), last));
+    newcomer.hear(last);
     assert_eq!(newcomer.world.ops.len(), 1, "one record to merge");
 }

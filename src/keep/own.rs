@@ -15,9 +15,11 @@
 //! acknowledged the store has confirmed. A plain put need not ask before it stamps: its stamp mostly is the greatest
 //! anyway, for it is the newest of the only host that writes here, and whether it is the store sees in the step in which
 //! it stores it. A stamp that it refuses was never stored and never will be, so a second one may be drawn, this time
-//! above what it said. A new roster waits for that answer: until it has come, nobody knows whether there is a stamp. Whatever is out of the ordinary (a roster that was adopted meanwhile, a
-//! stamp that must be reserved first, a large value, a store that does not answer) makes it a request like any other:
-//! before its stamp from the beginning, after it with that very stamp.
+//! above what it said. A new roster waits for that answer: until it has come, nobody knows whether there is a stamp.
+//!
+//! Whatever is out of the ordinary (a roster that was adopted meanwhile, a stamp that must be reserved first, a large
+//! value, a store that does not answer) makes it a request like any other: before its stamp from the beginning, after it
+//! with that very stamp.
 //!
 //! *Hold these true*: such a request lives by the roster of now, which is settled and counts one replica of its key,
 //! this host, or its store is about to say whether its stamp counts; it has a deadline; a stamp that may be stored is

@@ -112,7 +112,7 @@ impl Keeper {
             match chore {
                 Chore::Balance => self.begin_balance(cx, asked),
                 Chore::Purge => self.begin_purge(cx, asked),
-                Chore::Status | Chore::Configure(_) | Chore::Count => {} // Told at once, never waiting.
+                Chore::Status | Chore::Configure(_) | Chore::Count => {} // Begun at once, never waiting.
             }
         }
     }

@@ -1,0 +1,73 @@
+//! One host's keeping, without a world: what it sends and stores is remembered, and done when a test says so.
+
+use roundelay::keep::{Context, KeepConfig, Keeper, Then};
+use roundelay::message::{Effects, Envelope, Event, KeepMessage, Message, Reply, Ticket};
+use roundelay::placement::HostId;
+use roundelay::record::Now;
+use roundelay::store::{MemoryStore, Op, Store};
+
+/// Remembers what was sent; carries out store operations when told to.
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) sent: Vec<KeepMessage>,
+    pub(crate) ops: Vec<(Op, Then)>,
+}
+
+impl Effects<Then> for World {
+    fn send(&mut self, envelope: Envelope) {
+        if let Message::Keep(message) = envelope.body {
+            self.sent.push(message);
+        }
+    }
+
+    fn store(&mut self, op: Op, then: Then) {
+        self.ops.push((op, then));
+    }
+
+    fn answer(&mut self, _: Ticket, _: Reply) {}
+
+    fn note(&mut self, _: Event) {}
+}
+
+/// One replica and its disk.
+pub(crate) struct Replica {
+    keeper: Keeper,
+    pub(crate) world: World,
+    disk: MemoryStore,
+}
+
+impl Replica {
+    /// A host in the first moments of its first life.
+    pub(crate) fn new(host: HostId) -> Replica {
+        let keeper = Keeper::new(host, KeepConfig::default(), 1, &|_| None);
+        let mut replica = Replica {
+            keeper,
+            world: World::default(),
+            disk: MemoryStore::default(),
+        };
+        replica.call(|keeper, cx| keeper.start(cx, false));
+        replica.write_to_disk();
+        replica
+    }
+
+    pub(crate) fn call(&mut self, call: impl FnOnce(&mut Keeper, &mut Context<'_>)) {
+        let mut cx = Context {
+            now: Now::default(),
+            fx: &mut self.world,
+        };
+        call(&mut self.keeper, &mut cx);
+    }
+
+    /// Hears that from h1.
+    pub(crate) fn hear(&mut self, message: KeepMessage) {
+        self.call(|keeper, cx| keeper.receive(cx, HostId(1), message));
+    }
+
+    pub(crate) fn write_to_disk(&mut self) {
+        while !self.world.ops.is_empty() {
+            let (op, then) = self.world.ops.remove(0);
+            let done = self.disk.apply(op);
+            self.call(|keeper, cx| keeper.stored(cx, done, then));
+        }
+    }
+}
