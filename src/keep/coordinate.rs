@@ -12,10 +12,10 @@
 
 use std::time::Duration;
 
-use crate::message::{Answered, KeepMessage, Refusal};
-use crate::message::{ReqId, Road, Want};
+use crate::message::ReqId;
+use crate::message::{Answered, Refusal};
 use crate::placement::HostId;
-use crate::record::{Mark, Record, Summary, Time};
+use crate::record::{Mark, Summary, Time};
 use crate::roster::RosterVersion;
 
 use super::open::{Open, Phase, greatest};
@@ -23,29 +23,6 @@ use super::timers::Wake;
 use super::{Context, Keeper};
 
 impl Keeper {
-    /// Sends the present question to every replica that has not answered it.
-    pub(super) fn ask_silent(&mut self, cx: &mut Context<'_>, req: ReqId) {
-        let Some(open) = self.open.get(&req) else {
-            return;
-        };
-        let silent = open.silent();
-        let reader = self.reader(cx.now.at, open, &silent);
-        let all = open.tries > 0;
-        if let Some(open) = self.open.get_mut(&req).filter(|_| !all) {
-            open.asked = cx.now.at;
-        }
-        for host in silent {
-            let value = open_reads_from(host, reader, all);
-            let Some(open) = self.open.get(&req) else {
-                return;
-            };
-            let Some(message) = question(req, open, value) else {
-                return;
-            };
-            self.send(cx, host, message);
-        }
-    }
-
     /// A replica said what it holds, or why it does not say.
     pub(super) fn answered(
         &mut self,
@@ -69,13 +46,13 @@ impl Keeper {
             Err(refusal) => return self.refused(cx, from, req, refusal),
         };
         open.mark = open.mark.max(mark);
-        if open.tries == 0 && open.reads() {
-            let took = cx.now.at.since(open.asked);
-            self.ops.speeds.took(cx.now.at, from, took);
-        }
         let Phase::Ask { said, cells } = &mut open.phase else {
             return;
         };
+        if open.tries == 0 {
+            let took = cx.now.at.since(open.asked);
+            self.ops.speeds.took(cx.now.at, from, took);
+        }
         let summary = match answered {
             Answered::Versions(summary) => summary,
             Answered::Cells(theirs) => {
@@ -127,6 +104,9 @@ impl Keeper {
         req: ReqId,
         refusal: Refusal,
     ) {
+        if !matches!(refusal, Refusal::Ahead(_)) {
+            self.ask_spared(cx, req);
+        }
         match refusal {
             Refusal::Behind(theirs) => self.offer_roster(cx, from, theirs),
             Refusal::Ahead(roster) => self.roster_is(cx, Some(from), roster),
@@ -212,7 +192,7 @@ impl Keeper {
         if open.caller.is_none() {
             return;
         }
-        let patience: Duration = self.config.retry * (1 << open.tries.min(3));
+        let patience: Duration = self.next_look(open);
         let at: Time = (cx.now.at + patience).min(open.deadline);
         self.timers.set(Wake::Open(req), at);
     }
@@ -231,9 +211,11 @@ impl Keeper {
             return self.fail(cx, req);
         }
         open.tries += 1;
-        if open.tries == 1 && open.reads() && matches!(open.phase, Phase::Ask { .. }) {
+        if open.tries == 1 && matches!(open.phase, Phase::Ask { .. }) {
             let took = cx.now.at.since(open.asked);
-            for host in open.silent() {
+            let mut asked = open.silent();
+            asked.retain(|host| !open.spared.contains(host));
+            for host in asked {
                 self.ops.speeds.took(cx.now.at, host, took);
             }
         }
@@ -254,25 +236,6 @@ impl Keeper {
             self.advance(cx, req);
         }
     }
-
-    /// Asks a replica again that has just caught up with our roster.
-    pub(super) fn ask_again(&mut self, cx: &mut Context<'_>, host: HostId) {
-        let version = self.version();
-        let waiting = self
-            .open
-            .iter()
-            .filter(|(_, open)| open.at == version && open.silent().contains(&host));
-        let reqs: Vec<ReqId> = waiting.map(|(req, _)| req).collect();
-        for req in reqs {
-            let Some(open) = self.open.get(&req) else {
-                continue;
-            };
-            let Some(message) = question(req, open, true) else {
-                continue;
-            };
-            self.send(cx, host, message);
-        }
-    }
 }
 
 /// Whether a write that too many stores refused may still turn out to be nowhere: nobody took it, and the
@@ -282,46 +245,4 @@ fn may_be_nowhere(open: &Open) -> bool {
         return false;
     };
     acked.is_empty() && !unsure && open.tries == 0 && !open.silent().is_empty()
-}
-
-/// The present question of a request to one replica; `value`: a read wants the value itself from it. None
-/// while the pieces of a large value are being fetched: those are asked for one by one.
-fn question(req: ReqId, open: &Open, value: bool) -> Option<KeepMessage> {
-    match &open.phase {
-        Phase::Ask { .. } => {
-            let want = if open.reads() && value {
-                Want::Value
-            } else {
-                Want::Versions
-            };
-            Some(KeepMessage::Ask {
-                req,
-                at: open.at,
-                key: open.key.clone(),
-                want,
-            })
-        }
-        Phase::Write { record, back, .. } => Some(write(req, open.at, record, *back)),
-        Phase::Fetch { .. } => None,
-    }
-}
-
-const fn open_reads_from(host: HostId, reader: Option<HostId>, all: bool) -> bool {
-    match reader {
-        Some(reader) => all || reader.0 == host.0,
-        None => false,
-    }
-}
-
-fn write(req: ReqId, at: RosterVersion, record: &Record, back: bool) -> KeepMessage {
-    let record = Record {
-        key: record.key.clone(),
-        cells: record.cells.for_travel(),
-    };
-    KeepMessage::Write {
-        req,
-        at,
-        record,
-        road: if back { Road::WriteBack } else { Road::Request },
-    }
 }

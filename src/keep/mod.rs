@@ -4,7 +4,7 @@
 //! follows from it:
 //!
 //! ```text
-//! begin, coordinate    a request becomes questions to the replicas; a quorum answers it
+//! begin, coordinate    a request becomes questions to the replicas; a quorum answers it (`question`: who is asked)
 //! read, stamp          the second half of a get, and of a put; own: both, where nobody else is to be asked
 //! hints                a write that a replica missed waits for it
 //! replicate            what a replica does when asked
@@ -76,6 +76,7 @@ mod own;
 mod pieces;
 mod plan;
 mod progress;
+mod question;
 mod read;
 mod repair;
 mod replicate;

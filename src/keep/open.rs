@@ -87,6 +87,8 @@ pub(super) struct Open {
     pub(super) linked: Option<HostId>,
     /// Under which roster it is asked now.
     pub(super) at: RosterVersion,
+    /// Who was not asked yet, for others may do.
+    pub(super) spared: Vec<HostId>,
     /// Whom it concerns.
     pub(super) groups: Groups,
     pub(super) deadline: Time,
@@ -126,6 +128,7 @@ impl Open {
             copies,
             linked: None,
             at: RosterVersion::NONE,
+            spared: Vec::new(),
             groups: Groups { groups: Vec::new() },
             deadline: asked + patience,
             patience,
@@ -145,6 +148,14 @@ impl Open {
     pub(super) fn enough(&self, said: impl Fn(HostId) -> bool) -> bool {
         self.groups
             .reached(|group| quorum(self.consistency, group), said)
+    }
+
+    /// Whether a group that this host is in has not enough members in `hosts` yet.
+    pub(super) fn lacks(&self, host: HostId, said: impl Fn(HostId) -> bool) -> bool {
+        self.groups.groups.iter().any(|group| {
+            let there = group.iter().filter(|other| said(**other)).count();
+            group.contains(&host) && there < quorum(self.consistency, group.len())
+        })
     }
 
     /// Whether it writes that version now.

@@ -1,7 +1,8 @@
 //! Requests for which there is nobody to ask but this host itself.
 //!
-//! In a ring of one host, or with one copy of each key, the only replica of a key may be the host that was asked.
-//! Then no message goes to itself and nobody is waited for: the answer is what its store says.
+//! In a ring of one host, or with one copy of each key, the only replica of a key may be the host that was asked; and a
+//! read of one replica may be of this host, whoever else has the key. Then no message goes to itself and nobody is waited
+//! for: the answer is what its store says.
 //!
 //! ```text
 //! put     stamps 7       Guarded 7, if above all that is held ──> held                        acknowledged
@@ -21,9 +22,9 @@
 //! value, a store that does not answer) makes it a request like any other: before its stamp from the beginning, after it
 //! with that very stamp.
 //!
-//! *Hold these true*: such a request lives by the roster of now, which is settled and counts one replica of its key,
-//! this host, or its store is about to say whether its stamp counts; it has a deadline; a stamp that may be stored is
-//! never drawn again.
+//! *Hold these true*: such a request lives by the roster of now, which is settled and by which this host is a replica of
+//! its key, the only one or one that will do, or its store is about to say whether its stamp counts; it has a deadline; a
+//! stamp that may be stored is never drawn again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,8 +72,8 @@ pub(super) struct Own {
 pub(super) type Owns = Table<Own>;
 
 impl Keeper {
-    /// Whether this host alone, and at once, can answer for a key.
-    fn is_alone_with(&self, key: &Key) -> bool {
+    /// Whether this host alone, and at once, can answer for a key, as its only replica or (`any`) as one of them.
+    fn is_alone_with(&self, key: &Key, any: bool) -> bool {
         let Some(roster) = &self.roster else {
             return false;
         };
@@ -82,7 +83,7 @@ impl Keeper {
         let serves = self.start != 0 && self.adopting.is_none() && !self.mover.closed;
         serves
             && self.unfinished.doubt == Doubt::None
-            && membership.r() == 1
+            && (membership.r() == 1 || any && self.is_whole())
             && membership.holds(self.me, key.id())
     }
 
@@ -104,7 +105,9 @@ impl Keeper {
                 return Some((caller, key, op));
             }
         };
-        if consistency == Consistency::One || !self.is_alone_with(&key) {
+        let any = consistency == Consistency::One;
+        let reads = matches!(op, KeyOp::Get | KeyOp::Open);
+        if (any && !reads) || !self.is_alone_with(&key, any) {
             return Some((caller, key, op));
         }
         let (req, deadline) = (self.draw_req(), cx.now.at + patience);
@@ -195,7 +198,7 @@ impl Keeper {
         let Some(own) = self.own.get(&req) else {
             return;
         };
-        if !self.is_alone_with(&own.key) {
+        if !self.is_alone_with(&own.key, false) {
             return self.own_otherwise(cx, req);
         }
         let Some(stamp) = self.clock.issue(cx.now.wall, above(&seen, mark)) else {
@@ -319,7 +322,8 @@ impl Keeper {
             .as_ref()
             .map(|roster| roster.groups(own.key.id()).hosts())
             .unwrap_or_default();
-        ensure(hosts == [self.me] || own.unasked, || {
+        let will_do = own.consistency == Consistency::One && hosts.contains(&self.me);
+        ensure(will_do || hosts == [self.me] || own.unasked, || {
             format!("{req:?} is asked of the own store only, and {hosts:?} hold its key")
         })
     }

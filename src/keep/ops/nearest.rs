@@ -1,17 +1,17 @@
-//! Which replica is asked for the value?
+//! Which replicas are asked first, and which for the value?
 //!
-//! All are asked for their versions, and a quorum decides which wins. The value itself is asked of one: the one that
-//! answered fastest lately.
+//! A quorum decides which version wins: those are asked that answered fastest lately. The value itself is asked of one,
+//! the fastest of them.
 //!
 //! ```text
-//! h2  2 ms     h3  41 ms     h4  3 ms       the value is asked of h2; h3 and h4 say their versions
+//! h2  2 ms     h3  41 ms     h4  3 ms       the value is asked of h2; h4 says its version; h3 is spared
 //! ```
 //!
 //! Each answer of a host moves its estimate an eighth of the way; a question that had to be asked again counts as an
 //! answer that took that long, so who is slow or gone is not asked first for long. A host never heard of counts as the
 //! fastest one known, so it is tried.
 //!
-//! *Hold these true*: an estimate decides whom the value is asked of, never who counts for a quorum; estimates are
+//! *Hold these true*: an estimate decides who is asked first, never who counts for a quorum; estimates are
 //! kept for at most [`MAX_SPEEDS`] hosts.
 
 use std::collections::BTreeMap;
@@ -70,6 +70,17 @@ impl Speeds {
             let took = now.since(*asked);
             self.took(now, host, took);
         }
+    }
+
+    /// How long a host took lately, if it was asked at all.
+    pub(in crate::keep) fn of(&self, host: HostId) -> Option<Duration> {
+        let known = self.known.get(&host);
+        known.map(|(_, micros)| Duration::from_micros(*micros))
+    }
+
+    /// How long the fastest of some hosts took.
+    pub(in crate::keep) fn best(&self, hosts: impl Iterator<Item = HostId>) -> Option<Duration> {
+        hosts.filter_map(|host| self.of(host)).min()
     }
 
     /// The fastest of some hosts; of equally fast ones the first.
