@@ -272,3 +272,94 @@ fn after(hosts: &[HostId], host: HostId) -> HostId {
     let next = hosts.iter().find(|other| **other > host);
     next.or(hosts.first()).copied().unwrap_or(host)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::keep::config::KeepConfig;
+    use crate::keep::wanted::Wanted;
+    use crate::keyspace::Id;
+    use crate::message::Message;
+    use crate::record::{Now, Time, WallMs};
+    use crate::roster::RingId;
+
+    /// A host on its way in, told to ask h2, and what it wants done.
+    struct Outside {
+        keeper: Keeper,
+        wanted: Wanted,
+        second: u64,
+    }
+
+    impl Outside {
+        fn told_h2() -> Outside {
+            let mut host = Outside {
+                keeper: Keeper::new(HostId(9), KeepConfig::default(), 1, &|_| None),
+                wanted: Wanted::default(),
+                second: 0,
+            };
+            let entry = Entry {
+                via: HostId(2),
+                replaces: None,
+                replicas: None,
+                member: Member::new([]),
+                tokens: 1,
+            };
+            host.call(|keeper, cx| keeper.join(cx, Ticket(1), entry));
+            host
+        }
+
+        fn call(&mut self, what: impl FnOnce(&mut Keeper, &mut Context<'_>)) {
+            let now = Now {
+                at: Time::from_ms(1_000 * self.second),
+                wall: WallMs(1_000),
+            };
+            let fx = &mut self.wanted;
+            what(&mut self.keeper, &mut Context { now, fx });
+        }
+
+        /// Whom it asks for the roster in the next so many seconds, if nobody says anything.
+        fn asks(&mut self, seconds: u64) -> Vec<u64> {
+            self.wanted.sends.clear();
+            for _ in 0..seconds {
+                self.second += 1;
+                self.call(Keeper::join_due);
+            }
+            let asks = self.wanted.sends.iter().filter_map(|sent| match sent.body {
+                Message::Keep(KeepMessage::RosterAsk { .. }) => Some(sent.to.0),
+                _ => None,
+            });
+            asks.collect()
+        }
+
+        fn hears_of(&mut self, hosts: &[u64]) {
+            let member = |host: &u64| (HostId(*host), Member::new([Id::from_u64(*host)]));
+            let members: BTreeMap<_, _> = hosts.iter().map(member).collect();
+            let roster = Arc::new(Roster::settled(RingId(1), members, 3).unwrap());
+            self.call(|keeper, cx| keeper.learn(cx, roster));
+        }
+    }
+
+    #[test]
+    fn who_hears_nothing_asks_whom_it_was_told_again_and_again() {
+        let mut host = Outside::told_h2();
+        assert_eq!(host.asks(3), [2, 2, 2]);
+    }
+
+    #[test]
+    fn a_silent_member_is_followed_by_another_and_all_of_them_by_whom_it_was_told() {
+        let mut host = Outside::told_h2();
+        host.hears_of(&[4, 7]); // h2 itself has left, or is not in yet.
+        assert_eq!(host.asks(6), [4, 7, 2, 4, 7, 2]);
+    }
+
+    #[test]
+    fn once_a_member_answers_it_is_asked_on() {
+        let mut host = Outside::told_h2();
+        host.hears_of(&[2, 4]);
+        assert_eq!(host.asks(2), [2, 4], "h2 has answered once");
+        host.hears_of(&[2, 4]);
+        assert_eq!(host.asks(1), [4]);
+    }
+}

@@ -88,6 +88,8 @@ mod task;
 mod then;
 mod timers;
 mod upload;
+#[cfg(test)]
+mod wanted;
 mod wish;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -26,6 +26,7 @@ mod memory;
 #[cfg(test)]
 pub(crate) mod model;
 mod policy;
+mod run;
 mod shelf;
 mod slot;
 mod table;

@@ -15,114 +15,14 @@
 
 use std::collections::BTreeMap;
 
+use super::run::{Entry, RUN_RECORDS, RUN_STEP, Run};
 use super::slot::Slot;
 use super::{Digest, Usage, absent};
 use crate::keyspace::{Id, Span};
 use crate::record::Key;
 
-/// A run is split when it would hold more records than this.
-const RUN_RECORDS: usize = 128;
-
-/// A run's array grows by so many records at a time: less spare room than doubling would leave.
-const RUN_STEP: usize = 16;
-
 /// Of how many records of a small table a glance is taken.
 const GLANCE_RECORDS: usize = 8;
-
-/// A record, with what is asked of it most often close at hand.
-pub(super) struct Entry {
-    pub(super) id: Id,
-    hash: u64,
-    pub(super) slot: Slot,
-}
-
-impl Entry {
-    fn new(id: Id, slot: Slot) -> Entry {
-        Entry {
-            id,
-            hash: Digest::of(id, &slot.summary()).hash,
-            slot,
-        }
-    }
-
-    fn digest(&self) -> Digest {
-        Digest {
-            records: 1,
-            hash: self.hash,
-        }
-    }
-
-    /// Whether it is there for a while only: a delete, or something with an expiry.
-    fn is_mortal(&self) -> bool {
-        let summary = self.slot.summary();
-        summary.expiry.is_some() || summary.value.is_some_and(|version| version.delete)
-    }
-}
-
-#[derive(Default)]
-struct Run {
-    entries: Vec<Entry>,
-    digest: Digest,
-    /// How many of the records are there for a while only.
-    mortal: usize,
-}
-
-impl Run {
-    fn of(entries: Vec<Entry>) -> Run {
-        let mut digest = Digest::default();
-        entries.iter().for_each(|entry| digest.add(entry.digest()));
-        let mortal = entries.iter().filter(|entry| entry.is_mortal()).count();
-        Run {
-            entries,
-            digest,
-            mortal,
-        }
-    }
-
-    /// A record is about to come in.
-    fn count_in(&mut self, entry: &Entry) {
-        self.digest.add(entry.digest());
-        self.mortal += usize::from(entry.is_mortal());
-    }
-
-    /// A record has gone.
-    fn count_out(&mut self, entry: &Entry) {
-        self.digest.take(entry.digest());
-        self.mortal -= usize::from(entry.is_mortal());
-    }
-
-    /// Where a key is, or where it belongs. Two keys with one id are told apart by their bytes.
-    fn position(&self, id: Id, key: &[u8]) -> Result<usize, usize> {
-        self.entries.binary_search_by(|entry| {
-            entry
-                .id
-                .cmp(&id)
-                .then_with(|| entry.slot.key_bytes().cmp(key))
-        })
-    }
-
-    /// The records with ids from `first` to `last`.
-    fn between(&self, first: Id, last: Id) -> &[Entry] {
-        let begin = self.entries.partition_point(|entry| entry.id < first);
-        let end = self.entries.partition_point(|entry| entry.id <= last);
-        &self.entries[begin..end]
-    }
-
-    /// Cuts off the upper half, if that does not part two keys of one id.
-    fn split(&mut self) -> Option<(Id, Run)> {
-        let half = self.entries.len() / 2;
-        let at = self.entries[half].id;
-        let cut = self.entries.partition_point(|entry| entry.id < at);
-        if cut == 0 {
-            return None;
-        }
-        let upper = Run::of(self.entries.split_off(cut));
-        self.digest.take(upper.digest);
-        self.mortal -= upper.mortal;
-        self.entries.shrink_to(cut + RUN_STEP);
-        Some((at, upper))
-    }
-}
 
 /// All records of a store.
 #[derive(Default)]

@@ -3,37 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::keep::Then;
 use crate::keep::config::KeepConfig;
+use crate::keep::wanted::Wanted;
 use crate::keyspace::{Id, Span};
-use crate::message::{Effects, Envelope, Event, Expiry, KeepMessage, Message, Options, Ticket};
+use crate::message::{Envelope, Expiry, KeepMessage, Message, Options, Ticket};
 use crate::placement::Member;
 use crate::record::{Now, Stamp, ValueCell, Version, WallMs};
 use crate::roster::{RingId, Roster};
 use crate::store::{MemoryStore, Setting, Store, StoreError};
 
 const ME: HostId = HostId(1);
-
-/// What a keeper wants done.
-#[derive(Default)]
-struct Wanted {
-    stores: Vec<(Op, Then)>,
-    answers: Vec<Reply>,
-    sends: Vec<Envelope>,
-}
-
-impl Effects<Then> for Wanted {
-    fn send(&mut self, envelope: Envelope) {
-        self.sends.push(envelope);
-    }
-    fn store(&mut self, op: Op, then: Then) {
-        self.stores.push((op, then));
-    }
-    fn answer(&mut self, _: Ticket, reply: Reply) {
-        self.answers.push(reply);
-    }
-    fn note(&mut self, _: Event) {}
-}
 
 fn roster(version: u64, hosts: u64) -> Arc<Roster> {
     let member = |host: u64| (HostId(host), Member::new([Id::from_u64(host)]));
