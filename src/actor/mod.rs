@@ -36,6 +36,7 @@ mod input;
 mod local;
 mod node;
 mod shell;
+mod surroundings;
 mod watch;
 
 pub use book::{Book, Line};
@@ -43,5 +44,6 @@ pub use falls::{FALLS_WITHIN, Falls, MAX_FALLS};
 pub use input::{Arrived, Ask, Asks, Collected, Input, ReplyTo, Results, Told};
 pub use local::{Clock, Local, open};
 pub use node::{Carried, HostActor, NodeActor, Stop, start};
-pub use shell::{Begins, Shell, Surroundings};
+pub use shell::Shell;
+pub use surroundings::{Begins, Surroundings};
 pub use watch::live_anew;

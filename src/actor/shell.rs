@@ -1,133 +1,31 @@
 //! How does a call of a host become messages of actors?
 
+mod neighbours;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
-use std::pin::Pin;
 use std::rc::{Rc, Weak};
 
 use actix::prelude::*;
 use actix::{WeakAddr, WeakRecipient};
 
-use super::book::{Book, Line, addressee};
+use super::book::Book;
 use super::input::{Ask, Asks, Collected, Input, ReplyTo, Results};
-use super::node::{Carried, HostActor, NodeActor, Stop};
-use super::watch;
+use super::node::{Carried, HostActor, Stop};
+use super::surroundings::{Begins, Surroundings};
 use crate::keep::Then;
 use crate::keyspace::Id;
-use crate::message::{Envelope, Event, Message, Peer, Reply, Ticket};
+use crate::message::{Envelope, Event, Message, Ticket};
 use crate::node::Host;
 use crate::placement::HostId;
-use crate::record::{Now, Time};
-use crate::ring::Links;
-use crate::store::{Done, Op, Usage};
+use crate::store::{Done, Usage};
+
+use neighbours::Bound;
+pub(super) use neighbours::Neighbours;
 
 /// So often in one turn a host goes on with what its store answered at once: a put asks, then writes. With what is
 /// left it goes on in its next turn, so that a long walk through a store in memory keeps nobody waiting.
 const ROUNDS: usize = 4;
-
-/// A host from its records, once all that its former life asked of the store is done; none if that cannot be.
-pub type Begins = Pin<Box<dyn Future<Output = Option<Host>>>>;
-
-/// What a shell finds around it: a clock, a store, clients. Real here, simulated in `sim`.
-pub trait Surroundings {
-    /// The host's actor has started. Somebody must send it [`Input::Start`].
-    fn born(&mut self, actor: WeakRecipient<Input>);
-
-    /// What time is it?
-    fn now(&self) -> Now;
-
-    /// Carry out a store operation. A result that is there at once is given back; any other comes later, as
-    /// [`Results`] or [`Input::Stored`], in order.
-    fn store(&mut self, op: Op, then: Then) -> Option<(Done, Then)>;
-
-    /// A ticket for a client's request, whose answer goes there.
-    fn ticket(&mut self, reply: ReplyTo) -> Ticket;
-
-    /// A client's request is answered.
-    fn answer(&mut self, ticket: Ticket, reply: Reply);
-
-    /// Something worth a line happened.
-    fn note(&mut self, event: Event);
-
-    /// A life of the host is over: nobody is woken any more, and clients that wait learn that no answer comes.
-    fn forget(&mut self) {}
-
-    /// An actor of this host has panicked, so what it knew in memory is thrown away: a host from what is on
-    /// its disk begins a new life as soon as that can be read; `None`, as by default: it stays down. What
-    /// the store was asked for before is told to nobody.
-    fn again(&mut self) -> Option<Begins> {
-        None
-    }
-
-    /// What the store keeps, where it lies here.
-    fn usage(&self) -> Usage {
-        Usage::default()
-    }
-
-    /// May take a message that does not leave by an address, and carry it by itself: a packet of a detector.
-    /// What it hands back leaves as usual.
-    fn packet(&mut self, envelope: Envelope) -> Option<Envelope> {
-        Some(envelope)
-    }
-
-    /// All effects of one call are carried out; the host wants an [`Input::Wake`] at that time.
-    fn settled(&mut self, wake: Option<Time>);
-}
-
-/// The two addresses of one node, and who is behind them.
-#[derive(Default)]
-pub(super) struct Neighbours {
-    /// Who they are; none before the first call.
-    pub(super) peers: Option<Links<Peer>>,
-    pub(super) lines: Links<Option<Line>>,
-    pub(super) carried: Carried,
-}
-
-impl Neighbours {
-    /// Whether the addresses it holds are those of these links.
-    fn is_bound_to(&self, links: Links<Peer>) -> bool {
-        let missing = self.lines.prev.is_none() || self.lines.next.is_none();
-        self.peers == Some(links) && !missing
-    }
-
-    /// Takes the addresses of the present links from the book, where they have changed.
-    fn rebind(&mut self, links: Links<Peer>, book: &Book) {
-        if self.is_bound_to(links) {
-            return;
-        }
-        let find = |peer| book.to_node(peer).cloned();
-        self.lines = Links {
-            prev: find(links.prev),
-            next: find(links.next),
-        };
-        self.peers = Some(links);
-    }
-
-    /// The address of a neighbour, counted as used; none if that is no neighbour, or its actor has ended.
-    fn line(&mut self, is_it: impl Fn(Peer) -> bool) -> Option<&Line> {
-        let peers = self.peers?;
-        let (line, used) = if is_it(peers.next) {
-            (self.lines.next.as_ref()?, &mut self.carried.by_next)
-        } else if is_it(peers.prev) {
-            (self.lines.prev.as_ref()?, &mut self.carried.by_prev)
-        } else {
-            return None;
-        };
-        if !line.connected() {
-            // Its host has begun another life, with another actor: the book knows.
-            self.peers = None;
-            return None;
-        }
-        *used += 1;
-        Some(line)
-    }
-}
-
-/// A node's actor, and the addresses it holds.
-struct Bound {
-    actor: Addr<NodeActor>,
-    neighbours: Rc<RefCell<Neighbours>>,
-}
 
 /// A host and what its actors share. They borrow it only inside a handler.
 pub struct Shell {
@@ -384,76 +282,6 @@ impl Shell {
         again
     }
 
-    /// An actor for each node, with the addresses of its present neighbours.
-    fn bind_nodes(&mut self) {
-        let calls = self.host.node_calls();
-        if self.bound_at == Some(calls) {
-            return;
-        }
-        if !self.is_bound() {
-            self.dismiss();
-            self.bind_anew();
-        }
-        self.bound_at = self.is_bound().then_some(calls);
-    }
-
-    /// Whether each node has its actor, and that the addresses of its present neighbours.
-    fn is_bound(&self) -> bool {
-        // Both in order of their ids.
-        let nodes = self.host.nodes();
-        nodes.len() == self.nodes.len()
-            && nodes.zip(&self.nodes).all(|(node, (id, bound))| {
-                node.me().id == *id && bound.neighbours.borrow().is_bound_to(node.links())
-            })
-    }
-
-    fn bind_anew(&mut self) {
-        let host = self.host.id();
-        let links = self.host.nodes().map(|node| node.links());
-        self.near = links
-            .flat_map(|links| [links.prev.host, links.next.host])
-            .collect();
-        self.near.sort_unstable();
-        self.near.dedup();
-        for node in self.host.nodes() {
-            let id = node.me().id;
-            let bound = self.nodes.entry(id).or_insert_with(|| {
-                let neighbours = Rc::new(RefCell::new(Neighbours::default()));
-                let actor = NodeActor::new(id, self.me.clone(), Rc::clone(&neighbours));
-                let (shell, life) = (self.me.clone(), self.life);
-                let actor = watch::start(actor, move |why| {
-                    if let Some(shell) = shell.upgrade() {
-                        watch::fell(&shell, life, Some(id), why);
-                    }
-                });
-                let peer = Peer { id, host };
-                self.book
-                    .borrow_mut()
-                    .add_node(peer, actor.clone().recipient());
-                Bound { actor, neighbours }
-            });
-            bound
-                .neighbours
-                .borrow_mut()
-                .rebind(node.links(), &self.book.borrow());
-        }
-    }
-
-    /// Ends the actors of nodes that are no more.
-    fn dismiss(&mut self) {
-        let host = self.host.id();
-        let alive: Vec<Id> = self.host.nodes().map(|node| node.me().id).collect();
-        let mut book = self.book.borrow_mut();
-        self.nodes.retain(|id, bound| {
-            let stays = alive.contains(id);
-            if !stays {
-                book.remove_node(Peer { id: *id, host });
-                bound.actor.do_send(Stop);
-            }
-            stays
-        });
-    }
-
     fn carry_out(&mut self) {
         let mut effects = std::mem::take(&mut self.effects);
         for event in effects.notes.drain(..) {
@@ -492,27 +320,5 @@ impl Shell {
             Some(line) => line.do_send(envelope),
             None => log::debug!("no line to {}: message lost", envelope.to),
         }
-    }
-
-    /// Sends it by the address of a neighbour, or gives it back.
-    fn by_neighbour(&mut self, envelope: Envelope) -> Option<Envelope> {
-        let sender = match &envelope.body {
-            Message::Find { from, .. } => self.nodes.get(from).into_iter(),
-            Message::Keep(_) | Message::Detect(_) => None.into_iter(),
-        };
-        let keep = matches!(envelope.body, Message::Keep(_) | Message::Detect(_));
-        let senders = sender.chain(self.nodes.values().filter(|_| keep));
-        let to = addressee(&envelope);
-        let is_it = |peer: Peer| peer.host == envelope.to && to.is_none_or(|id| peer.id == id);
-        for bound in senders {
-            let mut neighbours = bound.neighbours.borrow_mut();
-            if let Some(line) = neighbours.line(is_it) {
-                line.do_send(envelope);
-                return None;
-            }
-        }
-        // Either none of these nodes is to say it, or an address has ended: looked up after the next call.
-        self.bound_at = None;
-        Some(envelope)
     }
 }

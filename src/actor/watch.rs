@@ -26,7 +26,8 @@ use std::rc::Rc;
 use actix::prelude::*;
 
 use super::node;
-use super::shell::{Begins, Shell};
+use super::shell::Shell;
+use super::surroundings::Begins;
 use crate::keyspace::Id;
 
 /// Starts an actor and watches it: if it panics, `fell` is told why.
