@@ -246,3 +246,6 @@ fn may_be_nowhere(open: &Open) -> bool {
     };
     acked.is_empty() && !unsure && open.tries == 0 && !open.silent().is_empty()
 }
+
+#[cfg(test)]
+mod tests;
