@@ -43,6 +43,8 @@ impl Keeper {
         };
         let answered = match result {
             Ok(answered) => answered,
+            // What was refused is the question, not what is written by now.
+            Err(Refusal::Store(_)) if !matches!(open.phase, Phase::Ask { .. }) => return,
             Err(refusal) => return self.refused(cx, from, req, refusal),
         };
         open.mark = open.mark.max(mark);
@@ -105,7 +107,7 @@ impl Keeper {
         refusal: Refusal,
     ) {
         if !matches!(refusal, Refusal::Ahead(_)) {
-            self.ask_spared(cx, req);
+            self.refuses_to_say(cx, from, req);
         }
         match refusal {
             Refusal::Behind(theirs) => self.offer_roster(cx, from, theirs),
@@ -199,8 +201,9 @@ impl Keeper {
 
     /// A request's time has come.
     pub(super) fn open_due(&mut self, cx: &mut Context<'_>, req: ReqId) {
-        // One of the own store waits for its deadline only.
-        self.own_to_open(req);
+        if self.own_late(cx, req) {
+            return;
+        }
         let Some(open) = self.open.get_mut(&req) else {
             return;
         };

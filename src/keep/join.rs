@@ -326,11 +326,10 @@ mod tests {
                 self.second += 1;
                 self.call(Keeper::join_due);
             }
-            let asks = self.wanted.sends.iter().filter_map(|sent| match sent.body {
-                Message::Keep(KeepMessage::RosterAsk { .. }) => Some(sent.to.0),
-                _ => None,
-            });
-            asks.collect()
+            let sent = self.wanted.sends.iter();
+            let asks = sent
+                .filter(|sent| matches!(sent.body, Message::Keep(KeepMessage::RosterAsk { .. })));
+            asks.map(|sent| sent.to.0).collect()
         }
 
         fn hears_of(&mut self, hosts: &[u64]) {

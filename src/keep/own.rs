@@ -83,7 +83,7 @@ impl Keeper {
         let serves = self.start != 0 && self.adopting.is_none() && !self.mover.closed;
         serves
             && self.unfinished.doubt == Doubt::None
-            && (membership.r() == 1 || any && self.is_whole())
+            && (membership.r() == 1 || any && self.is_whole() && !self.health.unwell)
             && membership.holds(self.me, key.id())
     }
 
@@ -105,9 +105,9 @@ impl Keeper {
                 return Some((caller, key, op));
             }
         };
-        let any = consistency == Consistency::One;
-        let reads = matches!(op, KeyOp::Get | KeyOp::Open);
-        if (any && !reads) || !self.is_alone_with(&key, any) {
+        let one = consistency == Consistency::One;
+        let any = one && copies.is_none() && matches!(op, KeyOp::Get | KeyOp::Open);
+        if (one && !any) || !self.is_alone_with(&key, any) {
             return Some((caller, key, op));
         }
         let (req, deadline) = (self.draw_req(), cx.now.at + patience);
@@ -130,7 +130,13 @@ impl Keeper {
             record: unasked.map(|(record, _)| record),
             existed: false,
         };
-        self.timers.set(Wake::Open(req), deadline);
+        // Where there are others, they are asked if the own store does not answer.
+        let late = if any {
+            cx.now.at + self.config.retry
+        } else {
+            deadline
+        };
+        self.timers.set(Wake::Open(req), late.min(deadline));
         self.own.insert(req, own);
         self.store(cx, ask, Next::Own(req));
         None
@@ -256,6 +262,21 @@ impl Keeper {
         if let Some(own) = self.own.remove(&req) {
             self.tell(cx, own.caller, reply);
         }
+    }
+
+    /// The time of one has come; whether it goes on, asked of others.
+    pub(super) fn own_late(&mut self, cx: &mut Context<'_>, req: ReqId) -> bool {
+        let in_time = self
+            .own
+            .get(&req)
+            .is_some_and(|own| cx.now.at < own.deadline);
+        if in_time {
+            self.own_otherwise(cx, req);
+            self.ask_spared(cx, req);
+        } else {
+            self.own_to_open(req);
+        }
+        in_time
     }
 
     /// It goes on like any other.

@@ -41,13 +41,15 @@ impl Keeper {
             return;
         };
         let mut hosts = open.silent();
-        let spared = self.spare(cx.now.at, req, open, &mut hosts);
+        let spared = self.spare(cx.now.at, open, &mut hosts);
         let reader = self.reader(cx.now.at, open, &hosts);
         let again = open.tries > 0;
+        let asks = matches!(open.phase, Phase::Ask { .. });
         if let Some(open) = self.open.get_mut(&req) {
             open.spared = spared;
             if !again {
                 open.asked = cx.now.at;
+                self.ops.speeds.questions += u64::from(asks);
             }
         }
         for host in hosts {
@@ -63,6 +65,16 @@ impl Keeper {
         for host in spared.unwrap_or_default() {
             self.put_question(cx, req, host, true);
         }
+    }
+
+    /// A replica refuses a question, for now: others are asked instead, and for a while before it.
+    pub(super) fn refuses_to_say(&mut self, cx: &mut Context<'_>, from: HostId, req: ReqId) {
+        let open = self.open.get(&req);
+        let first = open.is_some_and(|open| open.tries == 0 && !open.spared.is_empty());
+        if first {
+            self.ops.speeds.took(cx.now.at, from, self.config.retry);
+        }
+        self.ask_spared(cx, req);
     }
 
     /// Asks a replica again that has just caught up with our roster.
@@ -86,15 +98,17 @@ impl Keeper {
     }
 
     /// Leaves in `hosts` those who are asked first; returns the others.
-    fn spare(&self, now: Time, req: ReqId, open: &Open, hosts: &mut Vec<HostId>) -> Vec<HostId> {
-        let hasty = open.patience < 2 * self.config.retry;
-        let all = open.tries > 0 || hasty || req.0.is_multiple_of(ALL_EVERY);
+    fn spare(&self, now: Time, open: &Open, hosts: &mut Vec<HostId>) -> Vec<HostId> {
+        let hasty = open.deadline < now + 2 * self.config.retry;
+        let turn = (self.ops.speeds.questions + 1).is_multiple_of(ALL_EVERY);
+        let all = open.tries > 0 || hasty || turn;
         if all || !matches!(open.phase, Phase::Ask { .. }) || open.enough(|_| false) {
             return Vec::new();
         }
         let speeds = &self.ops.speeds;
         let best = speeds.best(hosts.iter().copied());
-        let unfit = self.health.unwell || !self.is_whole();
+        let slow = best.map(|best| (best * LATE_TIMES).max(LATE_AT_LEAST));
+        let unfit = self.health.unwell || !self.is_whole() || speeds.of(self.me) > slow;
         let mut order = hosts.clone();
         order.sort_by_key(|host| {
             let mine = *host == self.me;
@@ -132,7 +146,7 @@ impl Keeper {
             .into_iter()
             .filter_map(|host| self.ops.speeds.of(host));
         let late = slowest.max().map(|took| took * LATE_TIMES);
-        late.map_or(patience, |late| late.clamp(LATE_AT_LEAST, patience))
+        late.map_or(patience, |late| late.max(LATE_AT_LEAST).min(patience))
     }
 }
 

@@ -76,7 +76,7 @@ impl Keeper {
             for host in asked {
                 self.send(cx, host, message.clone());
             }
-            return;
+            return self.arm(cx, req); // It has only just been asked.
         }
         cells.expiry = cells.expiry.max(summary.expiry);
         let header_will_do = open.op != KeyOp::Get;
@@ -89,6 +89,7 @@ impl Keeper {
             cells,
             passed: 0,
         };
+        self.arm(cx, req);
         self.fetch_next(cx, req);
     }
 

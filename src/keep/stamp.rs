@@ -90,7 +90,9 @@ impl Keeper {
         else {
             return;
         };
-        let nobody = !back && !unsure && acked.is_empty() && open.silent().is_empty();
+        // What was sent a second time may be stored, though the first time it was refused.
+        let once = open.tries == 0;
+        let nobody = !back && !unsure && once && acked.is_empty() && open.silent().is_empty();
         let why = refused
             .first()
             .map(|(host, why)| format!("{host}: {why}"))

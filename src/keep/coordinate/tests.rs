@@ -78,11 +78,15 @@ impl One {
 
 /// The one write that was sent to a host.
 fn write_to(sent: &[(HostId, KeepMessage)], host: HostId) -> (ReqId, RosterVersion, Summary) {
-    let mut writes = sent.iter().filter_map(|(to, message)| match message {
-        KeepMessage::Write {
+    let mut writes = sent.iter().filter_map(|(to, message)| {
+        if let KeepMessage::Write {
             req, at, record, ..
-        } if *to == host => Some((*req, *at, record.cells.summary())),
-        _ => None,
+        } = message
+            && *to == host
+        {
+            return Some((*req, *at, record.cells.summary()));
+        }
+        None
     });
     let write = writes.next().expect("a write was sent");
     assert_eq!(writes.next(), None);

@@ -34,6 +34,8 @@ const MAX_LATE: usize = 256;
 #[derive(Debug, Default)]
 pub(in crate::keep) struct Speeds {
     known: BTreeMap<HostId, (Time, u64)>,
+    /// How many questions were put: every so many go to all.
+    pub(in crate::keep) questions: u64,
     /// Reads that are over, and when they were asked: who is slow answers only now.
     over: BTreeMap<ReqId, Time>,
 }

@@ -293,3 +293,43 @@ fn a_stamp_that_is_not_reserved_waits_for_the_disk() {
     host.work_all();
     assert!(matches!(host.answer(), Ok(Outcome::Stored(_))));
 }
+
+/// A get of any replica at h1, which is the last of the three that hold the key.
+fn of_any(copies: Option<u8>) -> Alone {
+    let mut host = Alone::new();
+    let member = |host: u64| (HostId(host), Member::new([Id::from_u64((host + 1) % 3)]));
+    let members: BTreeMap<_, _> = (1..=3).map(member).collect();
+    let roster = Roster::settled(RingId(1), members, 3).unwrap();
+    let holders = roster.groups(Key::new("cat").unwrap().id()).groups;
+    assert_eq!(holders, [[HostId(2), HostId(3), ME]]);
+    host.keeper.roster = Some(Arc::new(roster));
+    let (caller, key) = (Caller::One(Ticket(1)), Key::new("cat").unwrap());
+    let options = Options {
+        consistency: Some(Consistency::One),
+        replicas: copies,
+        ..Options::default()
+    };
+    host.call(|keeper, cx| keeper.begin(cx, caller, (key, KeyOp::Get), options, None));
+    host
+}
+
+#[test]
+fn a_get_of_any_replica_is_answered_here_and_by_the_others_if_the_store_hangs() {
+    let mut host = of_any(None);
+    host.work_all();
+    assert_eq!(host.answer(), Ok(Outcome::Value(None)));
+    assert!(host.wanted.sends.is_empty());
+    let mut host = of_any(None);
+    host.now.at = host.now.at + host.keeper.config.retry;
+    host.call(Keeper::wake);
+    let asked: Vec<u64> = host.wanted.sends.iter().map(|sent| sent.to.0).collect();
+    assert_eq!(asked.len(), 2, "both others, at once: {asked:?}");
+}
+
+#[test]
+fn a_get_of_the_first_so_many_replicas_is_asked_of_those() {
+    let host = of_any(Some(1));
+    let asked: Vec<HostId> = host.wanted.sends.iter().map(|sent| sent.to).collect();
+    assert_eq!(asked, [HostId(2)]);
+    assert!(host.wanted.stores.is_empty());
+}
