@@ -259,6 +259,30 @@ fn a_move_settles_only_on_a_quorum_that_is_complete() {
 }
 
 #[test]
+fn a_move_that_its_newcomer_knows_of_settles_only_once_that_is_complete() {
+    let mut world = world(3, 2);
+    put_keys(&mut world, 1, 20);
+    add(&mut world, 4);
+    world.add_rule(Rule {
+        name: "Chunk".into(),
+        from: None,
+        to: Some(HostId(4)),
+        fate: Fate::Drop,
+        times: u32::MAX,
+    });
+    world.request(HostId(4), join(4), Options::default());
+    go_on(&mut world, 4);
+    let knows = world.hosts().find(|host| host.id() == HostId(4));
+    assert!(knows.and_then(|host| host.roster()).is_some());
+    world.cut(&[HostId(4)], &[1, 2, 3].map(HostId));
+    go_on(&mut world, 15);
+    assert!(
+        roster(&world).is_moving(),
+        "h4 knows that it is to hold second copies, and has none"
+    );
+}
+
+#[test]
 fn what_a_get_returns_is_on_a_quorum_before_it_is_returned() {
     let mut world = world(3, 3);
     let key = Key::new("key").unwrap();
