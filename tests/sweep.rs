@@ -49,12 +49,12 @@ fn twenty_short_seeds_hold() {
 
 /// In such worlds large values come and go piece by piece, too, and break off in the middle.
 #[test]
-fn six_short_seeds_with_large_values_hold() {
+fn nine_short_seeds_with_large_values_hold() {
     let large = (1..).filter(|seed| {
         let plan = Plan::draw(*seed);
         plan.large && plan.operations < 600
     });
-    let report = hold(&large.take(6).collect::<Vec<u64>>());
+    let report = hold(&large.take(9).collect::<Vec<u64>>());
     assert!(report.uploads > 50 && report.downloads > 10, "{report:?}");
     assert!(report.broken_off > 5, "{report:?}");
 }
@@ -63,6 +63,8 @@ fn six_short_seeds_with_large_values_hold() {
 #[test]
 fn seeds_that_failed_once_hold() {
     hold(&[
+        // With one copy of each key a host slept through two moves, and put aside what nobody else could confirm.
+        5748,
         // A large value that a move of the last roster was bringing came when the next one gave its place to others.
         2225, 5218,
         // One of three holders was lost for good, one was late: it waited for marks of both others for ever.
@@ -71,8 +73,6 @@ fn seeds_that_failed_once_hold() {
         8972,
         // All members that a joining host had heard of left: it never again asked whom it had been told to ask.
         8541,
-        // An answer came a second time, and was taken for that to the next question of a move.
-        224,
         // Two hosts were complete, fell, and came back with their spans closed to each other: whose marks are on disk
         // is on disk, too.
         238,

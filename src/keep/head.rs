@@ -45,7 +45,7 @@ impl Keeper {
                 self.unfinished.doubt = Doubt::Slept;
                 self.note(cx, Event::Doubts);
                 self.save_unfinished(cx);
-                self.spans_in(roster)
+                self.shared_in(roster)
             }
             Some(mine) => self.gained(&mine, roster),
         };
@@ -60,6 +60,18 @@ impl Keeper {
         let all = pieces(&old.placement, old.r(), &new.placement, new.r()).into_iter();
         let mine = all.filter(|piece| piece.old.contains(&self.me) || piece.new.contains(&self.me));
         mine.map(|piece| piece.span).collect()
+    }
+
+    /// The same, less those that nobody else has. No move that gave it one of these can have settled while it slept, for
+    /// that takes a holder that is complete; and nobody else could confirm what it has of them.
+    fn shared_in(&self, roster: &Roster) -> Vec<Span> {
+        let (old, new) = (roster.old(), roster.new());
+        let all = pieces(&old.placement, old.r(), &new.placement, new.r()).into_iter();
+        let shared = all.filter(|piece| {
+            let mine = piece.old.contains(&self.me) || piece.new.contains(&self.me);
+            mine && piece.old != [self.me]
+        });
+        shared.map(|piece| piece.span).collect()
     }
 
     /// Spans that it holds by the next roster and not by the present one.
@@ -239,6 +251,29 @@ impl Keeper {
             span,
             parts: PARTS,
             marks: Marks::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::keep::config::KeepConfig;
+    use crate::keyspace::Id;
+    use crate::placement::Member;
+    use crate::roster::RingId;
+
+    #[test]
+    fn what_nobody_else_has_is_not_put_aside_after_a_sleep() {
+        let member = |host: u64| (HostId(host), Member::new([Id::from_u64(host)]));
+        let keeper = Keeper::new(HostId(2), KeepConfig::default(), 1, &|_| None);
+        for (copies, aside) in [(1, 0), (2, 2), (3, 3)] {
+            let members: BTreeMap<_, _> = (1..=3).map(member).collect();
+            let roster = Roster::settled(RingId(1), members, copies).unwrap();
+            assert_eq!(keeper.spans_in(&roster).len(), usize::from(copies));
+            assert_eq!(keeper.shared_in(&roster).len(), aside, "{copies} copies");
         }
     }
 }
