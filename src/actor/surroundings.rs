@@ -23,7 +23,7 @@ pub trait Surroundings {
     fn now(&self) -> Now;
 
     /// Carry out a store operation. A result that is there at once is given back; any other comes later, as
-    /// [`Results`] or [`Input::Stored`], in order.
+    /// [`Results`](super::Results) or [`Input::Stored`], in order.
     fn store(&mut self, op: Op, then: Then) -> Option<(Done, Then)>;
 
     /// A ticket for a client's request, whose answer goes there.
