@@ -12,8 +12,7 @@
 
 use std::time::Duration;
 
-use crate::message::ReqId;
-use crate::message::{Answered, Refusal};
+use crate::message::{Answered, Refusal, ReqId};
 use crate::placement::HostId;
 use crate::record::{Mark, Summary, Time};
 use crate::roster::RosterVersion;
@@ -216,9 +215,7 @@ impl Keeper {
         open.tries += 1;
         if open.tries == 1 && matches!(open.phase, Phase::Ask { .. }) {
             let took = cx.now.at.since(open.asked);
-            let mut asked = open.silent();
-            asked.retain(|host| !open.spared.contains(host));
-            for host in asked {
+            for host in open.awaited() {
                 self.ops.speeds.took(cx.now.at, host, took);
             }
         }

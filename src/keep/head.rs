@@ -15,7 +15,7 @@
 
 use crate::keyspace::Span;
 use crate::message::{Event, KeepMessage, Refusal, ReqId};
-use crate::placement::{HostId, pieces};
+use crate::placement::{HostId, Piece, pieces};
 use crate::record::Marks;
 use crate::roster::Roster;
 use crate::store::{Digest, Done, Op, cut};
@@ -56,22 +56,20 @@ impl Keeper {
 
     /// All spans it holds by Old or New.
     fn spans_in(&self, roster: &Roster) -> Vec<Span> {
-        let (old, new) = (roster.old(), roster.new());
-        let all = pieces(&old.placement, old.r(), &new.placement, new.r()).into_iter();
-        let mine = all.filter(|piece| piece.old.contains(&self.me) || piece.new.contains(&self.me));
-        mine.map(|piece| piece.span).collect()
+        self.spans_where(roster, |_| true)
     }
 
     /// The same, less those that nobody else has. No move that gave it one of these can have settled while it slept, for
     /// that takes a holder that is complete; and nobody else could confirm what it has of them.
     fn shared_in(&self, roster: &Roster) -> Vec<Span> {
+        self.spans_where(roster, |piece| piece.old != [self.me])
+    }
+
+    fn spans_where(&self, roster: &Roster, is_it: impl Fn(&Piece) -> bool) -> Vec<Span> {
         let (old, new) = (roster.old(), roster.new());
         let all = pieces(&old.placement, old.r(), &new.placement, new.r()).into_iter();
-        let shared = all.filter(|piece| {
-            let mine = piece.old.contains(&self.me) || piece.new.contains(&self.me);
-            mine && piece.old != [self.me]
-        });
-        shared.map(|piece| piece.span).collect()
+        let mine = all.filter(|piece| piece.old.contains(&self.me) || piece.new.contains(&self.me));
+        mine.filter(is_it).map(|piece| piece.span).collect()
     }
 
     /// Spans that it holds by the next roster and not by the present one.

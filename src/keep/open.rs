@@ -194,6 +194,13 @@ impl Open {
         hosts
     }
 
+    /// Those of them that were asked.
+    pub(super) fn awaited(&self) -> Vec<HostId> {
+        let mut hosts = self.silent();
+        hosts.retain(|host| !self.spared.contains(host));
+        hosts
+    }
+
     /// How many hosts answered the present question, and how many are needed in the largest group.
     pub(super) fn tally(&self) -> (usize, usize) {
         let needed = self

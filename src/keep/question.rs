@@ -1,8 +1,8 @@
 //! Who is asked, and who is spared?
 //!
 //! What is written goes to every replica. What is asked need be answered by a quorum only, and each answer costs a
-//! message to and fro, so at first no more are asked than must answer: this host if it is a whole replica, then those that
-//! answered fastest lately. Whoever is spared is asked as soon as one of the others refuses or is late.
+//! message to and fro, so at first no more are asked than must answer: this host if it is a whole replica whose store
+//! keeps up, then those that answered fastest lately. Whoever is spared is asked as soon as one of the others refuses or is late.
 //!
 //! ```text
 //! h1 -> h1 h3    Ask                 h1, h2 and h3 hold the key; two must answer, and h3 is faster than h2
@@ -140,12 +140,9 @@ impl Keeper {
         if open.tries > 0 || open.spared.is_empty() {
             return patience;
         }
-        let mut asked = open.silent();
-        asked.retain(|host| !open.spared.contains(host));
-        let slowest = asked
-            .into_iter()
-            .filter_map(|host| self.ops.speeds.of(host));
-        let late = slowest.max().map(|took| took * LATE_TIMES);
+        let awaited = open.awaited().into_iter();
+        let slowest = awaited.filter_map(|host| self.ops.speeds.of(host)).max();
+        let late = slowest.map(|took| took * LATE_TIMES);
         late.map_or(patience, |late| late.max(LATE_AT_LEAST).min(patience))
     }
 }
