@@ -160,19 +160,24 @@ impl Keeper {
         self.try_propose(cx);
     }
 
-    /// Sends our roster to somebody whose version is older.
+    /// Sends our roster to somebody whose version is older: once, and again only when it has not said for a while that
+    /// it has it. A host that has slept refuses hundreds of questions in the same moment.
     pub(super) fn offer_roster(&mut self, cx: &mut Context<'_>, to: HostId, theirs: RosterVersion) {
-        if let Some(roster) = self
-            .roster
-            .as_ref()
-            .filter(|roster| roster.version > theirs)
-        {
+        let (now, retry) = (cx.now.at, self.config.retry);
+        let offered = self.drive.offered.get(&to);
+        if offered.is_some_and(|at| now < *at + retry) {
+            return;
+        }
+        let newer = |roster: &&Arc<Roster>| roster.version > theirs;
+        if let Some(roster) = self.roster.as_ref().filter(newer) {
             let message = KeepMessage::RosterIs(Arc::clone(roster));
+            self.drive.offered.insert(to, now);
             self.send(cx, to, message);
         }
     }
 
     pub(super) fn roster_asked(&mut self, cx: &mut Context<'_>, from: HostId, have: RosterVersion) {
+        self.drive.offered.remove(&from);
         self.offer_roster(cx, from, have);
     }
 

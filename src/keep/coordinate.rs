@@ -109,7 +109,13 @@ impl Keeper {
             self.refuses_to_say(cx, from, req);
         }
         match refusal {
-            Refusal::Behind(theirs) => self.offer_roster(cx, from, theirs),
+            Refusal::Behind(theirs) => {
+                let open = self.open.get_mut(&req);
+                if let Some(open) = open.filter(|open| !open.behind.contains(&from)) {
+                    open.behind.push(from);
+                }
+                self.offer_roster(cx, from, theirs)
+            }
             Refusal::Ahead(roster) => self.roster_is(cx, Some(from), roster),
             Refusal::NotMine => {
                 if self.roster.is_none() {

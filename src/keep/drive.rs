@@ -39,6 +39,8 @@ pub(super) struct Drive {
     spreading: Option<RosterVersion>,
     /// Those who have not confirmed it.
     unaware: BTreeSet<HostId>,
+    /// Those who were sent the roster because they live by an earlier one and have not said that they have it, and when.
+    pub(super) offered: BTreeMap<HostId, Time>,
     /// Clients that wait until this host may stop.
     leaving: Vec<(Ticket, RosterVersion)>,
     /// Whether spans that are no longer ours are still stored.
@@ -93,6 +95,7 @@ impl Keeper {
             .iter()
             .flat_map(|piece| piece.new.iter().copied())
             .collect();
+        self.drive.offered.clear();
         self.drive.unaware.clear();
         if self.drive.spreading == Some(roster.version) {
             self.drive.unaware = roster
@@ -140,6 +143,7 @@ impl Keeper {
         }
         if version == self.version() {
             self.drive.unaware.remove(&from);
+            self.drive.offered.remove(&from);
             self.ask_again(cx, from);
             self.prepare_again(cx, from);
             self.maybe_left(cx);

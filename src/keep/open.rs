@@ -89,6 +89,8 @@ pub(super) struct Open {
     pub(super) at: RosterVersion,
     /// Who was not asked yet, for others may do.
     pub(super) spared: Vec<HostId>,
+    /// Who refused it because it lived by an earlier roster, and is asked again as soon as it has this one.
+    pub(super) behind: Vec<HostId>,
     /// Whom it concerns.
     pub(super) groups: Groups,
     pub(super) deadline: Time,
@@ -129,6 +131,7 @@ impl Open {
             linked: None,
             at: RosterVersion::NONE,
             spared: Vec::new(),
+            behind: Vec::new(),
             groups: Groups { groups: Vec::new() },
             deadline: asked + patience,
             patience,

@@ -47,6 +47,7 @@ impl Keeper {
         let asks = matches!(open.phase, Phase::Ask { .. });
         if let Some(open) = self.open.get_mut(&req) {
             open.spared = spared;
+            open.behind.clear();
             if !again {
                 open.asked = cx.now.at;
                 self.ops.speeds.questions += u64::from(asks);
@@ -77,16 +78,20 @@ impl Keeper {
         self.ask_spared(cx, req);
     }
 
-    /// Asks a replica again that has just caught up with our roster.
+    /// Asks a replica again that has just caught up with our roster: what it refused because it had not, and once.
     pub(super) fn ask_again(&mut self, cx: &mut Context<'_>, host: HostId) {
         let version = self.version();
-        let waiting = self
-            .open
-            .iter()
-            .filter(|(_, open)| open.at == version && open.silent().contains(&host));
+        let refused = |open: &Open| open.at == version && open.behind.contains(&host);
+        let waiting = self.open.iter().filter(|(_, open)| refused(open));
         let reqs: Vec<ReqId> = waiting.map(|(req, _)| req).collect();
         for req in reqs {
-            self.put_question(cx, req, host, true);
+            let Some(open) = self.open.get_mut(&req) else {
+                continue;
+            };
+            open.behind.retain(|other| *other != host);
+            if open.silent().contains(&host) {
+                self.put_question(cx, req, host, true);
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use crate::keep::config::KeepConfig;
 use crate::keep::open::Caller;
 use crate::keep::wanted::Wanted;
 use crate::keyspace::Id;
-use crate::message::{Expiry, KeepMessage, KeyOp, Message, Options, Outcome, Ticket};
+use crate::message::{Consistency, Expiry, KeepMessage, KeyOp, Message, Options, Outcome, Ticket};
 use crate::placement::Member;
 use crate::record::{Body, Cells, Key, Now, Record, Stamp, ValueCell, Version, WallMs};
 use crate::roster::{RingId, Roster};
@@ -57,8 +57,16 @@ impl One {
     }
 
     fn asks(&mut self, op: KeyOp) {
-        let (caller, key) = (Caller::One(Ticket(1)), Key::new("cat").unwrap());
-        self.call(|keeper, cx| keeper.begin(cx, caller, (key, op), Options::default(), None));
+        self.asks_at("cat", op, None);
+    }
+
+    fn asks_at(&mut self, key: &'static str, op: KeyOp, consistency: Option<Consistency>) {
+        let (caller, key) = (Caller::One(Ticket(1)), Key::new(key).unwrap());
+        let options = Options {
+            consistency,
+            ..Options::default()
+        };
+        self.call(|keeper, cx| keeper.begin(cx, caller, (key, op), options, None));
     }
 
     /// What it has sent to others since it was last looked at.
@@ -141,4 +149,64 @@ fn a_late_refusal_of_a_write_back_is_none_of_what_is_written_next() {
     one.hears(H2, wrote(next, Ok(new)));
     let answer = one.wanted.answers.pop();
     assert_eq!(answer, Some(Ok(Outcome::Version(new.greatest()))));
+}
+
+#[test]
+fn one_who_has_slept_is_sent_the_roster_once_and_each_question_it_refused_once() {
+    let mut one = One::of_three();
+    for key in ["cat", "dog", "eel"] {
+        one.asks_at(key, KeyOp::Get, Some(Consistency::All));
+    }
+    let sent = one.sent();
+    let mut asked = Vec::new();
+    for (to, message) in &sent {
+        if let (H2, KeepMessage::Ask { req, at, .. }) = (*to, message) {
+            asked.push((*req, *at));
+        }
+    }
+    assert_eq!(asked.len(), 3, "{sent:?}");
+    let refuse = |one: &mut One, (req, at)| {
+        let result = Err(Refusal::Behind(RosterVersion::NONE));
+        let mark = Mark::NONE;
+        one.hears(
+            H2,
+            KeepMessage::Answer {
+                req,
+                at,
+                mark,
+                result,
+            },
+        );
+    };
+    // The network brings every refusal twice.
+    for question in asked.iter().chain(&asked) {
+        refuse(&mut one, *question);
+    }
+    let rosters = |sent: &[(HostId, KeepMessage)]| {
+        let is_roster = |message: &KeepMessage| matches!(message, KeepMessage::RosterIs(_));
+        sent.iter()
+            .filter(|(_, message)| is_roster(message))
+            .count()
+    };
+    let sent = one.sent();
+    assert_eq!((rosters(&sent), sent.len()), (1, 1), "{sent:?}");
+    let version = asked[0].1;
+    let have = || KeepMessage::RosterHave { version };
+    one.hears(H2, have());
+    let again: Vec<(ReqId, RosterVersion)> = one
+        .sent()
+        .into_iter()
+        .filter_map(|(to, message)| match message {
+            KeepMessage::Ask { req, at, .. } if to == H2 => Some((req, at)),
+            _ => panic!("it is asked nothing else: {to} {message:?}"),
+        })
+        .collect();
+    assert_eq!(again, asked);
+    one.hears(H2, have());
+    assert_eq!(one.sent(), Vec::new(), "it was asked already");
+    // A refusal that comes late, from before: it is told again, and that one question is asked again.
+    refuse(&mut one, asked[1]);
+    assert_eq!(rosters(&one.sent()), 1);
+    one.hears(H2, have());
+    assert_eq!(one.sent().len(), 1);
 }

@@ -31,25 +31,22 @@ pub fn held(world: &mut World, host: HostId, key: &Key) -> Summary {
 /// What the stores hold instead, in words.
 pub fn on_a_quorum(
     world: &mut World,
-    roster: &Roster,
+    groups: &[Vec<HostId>],
     key: &Key,
     wrote: &Summary,
     destroyed: impl Fn(HostId) -> bool,
 ) -> Result<(), String> {
-    for group in roster.groups(key.id()).groups {
+    for group in groups {
         let mut told = String::new();
         let mut have = 0;
-        for host in &group {
+        for host in group {
             let here = held(world, *host, key);
             have += usize::from(here.covers(wrote) || destroyed(*host));
             let _ = write!(told, " {host} {}", shown(&here));
         }
         if have < group.len() / 2 + 1 {
-            let (at, wrote) = (roster.version, shown(wrote));
-            return Err(format!(
-                "{wrote} is on {have} of {}, {at}:{told}",
-                group.len()
-            ));
+            let (wrote, of) = (shown(wrote), group.len());
+            return Err(format!("{wrote} is on {have} of {of}:{told}"));
         }
     }
     Ok(())

@@ -309,17 +309,32 @@ impl Run {
         self.active.bits() | if moving { MOVING } else { 0 }
     }
 
-    /// An acknowledged write must lie on a quorum of stores now.
+    /// An acknowledged write must lie on a quorum of stores now: of the roster its coordinator lives by or, if the others
+    /// have gone on without that one and dropped what they no longer hold, of the replicas that the newest roster has
+    /// whatever becomes of its move.
     pub(super) fn must_be_stored(&mut self, at: HostId, key: &Key, wrote: &Summary) {
         let roster = self.world.host(at).and_then(|host| host.roster()).cloned();
         let Some(roster) = roster.filter(|_| !self.checker.is_excused(key)) else {
             return;
         };
+        let newest = self.checker.roster();
+        let newest = newest.filter(|newest| newest.version > roster.version);
         let hosts = &self.hosts;
         let destroyed = |host: HostId| hosts.get(&host) == Some(&State::Gone);
-        let stored = stores::on_a_quorum(&mut self.world, &roster, key, wrote, destroyed);
-        if let Err(words) = stored {
-            self.blame(Rule::OnAQuorum, Some(key.clone()), words);
+        let groups = roster.groups(key.id()).groups;
+        let stored = stores::on_a_quorum(&mut self.world, &groups, key, wrote, destroyed);
+        let Err(words) = stored else { return };
+        let words = format!("{}: {words}", roster.version);
+        let stored = newest.map_or_else(
+            || Err(String::new()),
+            |newest| {
+                let group = vec![newest.old().holders(key.id())];
+                stores::on_a_quorum(&mut self.world, &group, key, wrote, destroyed)
+                    .map_err(|words| format!("; {}: {words}", newest.version))
+            },
+        );
+        if let Err(later) = stored {
+            self.blame(Rule::OnAQuorum, Some(key.clone()), words + &later);
         }
     }
 
