@@ -186,3 +186,6 @@ fn write(req: ReqId, at: RosterVersion, record: &Record, back: bool) -> KeepMess
         road: if back { Road::WriteBack } else { Road::Request },
     }
 }
+
+#[cfg(test)]
+mod tests;
