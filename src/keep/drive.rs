@@ -142,9 +142,9 @@ impl Keeper {
             return self.send(cx, from, KeepMessage::RosterAsk { have });
         }
         if version == self.version() {
-            self.drive.unaware.remove(&from);
+            let was_away = self.drive.unaware.remove(&from);
             self.drive.offered.remove(&from);
-            self.ask_again(cx, from);
+            self.ask_again(cx, from, was_away);
             self.prepare_again(cx, from);
             self.maybe_left(cx);
         }

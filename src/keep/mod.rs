@@ -289,8 +289,8 @@ impl Keeper {
 
     /// A message from another host.
     pub fn receive(&mut self, cx: &mut Context<'_>, from: HostId, message: KeepMessage) {
-        if !self.down.is_empty() && self.down.remove(&from).is_some() {
-            self.timers.set(Wake::Hints, cx.now.at);
+        if !self.down.is_empty() {
+            self.host_up(cx, from);
         }
         self.handle(cx, from, message);
         self.settle_loopback(cx);
@@ -332,10 +332,11 @@ impl Keeper {
         !self.down.is_empty() && self.down.contains_key(&host)
     }
 
-    /// That host is there again.
+    /// That host is there again: what it was asked meanwhile is lost.
     pub fn host_up(&mut self, cx: &mut Context<'_>, host: HostId) {
         if self.down.remove(&host).is_some() {
             self.timers.set(Wake::Hints, cx.now.at);
+            self.ask_again(cx, host, true);
         }
     }
 

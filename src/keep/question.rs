@@ -79,10 +79,11 @@ impl Keeper {
     }
 
     /// Asks a replica again that has just caught up with our roster: what it refused because it had not, and once.
-    pub(super) fn ask_again(&mut self, cx: &mut Context<'_>, host: HostId) {
+    /// If it `was_away`, so that questions may have been lost: all it has not answered.
+    pub(super) fn ask_again(&mut self, cx: &mut Context<'_>, host: HostId, was_away: bool) {
         let version = self.version();
-        let refused = |open: &Open| open.at == version && open.behind.contains(&host);
-        let waiting = self.open.iter().filter(|(_, open)| refused(open));
+        let again = |open: &Open| open.at == version && (was_away || open.behind.contains(&host));
+        let waiting = self.open.iter().filter(|(_, open)| again(open));
         let reqs: Vec<ReqId> = waiting.map(|(req, _)| req).collect();
         for req in reqs {
             let Some(open) = self.open.get_mut(&req) else {
