@@ -63,6 +63,16 @@ fn nine_short_seeds_with_large_values_hold() {
 #[test]
 fn seeds_that_failed_once_hold() {
     hold(&[
+        // A round of collection lets no new deadline in until it ends: then one was refused for good that could wait.
+        34, 297, 631, 18542,
+        // Of one who had left or was down, a word that came late was believed: the clocks of the others seemed to be ahead.
+        4171, 8578, 8467, 8708,
+        // A clock that jumps ahead, in a ring of one, ends what has a deadline: the checker asked what it showed later.
+        1706, 6218,
+        // Each question that a host refused which had slept brought all open questions to it anew.
+        10640,
+        // Acknowledged under a roster that the others had left: the checker looked there alone.
+        10072, 15165,
         // With one copy of each key a host slept through two moves, and put aside what nobody else could confirm.
         5748,
         // A large value that a move of the last roster was bringing came when the next one gave its place to others.

@@ -36,7 +36,7 @@ pub(super) enum Sim {
         /// The seed
         seed: u64,
         /// Trace only up to this virtual second
-        #[arg(long, value_name = "SECONDS", requires = "trace")]
+        #[arg(long, value_name = "SECONDS")]
         until: Option<f64>,
         /// Print a line for everything that happens
         #[arg(long)]
@@ -133,6 +133,7 @@ fn again(seed: u64, until: Option<f64>, trace: bool) -> anyhow::Result<bool> {
         Some(Ok(until)) => Some(Time::ZERO + until),
         Some(Err(error)) => anyhow::bail!("--until: {error}"),
     };
+    let trace = trace || until.is_some();
     let line: Option<roundelay::lab::sweep::OnLine> = trace.then(|| {
         let mut out = std::io::BufWriter::new(std::io::stdout());
         let line: roundelay::lab::sweep::OnLine = Box::new(move |line| {

@@ -70,12 +70,13 @@ impl Keeper {
         }
         let mut tell = match &mut self.adopting {
             Some(adopting) if adopting.roster.version >= roster.version => {
-                return adopting.tell.extend(from);
+                let new = from.filter(|from| !adopting.tell.contains(from));
+                return adopting.tell.extend(new);
             }
             Some(adopting) => std::mem::take(&mut adopting.tell),
             None => Vec::new(),
         };
-        tell.extend(from);
+        tell.extend(from.filter(|from| !tell.contains(from)));
         let version = roster.version;
         self.shelve_before(cx, &roster);
         self.store(
@@ -152,6 +153,8 @@ impl Keeper {
     ) {
         self.forget_round();
         self.forget_views();
+        self.drift
+            .forget_all_but(cx.now.at, |host| roster.has(host));
         self.begin_move(cx, before, roster);
         self.begin_drive(cx, roster);
         self.note_loss(cx, roster);
@@ -160,24 +163,8 @@ impl Keeper {
         self.try_propose(cx);
     }
 
-    /// Sends our roster to somebody whose version is older: once, and again only when it has not said for a while that
-    /// it has it. A host that has slept refuses hundreds of questions in the same moment.
-    pub(super) fn offer_roster(&mut self, cx: &mut Context<'_>, to: HostId, theirs: RosterVersion) {
-        let (now, retry) = (cx.now.at, self.config.retry);
-        let offered = self.drive.offered.get(&to);
-        if offered.is_some_and(|at| now < *at + retry) {
-            return;
-        }
-        let newer = |roster: &&Arc<Roster>| roster.version > theirs;
-        if let Some(roster) = self.roster.as_ref().filter(newer) {
-            let message = KeepMessage::RosterIs(Arc::clone(roster));
-            self.drive.offered.insert(to, now);
-            self.send(cx, to, message);
-        }
-    }
-
     pub(super) fn roster_asked(&mut self, cx: &mut Context<'_>, from: HostId, have: RosterVersion) {
-        self.drive.offered.remove(&from);
+        self.no_longer_offered(from);
         self.offer_roster(cx, from, have);
     }
 

@@ -162,6 +162,7 @@ impl Keeper {
         open.at = at;
         open.groups = first_copies(groups, open.copies);
         open.tries = 0;
+        open.behind.clear();
         match &mut open.phase {
             Phase::Write {
                 back: false,

@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use crate::message::{Answered, Refusal, ReqId};
+use crate::message::{Answered, KeyOp, Refusal, ReqId};
 use crate::placement::HostId;
 use crate::record::{Mark, Summary, Time};
 use crate::roster::RosterVersion;
@@ -124,9 +124,14 @@ impl Keeper {
             }
             Refusal::Store(why) => self.not_stored(cx, from, req, why, false),
             Refusal::Below => {
-                let phase = self.open.get(&req).map(|open| &open.phase);
-                if let Some(Phase::Write { back: true, .. }) = phase {
+                let Some(open) = self.open.get(&req) else {
+                    return;
+                };
+                if let Phase::Write { back: true, .. } = open.phase {
                     return self.start_over(cx, req);
+                }
+                if matches!(open.op, KeyOp::Expire(_)) {
+                    return; // A round of collection goes on: it is asked again when that has ended.
                 }
                 let why = "what it would undo may have been collected";
                 self.not_stored(cx, from, req, why.into(), true)

@@ -3,7 +3,8 @@
 //! A stamp lies above everything its coordinator heard of, so clocks that disagree break no promise. But
 //! a host whose clock is an hour ahead would push every later version an hour ahead with it. So a host
 //! that leads the median of its peers by more than `max_drift` coordinates no writes until its clock is
-//! set; reads go on. What the peers' clocks say comes with gossip.
+//! set; reads go on. What the peers' clocks say comes with gossip. A word that was long on its way makes its sender's
+//! clock look slow, so of what each has said in the last minute the most advanced counts.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -45,8 +46,20 @@ impl Drift {
                 self.heard.remove(&oldest);
             }
         }
-        self.heard.insert(host, (now.at, wall));
-        self.median = self.median(now.at);
+        let known = self.heard.get(&host).filter(|(at, known)| {
+            let since = now.at.since(*at);
+            since <= FRESH && carried_on(*known, since) > wall.0
+        });
+        if known.is_none() {
+            self.heard.insert(host, (now.at, wall));
+            self.median = self.median(now.at);
+        }
+    }
+
+    /// Whoever is down, or no longer in, says nothing any more.
+    pub(super) fn forget_all_but(&mut self, now: Time, is_in: impl Fn(HostId) -> bool) {
+        self.heard.retain(|host, _| is_in(*host));
+        self.median = self.median(now);
     }
 
     /// By how much our clock leads the median of those heard lately; zero if it does not.
@@ -93,6 +106,21 @@ mod tests {
         at: Time(0),
         wall: WallMs(10_000_000),
     };
+
+    #[test]
+    fn a_word_that_was_long_on_its_way_makes_nobody_slow() {
+        let mut drift = Drift::default();
+        drift.heard(NOW, HostId(2), NOW.wall);
+        let after = |ms: u64| Now {
+            at: Time::from_ms(ms),
+            wall: WallMs(NOW.wall.0 + ms),
+        };
+        drift.heard(after(30_000), HostId(2), WallMs(NOW.wall.0 + 1_000));
+        assert_eq!(drift.lead(after(30_000)), Duration::ZERO, "it came late");
+        // If it says so for longer, its clock was set back.
+        drift.heard(after(60_001), HostId(2), WallMs(NOW.wall.0 + 31_001));
+        assert_eq!(drift.lead(after(60_001)), Duration::from_secs(29));
+    }
 
     #[test]
     fn a_lead_is_measured_against_the_median() {

@@ -39,8 +39,6 @@ pub(super) struct Drive {
     spreading: Option<RosterVersion>,
     /// Those who have not confirmed it.
     unaware: BTreeSet<HostId>,
-    /// Those who were sent the roster because they live by an earlier one and have not said that they have it, and when.
-    pub(super) offered: BTreeMap<HostId, Time>,
     /// Clients that wait until this host may stop.
     leaving: Vec<(Ticket, RosterVersion)>,
     /// Whether spans that are no longer ours are still stored.
@@ -95,7 +93,7 @@ impl Keeper {
             .iter()
             .flat_map(|piece| piece.new.iter().copied())
             .collect();
-        self.drive.offered.clear();
+        self.forget_offers();
         self.drive.unaware.clear();
         if self.drive.spreading == Some(roster.version) {
             self.drive.unaware = roster
@@ -142,9 +140,9 @@ impl Keeper {
             return self.send(cx, from, KeepMessage::RosterAsk { have });
         }
         if version == self.version() {
-            let was_away = self.drive.unaware.remove(&from);
-            self.drive.offered.remove(&from);
-            self.ask_again(cx, from, was_away);
+            self.drive.unaware.remove(&from);
+            self.no_longer_offered(from);
+            self.ask_again(cx, from, false);
             self.prepare_again(cx, from);
             self.maybe_left(cx);
         }

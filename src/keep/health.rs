@@ -76,7 +76,8 @@ impl Keeper {
     }
 
     pub(super) fn health_is(&mut self, now: Time, from: HostId, well: bool) {
-        if well {
+        let is_in = self.roster.as_ref().is_some_and(|roster| roster.has(from));
+        if well || !is_in {
             self.health.others.remove(&from);
         } else {
             self.health.others.insert(from, now);

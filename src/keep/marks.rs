@@ -180,6 +180,11 @@ impl Keeper {
         closed.any(|task| task.piece.span.contains(id))
     }
 
+    /// Whether a round of collection has fenced at that place and has not ended.
+    pub(crate) fn is_frozen_at(&self, id: Id) -> bool {
+        self.marks.at(id).is_open()
+    }
+
     /// A source told its marks: they count once they are on our disk.
     pub(super) fn marks_are(
         &mut self,

@@ -12,6 +12,7 @@
 //! upload, download     large values from and to a client, piece by piece; fetch: one that is wanted whole
 //! wish, agree, accept  the next roster is chosen by Paxos among the hosts of this one
 //! adopt, life          what is chosen or stamped is made durable first
+//! away                 who was away is told the roster, and asked again, once
 //! join, drift          a host comes in; whether its clock may stamp
 //! plan, task, progress  a roster is adopted: what this host has to merge now, from whom, and how far it is
 //! moving, chunk, resume spans are merged from a quorum of Old by their new replicas, and go on after a crash
@@ -44,6 +45,7 @@
 mod accept;
 mod adopt;
 mod agree;
+mod away;
 mod begin;
 mod check;
 mod chunk;
@@ -108,6 +110,7 @@ use crate::store::{Done, Op, Setting};
 
 use adopt::Adopting;
 use agree::Agree;
+use away::Away;
 use collect::Collect;
 use doubt::Unfinished;
 use download::Downloads;
@@ -130,7 +133,7 @@ use pieces::Pulls;
 use repair::Repair;
 use resume::MoveNote;
 use then::Next;
-use timers::{Timers, Wake};
+use timers::Timers;
 
 pub use config::KeepConfig;
 pub use join::Entry;
@@ -205,6 +208,7 @@ pub struct Keeper {
     uploads: Box<Uploads>,
     downloads: Box<Downloads>,
     hints: Box<Hints>,
+    away: Box<Away>,
     suspect: Box<Suspect>,
     draining: Option<Draining>,
     collect: Box<Collect>,
@@ -222,9 +226,8 @@ impl Keeper {
         seed: u64,
         settings: &dyn Fn(Setting) -> Option<Bytes>,
     ) -> Keeper {
-        let life = settings(Setting::Life)
-            .and_then(|bytes| Life::decode(&bytes))
-            .unwrap_or_default();
+        let life = settings(Setting::Life).and_then(|bytes| Life::decode(&bytes));
+        let life = life.unwrap_or_default();
         let roster = settings(Setting::Roster)
             .and_then(|bytes| Roster::decode(&bytes).ok())
             .map(Arc::new);
@@ -245,6 +248,7 @@ impl Keeper {
             joining: None,
             agree: Box::new(Agree::new(settings(Setting::Acceptor).as_deref())),
             drive: Box::default(),
+            away: Box::default(),
             mover: Box::default(),
             unfinished: Unfinished::decode(settings(Setting::Move).as_deref()),
             noted: Box::new(MoveNote::decode(settings(Setting::Places).as_deref())),
@@ -290,7 +294,7 @@ impl Keeper {
     /// A message from another host.
     pub fn receive(&mut self, cx: &mut Context<'_>, from: HostId, message: KeepMessage) {
         if !self.down.is_empty() {
-            self.host_up(cx, from);
+            self.is_heard(cx, from);
         }
         self.handle(cx, from, message);
         self.settle_loopback(cx);
@@ -320,7 +324,7 @@ impl Keeper {
     /// The layer below, or a detector, says that a host is down. Only the order in which hosts are asked
     /// depends on it, never who holds what.
     pub fn host_down(&mut self, cx: &mut Context<'_>, host: HostId) {
-        self.down.entry(host).or_insert(cx.now.at);
+        self.is_away(cx.now.at, host);
         self.suspect_later(cx.now.at);
         self.mover_host_down(cx, host);
         self.settle_loopback(cx);
@@ -332,12 +336,10 @@ impl Keeper {
         !self.down.is_empty() && self.down.contains_key(&host)
     }
 
-    /// That host is there again: what it was asked meanwhile is lost.
+    /// That host is there again.
     pub fn host_up(&mut self, cx: &mut Context<'_>, host: HostId) {
-        if self.down.remove(&host).is_some() {
-            self.timers.set(Wake::Hints, cx.now.at);
-            self.ask_again(cx, host, true);
-        }
+        self.is_back(cx, host);
+        self.settle_loopback(cx);
     }
 
     /// The roster it lives by.

@@ -47,7 +47,6 @@ impl Keeper {
         let asks = matches!(open.phase, Phase::Ask { .. });
         if let Some(open) = self.open.get_mut(&req) {
             open.spared = spared;
-            open.behind.clear();
             if !again {
                 open.asked = cx.now.at;
                 self.ops.speeds.questions += u64::from(asks);
@@ -78,25 +77,13 @@ impl Keeper {
         self.ask_spared(cx, req);
     }
 
-    /// Asks a replica again that has just caught up with our roster: what it refused because it had not, and once.
-    /// If it `was_away`, so that questions may have been lost: all it has not answered.
-    pub(super) fn ask_again(&mut self, cx: &mut Context<'_>, host: HostId, was_away: bool) {
-        let version = self.version();
-        let again = |open: &Open| open.at == version && (was_away || open.behind.contains(&host));
-        let waiting = self.open.iter().filter(|(_, open)| again(open));
-        let reqs: Vec<ReqId> = waiting.map(|(req, _)| req).collect();
-        for req in reqs {
-            let Some(open) = self.open.get_mut(&req) else {
-                continue;
-            };
-            open.behind.retain(|other| *other != host);
-            if open.silent().contains(&host) {
-                self.put_question(cx, req, host, true);
-            }
-        }
-    }
-
-    fn put_question(&mut self, cx: &mut Context<'_>, req: ReqId, host: HostId, value: bool) {
+    pub(super) fn put_question(
+        &mut self,
+        cx: &mut Context<'_>,
+        req: ReqId,
+        host: HostId,
+        value: bool,
+    ) {
         let open = self.open.get(&req);
         if let Some(message) = open.and_then(|open| question(req, open, value)) {
             self.send(cx, host, message);

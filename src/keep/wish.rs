@@ -92,6 +92,10 @@ impl Keeper {
                 Err(Failure::Change(ChangeError::Settled.to_string())),
             );
         };
+        if self.agree.settling.len() >= MAX_WISHES {
+            let why = format!("{MAX_WISHES} others wait for the end of a move already");
+            return self.answer(cx, ticket, Err(Failure::Change(why)));
+        }
         self.agree.settling.push((ticket, Arc::clone(roster.old())));
         self.end_move(cx, Goal::GiveUp);
         self.settle_loopback(cx);

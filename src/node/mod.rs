@@ -261,6 +261,12 @@ impl Host {
         self.keeper.is_closed_at(id)
     }
 
+    /// Whether a round of collection has fenced at that place and has not ended.
+    #[must_use]
+    pub(crate) fn is_frozen_at(&self, id: Id) -> bool {
+        self.keeper.is_frozen_at(id)
+    }
+
     /// May this host stop now, so that every key keeps all its copies but one?
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use super::*;
 use crate::keep::wanted::{H2, H3, One};
 use crate::message::Refusal;
 use crate::message::{Consistency, KeyOp, Options};
-use crate::record::Mark;
+use crate::record::{Mark, Summary};
 
 const H1: HostId = HostId(1);
 
@@ -62,6 +62,34 @@ fn an_own_store_that_is_slow_is_not_asked_first() {
     assert_eq!(others_asked(&mut one, Options::default()), 2);
 }
 
+/// h2 lives by an earlier roster.
+fn refuse(one: &mut One, (req, at): (ReqId, RosterVersion)) {
+    let answer = KeepMessage::Answer {
+        req,
+        at,
+        mark: Mark::NONE,
+        result: Err(Refusal::Behind(RosterVersion::NONE)),
+    };
+    one.hears(H2, answer);
+}
+
+/// Which questions were put to h2.
+fn asked_of_h2(sent: &[(HostId, KeepMessage)]) -> Vec<(ReqId, RosterVersion)> {
+    let mut asked = Vec::new();
+    for (to, message) in sent {
+        if let (H2, KeepMessage::Ask { req, at, .. }) = (*to, message) {
+            asked.push((*req, *at));
+        }
+    }
+    asked
+}
+
+fn rosters(sent: &[(HostId, KeepMessage)]) -> usize {
+    let is_roster = |message: &KeepMessage| matches!(message, KeepMessage::RosterIs(_));
+    let sent = sent.iter().filter(|(_, message)| is_roster(message));
+    sent.count()
+}
+
 #[test]
 fn one_who_has_slept_is_sent_the_roster_once_and_each_question_it_refused_once() {
     let mut one = One::of_three();
@@ -73,51 +101,23 @@ fn one_who_has_slept_is_sent_the_roster_once_and_each_question_it_refused_once()
         };
         one.asks_so(key, KeyOp::Get, options);
     }
-    let sent = one.sent();
-    let mut asked = Vec::new();
-    for (to, message) in &sent {
-        if let (H2, KeepMessage::Ask { req, at, .. }) = (*to, message) {
-            asked.push((*req, *at));
-        }
-    }
-    assert_eq!(asked.len(), 3, "{sent:?}");
-    let refuse = |one: &mut One, (req, at)| {
-        let result = Err(Refusal::Behind(RosterVersion::NONE));
-        let mark = Mark::NONE;
-        one.hears(
-            H2,
-            KeepMessage::Answer {
-                req,
-                at,
-                mark,
-                result,
-            },
-        );
-    };
+    let asked = asked_of_h2(&one.sent());
+    assert_eq!(asked.len(), 3);
     // The network brings every refusal twice.
     for question in asked.iter().chain(&asked) {
         refuse(&mut one, *question);
     }
-    let rosters = |sent: &[(HostId, KeepMessage)]| {
-        let is_roster = |message: &KeepMessage| matches!(message, KeepMessage::RosterIs(_));
-        sent.iter()
-            .filter(|(_, message)| is_roster(message))
-            .count()
-    };
     let sent = one.sent();
     assert_eq!((rosters(&sent), sent.len()), (1, 1), "{sent:?}");
     let version = asked[0].1;
     let have = || KeepMessage::RosterHave { version };
     one.hears(H2, have());
-    let again: Vec<(ReqId, RosterVersion)> = one
-        .sent()
-        .into_iter()
-        .filter_map(|(to, message)| match message {
-            KeepMessage::Ask { req, at, .. } if to == H2 => Some((req, at)),
-            _ => panic!("it is asked nothing else: {to} {message:?}"),
-        })
-        .collect();
-    assert_eq!(again, asked);
+    let sent = one.sent();
+    assert_eq!(
+        (asked_of_h2(&sent), sent.len()),
+        (asked.clone(), 3),
+        "{sent:?}"
+    );
     one.hears(H2, have());
     assert_eq!(one.sent(), Vec::new(), "it was asked already");
     // A refusal that comes late, from before: it is told again, and that one question is asked again.
@@ -125,4 +125,49 @@ fn one_who_has_slept_is_sent_the_roster_once_and_each_question_it_refused_once()
     assert_eq!(rosters(&one.sent()), 1);
     one.hears(H2, have());
     assert_eq!(one.sent().len(), 1);
+}
+
+#[test]
+fn what_was_lost_with_a_link_is_asked_again_once_and_a_write_may_be_stored_then() {
+    let mut one = One::of_three();
+    let consistency = Some(Consistency::All);
+    let options = Options {
+        consistency,
+        ..Options::default()
+    };
+    one.asks_so("cat", KeyOp::Get, options);
+    let asked = asked_of_h2(&one.sent());
+    for again in [&asked[..], &[]] {
+        one.call(|keeper, cx| keeper.host_down(cx, H2));
+        one.call(|keeper, cx| keeper.host_up(cx, H2));
+        assert_eq!(asked_of_h2(&one.sent()), again, "once in a while");
+    }
+    let mut one = One::of_three();
+    one.asks_so(
+        "cat",
+        KeyOp::Put(crate::record::Body::new("1"), None),
+        Options::default(),
+    );
+    let (req, at) = asked_of_h2(&one.sent())[0];
+    let result = Ok(crate::message::Answered::Versions(Summary::default()));
+    let mark = Mark::NONE;
+    one.hears(
+        H2,
+        KeepMessage::Answer {
+            req,
+            at,
+            mark,
+            result,
+        },
+    );
+    one.sent();
+    one.call(|keeper, cx| keeper.host_down(cx, H2));
+    one.call(|keeper, cx| keeper.host_up(cx, H2));
+    let written = one.sent();
+    let to_h2 = |(to, message): &(HostId, KeepMessage)| {
+        *to == H2 && matches!(message, KeepMessage::Write { .. })
+    };
+    assert_eq!(written.iter().filter(|sent| to_h2(sent)).count(), 1);
+    let open = one.keeper.open.get(&req).unwrap();
+    assert!(matches!(open.phase, Phase::Write { unsure: true, .. }));
 }

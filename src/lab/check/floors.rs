@@ -17,7 +17,7 @@ use std::sync::Arc;
 use crate::keep::marks_on_disk;
 use crate::keyspace::{Id, Span};
 use crate::placement::HostId;
-use crate::record::Marks;
+use crate::record::{Key, Marks, Time, WallMs};
 use crate::roster::Roster;
 use crate::sim::World;
 use crate::store::Setting;
@@ -27,11 +27,13 @@ use crate::store::Setting;
 pub(super) struct Floors {
     marks: BTreeMap<HostId, Marks>,
     risen: Vec<(HostId, Marks)>,
+    /// Which floors rose when, anywhere.
+    history: Vec<(Time, Marks)>,
 }
 
 impl Floors {
     /// A host writes its marks down.
-    pub(super) fn written(&mut self, host: HostId, marks: Marks) {
+    pub(super) fn written(&mut self, now: Time, host: HostId, marks: Marks) {
         let before = self.marks.get(&host).cloned().unwrap_or_default();
         let parts = marks.of(Span::whole(Id::MAX)).into_iter();
         let rises =
@@ -42,9 +44,23 @@ impl Floors {
             let _ = risen.raise(part, mark);
         }
         if !risen.is_empty() {
+            self.history.push((now, risen.clone()));
             self.risen.push((host, risen));
         }
         self.marks.insert(host, marks);
+    }
+
+    /// When which floor was first raised over a key, each higher than the one before: a deadline that has passed by a floor has
+    /// passed for good, whatever a clock says later.
+    pub(super) fn over(&self, key: &Key) -> Vec<(Time, WallMs)> {
+        let mut over: Vec<(Time, WallMs)> = Vec::new();
+        for (at, risen) in &self.history {
+            let floor = risen.at(key.id()).floor.wall();
+            if over.last().map_or(WallMs(0), |(_, last)| *last) < floor {
+                over.push((*at, floor));
+            }
+        }
+        over
     }
 
     /// Who has raised a floor, and where, since this was last asked.
@@ -104,7 +120,7 @@ fn takes_writes(world: &mut World, host: HostId, roster: &Roster) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Mark, Stamp, Time};
+    use crate::record::{Mark, Stamp};
     use crate::sim::{NetworkConfig, RingPlan};
     use crate::store::Op;
 
@@ -119,9 +135,9 @@ mod tests {
             marks
         };
         let mut floors = Floors::default();
-        floors.written(HostId(1), marks(Mark::fence(Stamp(50))));
+        floors.written(Time::ZERO, HostId(1), marks(Mark::fence(Stamp(50))));
         assert_eq!(floors.take(), [], "a fence alone");
-        floors.written(HostId(1), marks(Mark::floor(Stamp(50))));
+        floors.written(Time::ZERO, HostId(1), marks(Mark::floor(Stamp(50))));
         let risen = floors.take();
         let [(host, risen)] = &risen[..] else {
             panic!("{risen:?}")

@@ -31,9 +31,17 @@ impl Checker {
         };
         let known = self.known_writes(&written, &mut judgement);
         let mut keys: BTreeMap<&Key, OfKey> = BTreeMap::new();
+        let mut floors: BTreeMap<&Key, Vec<(Time, WallMs)>> = BTreeMap::new();
         for (number, operation) in self.operations.iter().enumerate() {
             self.checked_alone(number, operation, &written, &mut judgement);
-            if let Some(step) = self.step(number, operation, &written, &known) {
+            if let Some(mut step) = self.step(number, operation, &written, &known) {
+                if let Did::FoundNothing(most) = &mut step.did {
+                    let floors = floors.entry(&operation.key);
+                    let floors = floors.or_insert_with(|| written.floors.over(&operation.key));
+                    let risen = floors.partition_point(|(at, _)| *at <= step.ended);
+                    let passed = risen.checked_sub(1).map(|last| floors[last].1);
+                    *most = (*most).max(passed.unwrap_or_default());
+                }
                 keys.entry(&operation.key).or_default().steps.push(step);
             }
         }

@@ -100,6 +100,12 @@ impl Checker {
         Box::new(Onlooker(Rc::clone(&self.written)))
     }
 
+    /// How many records of what was deleted or had expired went for good, at each replica.
+    #[must_use]
+    pub fn collected(&self) -> u64 {
+        self.written.borrow().collected
+    }
+
     /// The number the next operation will have.
     #[must_use]
     pub fn next_number(&self) -> usize {

@@ -56,6 +56,8 @@ pub(super) struct Written {
     /// Which operation wrote a large value, by its first piece.
     staged: BTreeMap<Version, usize>,
     rosters: BTreeMap<RosterVersion, bytes::Bytes>,
+    /// Records that were collected.
+    pub(super) collected: u64,
     pub(super) newest: Option<Arc<Roster>>,
     /// When each host last adopted a roster, or began or ceased to doubt its store.
     pub(super) adopted: BTreeMap<HostId, Time>,
@@ -236,7 +238,7 @@ impl Watch for Onlooker {
             }
         } else if let Op::Set(Setting::Marks, bytes) = op {
             let marks = marks_on_disk(bytes).unwrap_or_default();
-            self.0.borrow_mut().floors.written(host, marks);
+            self.0.borrow_mut().floors.written(now, host, marks);
         }
     }
 
@@ -244,6 +246,9 @@ impl Watch for Onlooker {
         let mut written = self.0.borrow_mut();
         if let Event::Adopted { .. } | Event::Doubts | Event::Sure = event {
             written.adopted.insert(host, now);
+        }
+        if let Event::Collected { records, .. } = event {
+            written.collected += records;
         }
         if let Event::Adopted { version, .. } = event {
             written.places.adopted(host, *version);

@@ -229,10 +229,11 @@ impl Run {
 
     /// Most clocks are wrong by little; some by so much that their hosts may not stamp.
     fn wrong_clock(&mut self, host: HostId) -> End {
+        let drift = i64::try_from(self.plan.max_drift().as_millis()).unwrap_or(i64::MAX / 100);
         let most = if self.rng.random_ratio(1, 6) {
-            60_000
+            6 * drift
         } else {
-            3_000
+            3 * drift / 10
         };
         let ahead = self.rng.random_range(0..2 * most) - most;
         self.set_clock(host, ahead);

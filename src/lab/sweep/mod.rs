@@ -99,6 +99,7 @@ fn report(run: &Run) -> Report {
         operations: operations.len() as u64,
         succeeded: succeeded.count() as u64,
         writes: writes.count() as u64,
+        collected: run.checker.collected(),
         rosters: run.checker.roster().map_or(0, |roster| roster.version.0),
         virtual_ms: run.world.now().as_ms(),
         messages: run.world.delivered(),

@@ -63,6 +63,8 @@ pub struct Plan {
     pub harsh: bool,
     /// Whether large values travel, of several pieces.
     pub large: bool,
+    /// Whether what was deleted or has expired is collected soon. Then clocks differ by less, too.
+    pub collects: bool,
 }
 
 impl Plan {
@@ -100,6 +102,7 @@ impl Plan {
             faults,
             harsh: rng.random_ratio(1, 30),
             large: rng.random_ratio(1, 8),
+            collects: rng.random_ratio(2, 3),
         }
     }
 
@@ -129,6 +132,11 @@ impl Plan {
             chunk_records: 8,
             ..usual
         };
+        if self.collects {
+            keep.collect = self.paced(usual.collect);
+            keep.max_drift = self.max_drift();
+            keep.collect_age = 2 * keep.max_drift;
+        }
         if !self.heals {
             // What a quorum alone must keep is not hidden by what heals.
             keep.max_hints = 0;
@@ -147,6 +155,15 @@ impl Plan {
             find,
             detect: None,
         }
+    }
+
+    /// By how much clocks may differ.
+    #[must_use]
+    pub fn max_drift(&self) -> Duration {
+        let usual = KeepConfig::default().max_drift;
+        // No less than what a slow host may make of a clock's word that is on its way.
+        let paced = self.paced(usual).max(Duration::from_secs(1));
+        if self.collects { paced } else { usual }
     }
 
     /// What a host brings into the ring.
@@ -234,6 +251,7 @@ impl fmt::Display for Plan {
             (self.weights, "weights"),
             (!self.heals, "nothing heals by itself"),
             (self.large, "large values"),
+            (self.collects, "deletes are collected"),
             (self.harsh, "disks destroyed beyond a quorum"),
         ] {
             if said {

@@ -99,6 +99,8 @@ pub struct Report {
     pub virtual_ms: u64,
     /// Messages that arrived.
     pub messages: u64,
+    /// Records of what was deleted or had expired that went for good, at each replica.
+    pub collected: u64,
     /// Keys that lost something which the harness had destroyed.
     pub excused: u64,
     /// Large values that went in piece by piece and were ended.
@@ -123,6 +125,7 @@ impl Report {
         self.rosters += other.rosters;
         self.virtual_ms += other.virtual_ms;
         self.messages += other.messages;
+        self.collected += other.collected;
         self.excused += other.excused;
         self.uploads += other.uploads;
         self.downloads += other.downloads;
@@ -136,7 +139,7 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "{} seeds, {} operations, {} succeeded, {} writes acknowledged, {} rosters, {} messages, {} virtual s; \
-             {} keys excused",
+             {} records collected, {} keys excused",
             self.seeds,
             self.operations,
             self.succeeded,
@@ -144,6 +147,7 @@ impl fmt::Display for Report {
             self.rosters,
             self.messages,
             self.virtual_ms / 1000,
+            self.collected,
             self.excused
         )?;
         writeln!(

@@ -329,6 +329,9 @@ impl Run {
             || Err(String::new()),
             |newest| {
                 let group = vec![newest.old().holders(key.id())];
+                let destroyed = |host: HostId| {
+                    destroyed(host) && groups.iter().any(|group| group.contains(&host))
+                };
                 stores::on_a_quorum(&mut self.world, &group, key, wrote, destroyed)
                     .map_err(|words| format!("; {}: {words}", newest.version))
             },

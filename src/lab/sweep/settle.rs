@@ -14,6 +14,7 @@ use super::run::{Run, State, Wish};
 use super::who::keeps_quorums;
 use crate::lab::check::{Rule, ring, stores};
 use crate::message::{KeyOp, Request};
+use crate::node::Host;
 use crate::placement::HostId;
 use crate::record::{Key, Time};
 use crate::roster::Change;
@@ -87,7 +88,12 @@ impl Run {
             .hosts
             .iter()
             .any(|(host, state)| matches!(state, State::Gone | State::Left) && roster.has(*host));
-        !gone && self.open.is_empty() && !self.changes.values().any(|wish| self.can_come(wish))
+        let late = |host: &HostId| self.world.host(*host).is_some_and(Host::is_late);
+        let whole = !roster.hosts().iter().any(late);
+        !gone
+            && whole
+            && self.open.is_empty()
+            && !self.changes.values().any(|wish| self.can_come(wish))
     }
 
     /// Whether a change will be answered: a joiner may know nobody but a host that has gone.
