@@ -94,7 +94,10 @@ impl Keeper {
                 wall,
                 view,
             } => {
-                self.drift.heard(cx.now, from, wall);
+                let is_in = self.roster.as_ref().is_some_and(|roster| roster.has(from));
+                if is_in {
+                    self.drift.heard(cx.now, from, wall);
+                }
                 self.view_heard(cx, from, version, view);
                 self.gossiped(cx, from, version);
             }
