@@ -72,7 +72,7 @@ impl Keeper {
     }
 
     /// A host is taken for down; messages to it are lost.
-    pub(super) fn is_away(&mut self, now: Time, host: HostId) {
+    pub(super) fn went_away(&mut self, now: Time, host: HostId) {
         if self.down.len().max(self.away.lost.len()) < MAX_AWAY {
             self.down.entry(host).or_insert(now);
             self.away.lost.insert(host);
@@ -81,15 +81,15 @@ impl Keeper {
     }
 
     /// A host that was down is heard again.
-    pub(super) fn is_heard(&mut self, cx: &Context<'_>, host: HostId) {
+    pub(super) fn heard_again(&mut self, cx: &Context<'_>, host: HostId) {
         if self.down.remove(&host).is_some() {
             self.timers.set(Wake::Hints, cx.now.at);
         }
     }
 
     /// A host can be reached again: it is asked what may have been lost.
-    pub(super) fn is_back(&mut self, cx: &mut Context<'_>, host: HostId) {
-        self.is_heard(cx, host);
+    pub(super) fn came_back(&mut self, cx: &mut Context<'_>, host: HostId) {
+        self.heard_again(cx, host);
         let (now, retry) = (cx.now.at, self.config.retry);
         self.away.asked_again.retain(|_, at| now < *at + retry);
         if self.away.lost.remove(&host) && !self.away.asked_again.contains_key(&host) {

@@ -131,7 +131,7 @@ impl Keeper {
                     return self.start_over(cx, req);
                 }
                 if matches!(open.op, KeyOp::Expire(_)) {
-                    return; // A round of collection goes on: it is asked again when that has ended.
+                    return; // Mostly a round of collection goes on: it is asked again, in case that has ended.
                 }
                 let why = "what it would undo may have been collected";
                 self.not_stored(cx, from, req, why.into(), true)

@@ -294,7 +294,7 @@ impl Keeper {
     /// A message from another host.
     pub fn receive(&mut self, cx: &mut Context<'_>, from: HostId, message: KeepMessage) {
         if !self.down.is_empty() {
-            self.is_heard(cx, from);
+            self.heard_again(cx, from);
         }
         self.handle(cx, from, message);
         self.settle_loopback(cx);
@@ -324,7 +324,7 @@ impl Keeper {
     /// The layer below, or a detector, says that a host is down. Only the order in which hosts are asked
     /// depends on it, never who holds what.
     pub fn host_down(&mut self, cx: &mut Context<'_>, host: HostId) {
-        self.is_away(cx.now.at, host);
+        self.went_away(cx.now.at, host);
         self.suspect_later(cx.now.at);
         self.mover_host_down(cx, host);
         self.settle_loopback(cx);
@@ -338,7 +338,7 @@ impl Keeper {
 
     /// That host is there again.
     pub fn host_up(&mut self, cx: &mut Context<'_>, host: HostId) {
-        self.is_back(cx, host);
+        self.came_back(cx, host);
         self.settle_loopback(cx);
     }
 
