@@ -18,6 +18,7 @@
 //! forgot something cannot know it.
 
 mod agree;
+mod limits;
 mod task;
 
 use std::collections::BTreeMap;
@@ -95,28 +96,6 @@ impl Keeper {
         ensure(above <= reserved.next(), || {
             format!("its clock is at {above}, beyond the {reserved} it has reserved")
         })
-    }
-
-    fn check_limits(&self) -> Result<(), String> {
-        let config = &self.config;
-        for (what, is, most) in [
-            ("requests open", self.requests(), config.max_open),
-            ("messages parked", self.parked.len(), config.max_parked),
-            ("values pulled", self.pulls.len(), config.max_pulls),
-            ("hints", self.hints.len(), config.max_hints),
-            ("pulls of a move", self.mover.reqs.len(), config.move_window),
-            (
-                "pulls from one source",
-                self.mover.most_pulls(),
-                config.move_from_one,
-            ),
-        ] {
-            ensure(is <= most, || format!("{is} {what}, at most {most}"))?;
-        }
-        ensure(
-            self.unfinished.late || self.unfinished.closed.is_empty(),
-            || "lacks marks, though it is not late".to_owned(),
-        )
     }
 
     fn check_open(&self, req: ReqId, open: &Open) -> Result<(), String> {
@@ -230,7 +209,7 @@ mod tests {
     use crate::roster::{Change, RingId, Roster};
     use crate::store::Op;
 
-    const ME: HostId = HostId(1);
+    pub(super) const ME: HostId = HostId(1);
 
     /// Nothing that is sent or stored arrives.
     struct Nowhere;
@@ -242,7 +221,7 @@ mod tests {
         fn note(&mut self, _: Event) {}
     }
 
-    fn roster() -> Roster {
+    pub(super) fn roster() -> Roster {
         let member = |id| Member::new([Id::from_u64(id)]);
         let members = BTreeMap::from([(ME, member(10)), (HostId(2), member(20))]);
         Roster::settled(RingId(1), members, 2).unwrap()
@@ -281,7 +260,7 @@ mod tests {
         keeper.check_all().expect_err("a broken state is reported")
     }
 
-    fn must_say(words: &str, how: impl FnOnce(&mut Keeper)) {
+    pub(super) fn must_say(words: &str, how: impl FnOnce(&mut Keeper)) {
         let said = broken(how);
         assert!(said.contains(words), "{words}: {said}");
     }
@@ -357,18 +336,6 @@ mod tests {
                 };
             });
         }
-    }
-
-    #[test]
-    fn a_limit_passed_is_reported() {
-        must_say("1 requests open, at most 0", |keeper| {
-            keeper.config.max_open = 0;
-        });
-        must_say("1 messages parked, at most 0", |keeper| {
-            keeper.config.max_parked = 0;
-            let have = RosterVersion::NONE;
-            keeper.parked.push((ME, KeepMessage::RosterAsk { have }));
-        });
     }
 
     #[test]

@@ -19,7 +19,6 @@ use crate::record::Record;
 use crate::roster::RosterVersion;
 use crate::store::{Done, StoreError};
 
-use super::task::Need;
 use super::then::Next;
 use super::timers::Wake;
 use super::{Context, Keeper};
@@ -43,7 +42,7 @@ impl Keeper {
         let Some(task) = self.mover.tasks.get_mut(index) else {
             return;
         };
-        let all = task.need == Need::All;
+        let all = task.takes_all();
         let Some(source) = task.active.get_mut(&host) else {
             return;
         };
@@ -104,6 +103,12 @@ impl Keeper {
         match refusal {
             Refusal::Behind(theirs) => self.offer_roster(cx, host, theirs),
             Refusal::Ahead(roster) => self.roster_is(cx, Some(host), roster),
+            Refusal::Doubts => {
+                if let Some(task) = self.mover.tasks.get_mut(index) {
+                    task.doubts(host);
+                }
+                self.pass_over(cx, index, host);
+            }
             Refusal::NotMine | Refusal::Store(_) | Refusal::Below | Refusal::Incomplete => {
                 self.pass_over(cx, index, host);
             }

@@ -277,7 +277,11 @@ impl Keeper {
             Err(Refusal::Behind(theirs)) => self.offer_roster(cx, from, theirs),
             Err(Refusal::Ahead(roster)) => self.roster_is(cx, Some(from), roster),
             Err(
-                why @ (Refusal::NotMine | Refusal::Store(_) | Refusal::Below | Refusal::Incomplete),
+                why @ (Refusal::NotMine
+                | Refusal::Store(_)
+                | Refusal::Below
+                | Refusal::Incomplete
+                | Refusal::Doubts),
             ) => {
                 log::debug!("{}: {from} takes no part in a round: {why}", self.me);
                 self.drop_round(cx, from);

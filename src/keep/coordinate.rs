@@ -123,6 +123,7 @@ impl Keeper {
                 }
             }
             Refusal::Store(why) => self.not_stored(cx, from, req, why, false),
+            doubts @ Refusal::Doubts => self.not_stored(cx, from, req, doubts.to_string(), false),
             Refusal::Below => {
                 let Some(open) = self.open.get(&req) else {
                     return;

@@ -5,15 +5,16 @@
 //!
 //! ```text
 //! lost     the power went, and not every write was synced: something it had confirmed may be gone
-//!          it merges from *all* other replicas, each with what it has, even if they doubt themselves: so a whole
-//!          ring that lost its power comes back, if all r stores are there
+//!          it merges from so many others that they meet every quorum, if so many believe themselves; or from *all* other
+//!          replicas, each with what it has, even if it doubts itself: so a whole ring that lost its power comes back, if
+//!          all r stores are there
 //! slept    it was down while the ring moved twice or more: it may have lost a span and got it back, and deletes
 //!          that it never heard of may be collected
 //!          what it has goes to the shelf; it merges from a quorum of the others
 //! ```
 //!
-//! If one of the others is gone for good, a lost store can be believed no more: the host needs a new id, and takes
-//! its own former place (`replaces`).
+//! If too few of the others believe themselves and one is gone for good, a lost store can be believed no more: the host
+//! needs a new id, and takes its own former place (`replaces`).
 //!
 //! *Hold these true*: in doubt a host is a source only to those who ask all; doubt is on disk, and ends only when
 //! every span is complete.
@@ -26,10 +27,6 @@ use crate::store::{Op, Setting};
 use super::closed::Closed;
 use super::then::Next;
 use super::{Context, Keeper};
-
-/// What those are told who ask a host in doubt.
-pub(super) const IN_DOUBT: &str =
-    "this store is in doubt: it compares itself with the other replicas before it serves";
 
 /// Why a host does not believe its store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::keyspace::Id;
 use crate::message::{Event, KeepMessage, Refusal, ReqId, Road};
 use crate::placement::HostId;
 use crate::record::{Cells, Key, Record, Summary};
@@ -35,12 +36,14 @@ impl Hints {
         self.waiting.get(&host)?.get(key)
     }
 
-    /// Whoever a write of this key waits for.
-    pub(super) fn of_key(&self, key: &Key) -> Vec<(HostId, Summary)> {
+    /// Whoever a write at this place waits for.
+    pub(super) fn at(&self, id: Id) -> Vec<(HostId, Summary)> {
         let waiting = self.waiting.iter();
-        waiting
-            .filter_map(|(host, keys)| Some((*host, keys.get(key)?.summary())))
-            .collect()
+        let of_host = |(host, keys): (&HostId, &BTreeMap<Key, Cells>)| {
+            let (_, cells) = keys.iter().find(|(key, _)| key.id() == id)?;
+            Some((*host, cells.summary()))
+        };
+        waiting.filter_map(of_host).collect()
     }
 
     /// They are counted right, none is for the host itself, and they are within their limits.
@@ -221,7 +224,7 @@ impl Keeper {
             Err(Refusal::NotMine | Refusal::Below) => self.hints.remove(host, &key),
             Err(Refusal::Behind(theirs)) => self.offer_roster(cx, from, theirs),
             Err(Refusal::Ahead(roster)) => self.roster_is(cx, Some(from), roster),
-            Err(Refusal::Store(_) | Refusal::Incomplete) => {}
+            Err(Refusal::Store(_) | Refusal::Incomplete | Refusal::Doubts) => {}
         }
     }
 }

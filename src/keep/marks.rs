@@ -196,7 +196,13 @@ impl Keeper {
         match result {
             Err(Refusal::Behind(theirs)) => self.offer_roster(cx, from, theirs),
             Err(Refusal::Ahead(roster)) => self.roster_is(cx, Some(from), roster),
-            Err(Refusal::NotMine | Refusal::Store(_) | Refusal::Below | Refusal::Incomplete) => {}
+            Err(
+                Refusal::NotMine
+                | Refusal::Store(_)
+                | Refusal::Below
+                | Refusal::Incomplete
+                | Refusal::Doubts,
+            ) => {}
             Ok(theirs) if at == self.mover.at => self.learn_marks(cx, from, at, theirs),
             Ok(_) => {}
         }

@@ -125,7 +125,7 @@ impl<'a> Outlook<'a> {
         let old = self.roster.old();
         let need = match self.unfinished.doubt {
             Doubt::None => return Vec::new(),
-            Doubt::Lost => Need::All,
+            Doubt::Lost => Need::OthersOrAll,
             Doubt::Slept => Need::Others,
         };
         let tokens = old.placement.tokens();
@@ -366,7 +366,10 @@ mod tests {
     fn in_doubt_all_it_holds_is_merged_whatever_moves() {
         let [_, moving, done] = rosters();
         for roster in [&moving, &done] {
-            for (doubt, need) in [(Doubt::Lost, Need::All), (Doubt::Slept, Need::Others)] {
+            for (doubt, need) in [
+                (Doubt::Lost, Need::OthersOrAll),
+                (Doubt::Slept, Need::Others),
+            ] {
                 let mut next = outlook(4, None, roster);
                 next.unfinished.doubt = doubt;
                 let plan = next.plan();

@@ -301,7 +301,11 @@ impl Keeper {
         match refusal {
             Refusal::Behind(theirs) => self.offer_roster(cx, session.peer, theirs),
             Refusal::Ahead(roster) => self.roster_is(cx, Some(session.peer), roster),
-            Refusal::NotMine | Refusal::Store(_) | Refusal::Below | Refusal::Incomplete => {}
+            Refusal::NotMine
+            | Refusal::Store(_)
+            | Refusal::Below
+            | Refusal::Incomplete
+            | Refusal::Doubts => {}
         }
         self.pass_failed(cx);
     }

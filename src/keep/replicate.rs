@@ -14,7 +14,7 @@ use crate::record::{Key, Mark, Record, Time};
 use crate::roster::{Phase, Roster, RosterVersion};
 use crate::store::{Done, Op, Page, StoreError};
 
-use super::doubt::{Doubt, IN_DOUBT};
+use super::doubt::Doubt;
 use super::then::Next;
 use super::{Context, Keeper};
 
@@ -52,7 +52,7 @@ impl Keeper {
             return Err(Refusal::Ahead(Arc::clone(roster)));
         }
         if self.unfinished.doubt != Doubt::None {
-            return Err(Refusal::Store(IN_DOUBT.into()));
+            return Err(Refusal::Doubts);
         }
         match id {
             Some(id) if !roster.holds(self.me, id) => Err(Refusal::NotMine),

@@ -46,6 +46,8 @@ pub(super) enum Need {
     Quorum,
     /// So many others that they meet every quorum, itself not counted: its store is not believed.
     Others,
+    /// The same, if so many others believe theirs; or every other one, whether it does or not.
+    OthersOrAll,
     /// Every other one.
     All,
 }
@@ -61,6 +63,8 @@ pub(super) struct Task {
     pub(super) reached: BTreeMap<HostId, Id>,
     /// Sources passed over because they were silent; tried again when no other is left.
     pub(super) silent: Vec<HostId>,
+    /// Sources that do not believe their own stores.
+    pub(super) doubting: Vec<HostId>,
     pub(super) complete: bool,
     /// From how many other hosts this one needs fences and floors.
     pub(super) marks_needed: usize,
@@ -109,6 +113,7 @@ impl Task {
             active: BTreeMap::new(),
             reached: BTreeMap::new(),
             silent: Vec::new(),
+            doubting: Vec::new(),
             complete: false,
             marks_needed: 0,
             marked: Vec::new(),
@@ -122,7 +127,7 @@ impl Task {
     pub(super) fn with_marks(mut self, me: HostId, newcomer: bool) -> Task {
         self.marks_needed = match self.need {
             Need::Others => self.others_that_meet_quorums(),
-            Need::Quorum | Need::All => self.needed(me),
+            Need::Quorum | Need::OthersOrAll | Need::All => self.needed(me),
         };
         self.newcomer = newcomer;
         self
@@ -158,7 +163,7 @@ impl Task {
 
     /// Whether its first source is asked alone: what that sends need not come from a second one, too.
     pub(super) fn is_first_alone(&self, me: HostId) -> bool {
-        self.need != Need::All && self.done.is_empty() && !self.piece.old.contains(&me)
+        !self.takes_all() && self.done.is_empty() && !self.piece.old.contains(&me)
     }
 
     /// Whether that source is asked for digests first, because something of the span is here: it stays here, lies on
@@ -166,7 +171,7 @@ impl Task {
     pub(super) fn is_compared(&self, me: HostId, shelf: bool, host: HostId) -> bool {
         let stays = shelf || self.piece.old.contains(&me);
         let sent = !self.done.is_empty() || !self.reached.is_empty();
-        self.need != Need::All && (stays || (sent && !self.reached.contains_key(&host)))
+        !self.takes_all() && (stays || (sent && !self.reached.contains_key(&host)))
     }
 
     /// How many other hosts this one must merge from.
@@ -175,8 +180,26 @@ impl Task {
         match self.need {
             Need::Quorum => self.needed(me),
             Need::Others => self.others_that_meet_quorums(),
-            Need::All => others,
+            Need::OthersOrAll | Need::All if self.takes_all() => others,
+            Need::OthersOrAll | Need::All => self.others_that_meet_quorums(),
         }
+    }
+
+    /// A source says that it does not believe its own store.
+    pub(super) fn doubts(&mut self, host: HostId) {
+        if !self.doubting.contains(&host) {
+            self.doubting.push(host);
+        }
+    }
+
+    /// Whether every other one has to be merged, whatever it thinks of its store.
+    pub(super) fn takes_all(&self) -> bool {
+        let believing = || {
+            let others = self.piece.old.len().saturating_sub(1);
+            others.saturating_sub(self.doubting.len())
+        };
+        self.need == Need::All
+            || (self.need == Need::OthersOrAll && believing() < self.others_that_meet_quorums())
     }
 
     /// How many others than this host, which is in Old but does not believe itself, meet every quorum of Old: of four

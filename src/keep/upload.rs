@@ -51,6 +51,11 @@ pub(super) struct Uploads {
 }
 
 impl Uploads {
+    /// How many are open.
+    pub(super) fn len(&self) -> usize {
+        self.coming.len()
+    }
+
     /// What was put by for it is not needed any more.
     pub(super) fn is_over(&mut self, upload: UploadId) {
         self.over.push(upload);

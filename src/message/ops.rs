@@ -12,7 +12,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::keyspace::Span;
+use crate::keyspace::{Id, Span};
 use crate::placement::HostId;
 use crate::record::{Body, Key, Mark, Summary, Version, WallMs};
 use crate::roster::RosterVersion;
@@ -32,6 +32,8 @@ pub enum Chore {
     Configure(Tuning),
     /// Count the keys in the spans of which you are the first replica.
     Count,
+    /// Tell which writes of keys at this place wait with you for a host that missed them.
+    Hints(Id),
 }
 
 /// Settings that can be changed while a host runs; a restart forgets them.
@@ -57,6 +59,8 @@ pub enum Report {
     Tuned(Tuning),
     /// So many keys are there.
     Counted(u64),
+    /// Who waits for which write.
+    Hints(Vec<(HostId, Summary)>),
     /// It does not do that; in words.
     Refused(String),
 }
@@ -144,6 +148,8 @@ pub struct View {
     pub roster: u64,
     /// A hash of the hosts it takes for down; 0: none.
     pub routes: u64,
+    /// Whether something it should hold is not whole there yet, or in doubt.
+    pub late: bool,
 }
 
 /// In what another host's view differs.
@@ -200,10 +206,21 @@ pub struct Explained {
     pub route: Result<Route, String>,
     /// Each copy.
     pub replicas: Vec<Replica>,
-    /// Writes of this key that wait here for a host that missed them.
-    pub hints: Vec<(HostId, Summary)>,
+    /// Writes of this key that wait anywhere for a host that missed them.
+    pub hints: Vec<Hint>,
     /// What a get with a quorum would find now.
     pub verdict: Verdict,
+}
+
+/// A write that waits for a host that missed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hint {
+    /// Who keeps it.
+    pub at: HostId,
+    /// For whom.
+    pub host: HostId,
+    /// The versions that wait.
+    pub summary: Summary,
 }
 
 /// What a get would find.

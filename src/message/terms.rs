@@ -75,6 +75,8 @@ pub enum Refusal {
     Below,
     /// Its copy of that span is not whole, so it takes no part in repair and collection yet.
     Incomplete,
+    /// It does not believe its own store: it compares itself with the other replicas first.
+    Doubts,
 }
 
 /// The steps of a round of collection, in their order.

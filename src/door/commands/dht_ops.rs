@@ -7,7 +7,7 @@ use super::dht_ring::{RULE, ask, only, spec};
 use super::words::{host_of, map, or_nil, text, texts};
 use super::{Answer, OfOne, Plan, Spec, TELL, unexpected};
 use crate::message::{
-    Balanced, Explained, Outcome, PerHost, Purged, Replica, Request, Status, Tuning,
+    Balanced, Explained, Hint, Outcome, PerHost, Purged, Replica, Request, Status, Tuning,
 };
 use crate::placement::HostId;
 use crate::record::WallMs;
@@ -124,6 +124,10 @@ fn status_of(status: Status) -> Value {
         ("repaired", Value::count(status.repaired)),
         ("requests", Value::count(status.open)),
         ("disagree", texts(differ)),
+        ("unwell", Value::Bool(status.unwell)),
+        ("removal_waits", or_nil(status.removal_waits)),
+        ("collecting_waits_for", or_nil(status.collecting_waits_for)),
+        ("drain", or_nil(status.drain)),
         ("may_stop", text(may_stop)),
     ])
 }
@@ -173,7 +177,14 @@ fn explained(why: &Explained) -> Value {
         Err(why) => format!("failed: {why}"),
     };
     let groups = why.groups.iter().map(texts);
-    let hints = why.hints.iter().map(|(host, _)| *host);
+    let hint = |hint: &Hint| {
+        map([
+            ("at", text(hint.at)),
+            ("for", text(hint.host)),
+            ("version", or_nil(hint.summary.greatest())),
+        ])
+    };
+    let hints = why.hints.iter().map(hint).collect();
     map([
         ("key", Value::Bulk(why.key.bytes().clone())),
         ("id", text(why.key.id())),
@@ -183,7 +194,7 @@ fn explained(why: &Explained) -> Value {
         ("asked", Value::Array(groups.collect())),
         ("route", text(route)),
         ("copies", replicas(&why.replicas)),
-        ("hints", texts(hints)),
+        ("hints", Value::Array(hints)),
         ("get", text(why.verdict)),
     ])
 }

@@ -19,7 +19,7 @@ use super::purge::Purging;
 use super::too_many;
 
 /// At most so many chores are known, done ones included.
-const MAX_CHORES: usize = 64;
+pub(super) const MAX_CHORES: usize = 64;
 
 /// So long the report of a chore that is done is kept.
 const KEPT: Duration = Duration::from_secs(60);
@@ -65,7 +65,7 @@ impl Chores {
         Some(Report::Going(done, of))
     }
 
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.waiting.len() + self.done.len()
     }
 }
@@ -83,6 +83,7 @@ impl Keeper {
             Chore::Status => Report::Status(Box::new(self.status(cx.now))),
             Chore::Configure(tuning) => Report::Tuned(self.tune(tuning)),
             Chore::Balance | Chore::Purge => self.work_asked(cx, (from, req), chore),
+            Chore::Hints(id) => Report::Hints(self.hints.at(id)),
             Chore::Count => match self.count_asked(cx, (from, req)) {
                 Some(report) => report,
                 None => return,
@@ -112,7 +113,7 @@ impl Keeper {
             match chore {
                 Chore::Balance => self.begin_balance(cx, asked),
                 Chore::Purge => self.begin_purge(cx, asked),
-                Chore::Status | Chore::Configure(_) | Chore::Count => {} // Begun at once, never waiting.
+                Chore::Status | Chore::Configure(_) | Chore::Count | Chore::Hints(_) => {} // Begun at once, never waiting.
             }
         }
     }

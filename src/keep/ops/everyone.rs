@@ -102,7 +102,7 @@ impl Keeper {
         report: Report,
     ) {
         let Some(everyone) = self.ops.everyone.get_mut(&req) else {
-            return;
+            return self.probed_hints(cx, from, req, report);
         };
         let Some(waiting) = everyone.waiting.get_mut(&from) else {
             return;
@@ -199,7 +199,8 @@ fn outcome(
         Chore::Balance => Outcome::Balanced(per_host(reports, balanced)),
         Chore::Purge => Outcome::Purged(per_host(reports, purged)),
         Chore::Configure(_) => Outcome::Configured(per_host(reports, tuned)),
-        Chore::Count => Outcome::Counted(keeper.count_of(&reports)),
+        // Of one key hints are asked by whoever explains it.
+        Chore::Count | Chore::Hints(_) => Outcome::Counted(keeper.count_of(&reports)),
     }
 }
 

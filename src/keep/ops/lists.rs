@@ -152,7 +152,13 @@ impl Keeper {
             Err(Refusal::Behind(theirs)) => self.offer_roster(cx, from, theirs),
             Err(Refusal::Ahead(roster)) => self.roster_is(cx, Some(from), roster),
             // Asked again, until it is taken for silent.
-            Err(Refusal::NotMine | Refusal::Store(_) | Refusal::Below | Refusal::Incomplete) => {}
+            Err(
+                Refusal::NotMine
+                | Refusal::Store(_)
+                | Refusal::Below
+                | Refusal::Incomplete
+                | Refusal::Doubts,
+            ) => {}
         }
     }
 

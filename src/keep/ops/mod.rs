@@ -80,6 +80,19 @@ impl Ops {
             && self.lists.is_empty()
             && self.exports.is_empty()
     }
+
+    /// What there is of each kind, and how much there may be.
+    pub(super) fn sizes(&self) -> [(&'static str, usize, usize); 6] {
+        [
+            ("ring-wide operations", self.everyone.len(), MAX_OPERATIONS),
+            // The one under way is counted once it is done.
+            ("chores", self.chores.len(), chores::MAX_CHORES + 1),
+            ("checks", self.probes.len(), MAX_OPERATIONS),
+            ("exports", self.exports.len(), MAX_OPERATIONS),
+            ("imports", self.imports.len(), MAX_OPERATIONS),
+            ("views", self.views.len(), views::MAX_VIEWS),
+        ]
+    }
 }
 
 impl Keeper {

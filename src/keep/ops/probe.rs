@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! whereis cat, with check        h2 present v7   h3 stale v5   h4 missing   h1 silent
-//! explain cat                    the same, and: which token owns it, how a lookup went, which hints wait here,
+//! explain cat                    the same, and: which token owns it, how a lookup went, which hints wait at any host,
 //!                                what a get would find
 //! ```
 //!
@@ -10,12 +10,12 @@
 //!
 //! *Hold this true*: all answers of one check were given under one roster version.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::message::{
-    Answered, CopyState, Explained, Failure, KeepMessage, Outcome, Refusal, Replica, ReqId, Route,
-    Ticket, Verdict, Want,
+    Answered, Chore, CopyState, Explained, Failure, Hint, KeepMessage, Outcome, Refusal, Replica,
+    Report, ReqId, Route, Ticket, Verdict, Want,
 };
 use crate::placement::HostId;
 use crate::record::{Key, Now, Summary, Time};
@@ -37,6 +37,15 @@ pub(super) struct Probe {
     pauses: Pauses,
     /// How a lookup of the key went: then everything about it is wanted.
     route: Option<Result<Route, String>>,
+    /// Who has not said which hints it keeps.
+    hints_of: BTreeSet<HostId>,
+    hints: Vec<Hint>,
+}
+
+impl Probe {
+    fn is_done(&self) -> bool {
+        self.said.len() == self.groups.hosts().len() && self.hints_of.is_empty()
+    }
 }
 
 /// The keys that are being looked at.
@@ -52,9 +61,11 @@ impl Keeper {
         route: Option<Result<Route, String>>,
         deadline: Option<Duration>,
     ) {
-        if self.roster.is_none() {
+        let Some(roster) = &self.roster else {
             return self.answer(cx, ticket, Err(Failure::NoRing));
-        }
+        };
+        let mut hints_of: BTreeSet<HostId> = roster.hosts().into_iter().collect();
+        hints_of.retain(|host| route.is_some() && !self.down.contains_key(host));
         if self.ops.probes.len() >= MAX_OPERATIONS {
             let why = too_many("checks", MAX_OPERATIONS);
             return self.answer(cx, ticket, Err(Failure::Limit(why)));
@@ -69,6 +80,8 @@ impl Keeper {
             until: cx.now.at + deadline.unwrap_or(patience),
             pauses: Pauses::new(cx.now.at, &self.config),
             route,
+            hints_of,
+            hints: Vec::new(),
         };
         let req = self.draw_req();
         self.ops.probes.insert(req, probe);
@@ -94,6 +107,45 @@ impl Keeper {
             let (key, want) = (key.clone(), Want::Versions);
             self.send(cx, host, KeepMessage::Ask { req, at, key, want });
         }
+        self.ask_hints(cx, req);
+    }
+
+    fn ask_hints(&mut self, cx: &mut Context<'_>, req: ReqId) {
+        let Some(probe) = self.ops.probes.get(&req) else {
+            return;
+        };
+        let chore = Chore::Hints(probe.key.id());
+        for host in probe.hints_of.clone() {
+            self.send(cx, host, KeepMessage::ChoreAsk { req, chore });
+        }
+    }
+
+    /// A host says which hints it keeps.
+    pub(super) fn probed_hints(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: HostId,
+        req: ReqId,
+        report: Report,
+    ) {
+        let Some(probe) = self.ops.probes.get_mut(&req) else {
+            return;
+        };
+        let Report::Hints(hints) = report else {
+            return;
+        };
+        if !probe.hints_of.remove(&from) {
+            return;
+        }
+        let hint = |(host, summary)| Hint {
+            at: from,
+            host,
+            summary,
+        };
+        probe.hints.extend(hints.into_iter().map(hint));
+        if probe.is_done() {
+            self.probe_done(cx, req);
+        }
     }
 
     /// Whether an answer belongs to a check.
@@ -116,12 +168,18 @@ impl Keeper {
         match result {
             Ok(Answered::Versions(summary)) => {
                 probe.said.insert(from, summary);
-                if probe.said.len() == probe.groups.hosts().len() {
+                if probe.is_done() {
                     self.probe_done(cx, req);
                 }
             }
             Ok(Answered::Cells(_))
-            | Err(Refusal::NotMine | Refusal::Store(_) | Refusal::Below | Refusal::Incomplete) => {}
+            | Err(
+                Refusal::NotMine
+                | Refusal::Store(_)
+                | Refusal::Below
+                | Refusal::Incomplete
+                | Refusal::Doubts,
+            ) => {}
             Err(Refusal::Behind(theirs)) => self.offer_roster(cx, from, theirs),
             Err(Refusal::Ahead(roster)) => self.roster_is(cx, Some(from), roster),
         }
@@ -161,7 +219,8 @@ impl Keeper {
         let owner = placement.owner(probe.key.id());
         let owner = owner.map_err(|_| Failure::NoRing)?;
         let span = placement.span_of(owner.id).ok_or(Failure::NoRing)?;
-        let hints = self.hints.of_key(&probe.key);
+        let mut hints = probe.hints.clone();
+        hints.sort_by_key(|hint| (hint.host, hint.at));
         Ok(Explained {
             version: roster.version,
             owner,

@@ -33,7 +33,7 @@ impl Keeper {
             hosts,
             replicas: roster.new().replicas,
             spans: u32::try_from(roster.new().placement.tokens().len()).unwrap_or(u32::MAX),
-            lacking: self.lacking(roster),
+            lacking: self.lacking(now, roster),
             progress: self.mover.progress(),
             left: self.move_left(now.at),
             move_bytes_per_s: self.move_rate(),
@@ -47,15 +47,15 @@ impl Keeper {
             collecting_waits_for: self.collect.waits_for,
             marks: self.least_marks(),
             disagree: self.disagreements(now.at),
-            stop_not: self.why_not_stop(roster),
+            stop_not: self.why_not_stop(now, roster),
         }
     }
 
     /// Spans that have fewer complete holders than they should.
-    fn lacking(&self, roster: &Roster) -> u32 {
+    fn lacking(&self, now: Now, roster: &Roster) -> u32 {
         let new = roster.new();
         let hosts = new.placement.hosts();
-        let poor: Vec<HostId> = hosts.filter(|host| self.is_lacking(*host)).collect();
+        let poor: Vec<HostId> = hosts.filter(|host| self.is_lacking(now, *host)).collect();
         if poor.is_empty() {
             return 0;
         }
@@ -66,15 +66,15 @@ impl Keeper {
     }
 
     /// Whether what this host should hold may not be whole there, as far as we know.
-    fn is_lacking(&self, host: HostId) -> bool {
+    fn is_lacking(&self, now: Now, host: HostId) -> bool {
         if host == self.me {
-            return !self.mover.is_complete();
+            return self.is_late() || !self.mover.is_complete();
         }
-        self.down.contains_key(&host) || self.heard_incomplete(host)
+        self.down.contains_key(&host) || self.heard_incomplete(host) || self.said_late(now.at, host)
     }
 
     /// Why this host must not be stopped now; empty if it may be.
-    fn why_not_stop(&self, roster: &Roster) -> String {
+    fn why_not_stop(&self, now: Now, roster: &Roster) -> String {
         if !roster.has(self.me) {
             return String::new();
         }
@@ -82,7 +82,7 @@ impl Keeper {
             roster.new().placement.len(),
             usize::from(roster.new().replicas),
         );
-        let lacking = self.lacking(roster);
+        let lacking = self.lacking(now, roster);
         if let Some(why) = self.obstacle(roster) {
             why
         } else if hosts <= 1 {
@@ -92,7 +92,7 @@ impl Keeper {
         } else if lacking > 0 {
             format!("{lacking} spans have a copy that is not complete, or not reachable")
         } else {
-            String::new()
+            self.safe_to_stop().err().unwrap_or_default()
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Who sees the ring otherwise, and in what?
 //!
-//! Every host tells with each gossip which roster it has adopted (its version and a hash of it) and a hash of the
-//! hosts it takes for down. Whoever hears it compares that with its own view:
+//! Every host tells with each gossip which roster it has adopted (its version and a hash of it), a hash of the
+//! hosts it takes for down, and whether all it should hold is whole there. Whoever hears it compares that with its own view:
 //!
 //! ```text
 //! h1   v9 roster 3f2a  down -          h2 says v8            h2 lives by v8: it will be sent v9
@@ -27,7 +27,7 @@ use super::super::{Context, Keeper};
 const FRESH: Duration = Duration::from_secs(300);
 
 /// At most so many hosts' views are remembered; the one heard longest ago goes first.
-const MAX_VIEWS: usize = 1_000;
+pub(super) const MAX_VIEWS: usize = 1_000;
 
 /// What others said.
 #[derive(Debug, Default)]
@@ -36,6 +36,10 @@ pub(super) struct Views {
 }
 
 impl Views {
+    pub(super) fn len(&self) -> usize {
+        self.heard.len()
+    }
+
     fn heard(&mut self, now: Time, from: HostId, version: RosterVersion, view: View) {
         if self.heard.len() >= MAX_VIEWS && !self.heard.contains_key(&from) {
             let oldest = self.heard.iter().min_by_key(|(_, (at, ..))| *at);
@@ -58,6 +62,7 @@ impl Keeper {
         View {
             roster: roster.hash(),
             routes: down.fold(0, |all, host| all ^ spread(host.0)),
+            late: self.is_late() || !self.mover.is_complete(),
         }
     }
 
@@ -81,6 +86,14 @@ impl Keeper {
                 self.me
             );
         }
+    }
+
+    /// Whether that host last said that not all it should hold is whole there.
+    pub(super) fn said_late(&self, now: Time, host: HostId) -> bool {
+        let heard = self.ops.views.heard.get(&host);
+        heard.is_some_and(|(at, version, view)| {
+            view.late && *version == self.version() && now.since(*at) < FRESH
+        })
     }
 
     /// Who sees the ring otherwise, and in what.

@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write};
 
-use crate::message::{CopyState, Explained, PerHost, Replica, Status};
+use crate::message::{CopyState, Explained, Hint, PerHost, Replica, Status};
 
 use super::answer::{label, versions};
 
@@ -132,12 +132,9 @@ pub(super) fn explained(explained: &Explained) -> String {
         Err(why) => write!(text, "\n  not found: {why}"),
     };
     let _ = write!(text, "\n{}", copies(replicas));
-    for (host, summary) in hints {
-        let _ = write!(
-            text,
-            "\n  a hint waits here for {host}: {}",
-            versions(summary)
-        );
+    for Hint { at, host, summary } in hints {
+        let waits = versions(summary);
+        let _ = write!(text, "\n  a hint waits at {at} for {host}: {waits}");
     }
     let _ = write!(text, "\n  a get finds {verdict}");
     text

@@ -27,6 +27,10 @@ impl fmt::Display for Refusal {
             Refusal::Store(reason) => write!(f, "{reason}"),
             Refusal::Below => write!(f, "below the fence"),
             Refusal::Incomplete => write!(f, "not whole here"),
+            Refusal::Doubts => write!(
+                f,
+                "its store is in doubt: it compares itself with the other replicas before it serves"
+            ),
         }
     }
 }

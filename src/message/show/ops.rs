@@ -126,6 +126,7 @@ impl fmt::Display for Chore {
             Chore::Purge => write!(f, "purge"),
             Chore::Configure(tuning) => write!(f, "configure{tuning}"),
             Chore::Count => write!(f, "count"),
+            Chore::Hints(id) => write!(f, "hints of {}", id.short()),
         }
     }
 }
@@ -139,6 +140,7 @@ impl fmt::Display for Report {
             Report::Purged(purged) => write!(f, "{purged}"),
             Report::Tuned(tuning) => write!(f, "has{tuning}"),
             Report::Counted(keys) => write!(f, "{keys} keys"),
+            Report::Hints(hints) => write!(f, "{} hints", hints.len()),
             Report::Refused(why) => write!(f, "refused: {why}"),
         }
     }

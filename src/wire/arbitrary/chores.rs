@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::{collection, option};
 
 use super::keep::{at, req};
-use super::{host, mark};
+use super::{host, id, mark, summary};
 use crate::message::{
     Balanced, Chore, Differs, KeepMessage, MoveProgress, Purged, Report, Status, Tuning,
 };
@@ -129,7 +129,8 @@ pub(super) fn about_chores() -> BoxedStrategy<KeepMessage> {
         Just(Chore::Balance),
         Just(Chore::Purge),
         Just(Chore::Count),
-        tuning().prop_map(Chore::Configure)
+        tuning().prop_map(Chore::Configure),
+        id().prop_map(Chore::Hints)
     ];
     let balanced = (any::<(u32, u64, u64, u64)>(), hosts()).prop_map(
         |((spans, pulled, pushed, differing), unreachable)| Balanced {
@@ -149,6 +150,7 @@ pub(super) fn about_chores() -> BoxedStrategy<KeepMessage> {
         purged.prop_map(Report::Purged),
         tuning().prop_map(Report::Tuned),
         any::<u64>().prop_map(Report::Counted),
+        collection::vec((host(), summary()), 0..3).prop_map(Report::Hints),
         ".{0,20}".prop_map(Report::Refused),
     ];
     prop_oneof![

@@ -46,6 +46,7 @@ fn refusal() -> impl Strategy<Value = Refusal> {
         ".{0,20}".prop_map(Refusal::Store),
         Just(Refusal::Below),
         Just(Refusal::Incomplete),
+        Just(Refusal::Doubts),
     ]
 }
 
@@ -134,11 +135,17 @@ fn about_the_roster() -> BoxedStrategy<KeepMessage> {
     let accepted = option::of((ballot(), roster()));
     let outcome = prop_oneof![at().prop_map(Ok), ".{0,20}".prop_map(Err)];
     prop_oneof![
-        (at(), wall, any::<(u64, u64)>()).prop_map(|(version, wall, (roster, routes))| M::Gossip {
-            version,
-            wall,
-            view: View { roster, routes },
-        }),
+        (at(), wall, any::<(u64, u64, bool)>()).prop_map(
+            |(version, wall, (roster, routes, late))| M::Gossip {
+                version,
+                wall,
+                view: View {
+                    roster,
+                    routes,
+                    late
+                },
+            }
+        ),
         at().prop_map(|have| M::RosterAsk { have }),
         (at(), host()).prop_map(|(at, host)| M::SuspectAsk { at, host }),
         (at(), host()).prop_map(|(at, host)| M::SuspectIs { at, host }),

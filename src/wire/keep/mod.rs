@@ -86,6 +86,8 @@ pub(super) struct KeepHeader {
     view_roster: u64,
     #[prost(fixed64, tag = "45")]
     view_routes: u64,
+    #[prost(bool, tag = "47")]
+    view_late: bool,
     /// What is to be done.
     #[prost(message, optional, tag = "46")]
     chore: Option<ops::ChorePb>,
@@ -93,7 +95,7 @@ pub(super) struct KeepHeader {
 
 #[derive(Clone, PartialEq, Message)]
 struct RefusalPb {
-    #[prost(oneof = "RefusalCase", tags = "1, 2, 3, 4, 5, 6")]
+    #[prost(oneof = "RefusalCase", tags = "1, 2, 3, 4, 5, 6, 7")]
     case: Option<RefusalCase>,
 }
 
@@ -112,6 +114,8 @@ enum RefusalCase {
     Below(bool),
     #[prost(bool, tag = "6")]
     Incomplete(bool),
+    #[prost(bool, tag = "7")]
+    Doubts(bool),
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]

@@ -15,12 +15,14 @@ use prost::Message;
 
 use super::ProgressPb;
 use super::write::short_text;
+use crate::keyspace::Id;
 use crate::message::{Balanced, Chore, Differs, MoveProgress, Purged, Report, Status, Tuning};
 use crate::placement::HostId;
-use crate::record::{Mark, Stamp};
+use crate::record::{Mark, Stamp, Summary};
 use crate::roster::{MAX_HOSTS, RosterVersion};
 use crate::wire::WireError;
 use crate::wire::error::within;
+use crate::wire::schema::SummaryPb;
 
 /// At most so many reasons why records were kept are told; the others are added up.
 const MAX_REASONS: usize = 64;
@@ -28,13 +30,13 @@ const MAX_REASONS: usize = 64;
 /// The longest time a report may speak of: a hundred years, in milliseconds.
 const MAX_LEFT_MS: u64 = 3_155_760_000_000;
 
-#[derive(Clone, Copy, PartialEq, Message)]
+#[derive(Clone, PartialEq, Message)]
 pub(super) struct ChorePb {
-    #[prost(oneof = "ChoreCase", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "ChoreCase", tags = "1, 2, 3, 4, 5, 6")]
     case: Option<ChoreCase>,
 }
 
-#[derive(Clone, Copy, PartialEq, prost::Oneof)]
+#[derive(Clone, PartialEq, prost::Oneof)]
 enum ChoreCase {
     #[prost(bool, tag = "1")]
     Status(bool),
@@ -46,6 +48,9 @@ enum ChoreCase {
     Configure(TuningPb),
     #[prost(bool, tag = "5")]
     Count(bool),
+    /// The id.
+    #[prost(bytes = "bytes", tag = "6")]
+    Hints(Bytes),
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
@@ -78,6 +83,7 @@ impl From<&Chore> for ChorePb {
             Chore::Purge => ChoreCase::Purge(true),
             Chore::Configure(tuning) => ChoreCase::Configure((*tuning).into()),
             Chore::Count => ChoreCase::Count(true),
+            Chore::Hints(id) => ChoreCase::Hints(Bytes::copy_from_slice(&id.to_bytes())),
         };
         ChorePb { case: Some(case) }
     }
@@ -91,13 +97,17 @@ impl ChorePb {
             ChoreCase::Purge(_) => Chore::Purge,
             ChoreCase::Configure(tuning) => Chore::Configure(tuning.into()),
             ChoreCase::Count(_) => Chore::Count,
+            ChoreCase::Hints(id) => {
+                let id = <[u8; 20]>::try_from(&*id).map_err(|_| WireError::Missing("id"))?;
+                Chore::Hints(Id::from_bytes(id))
+            }
         })
     }
 }
 
 #[derive(Clone, PartialEq, Message)]
 struct ReportPb {
-    #[prost(oneof = "ReportCase", tags = "1, 2, 3, 4, 5, 6, 7")]
+    #[prost(oneof = "ReportCase", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
     case: Option<ReportCase>,
 }
 
@@ -121,6 +131,36 @@ enum ReportCase {
     Refused(String),
     #[prost(uint64, tag = "7")]
     Counted(u64),
+    #[prost(message, tag = "8")]
+    Hints(HintsPb),
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct HintsPb {
+    #[prost(message, repeated, tag = "1")]
+    hints: Vec<HintPb>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct HintPb {
+    #[prost(fixed64, tag = "1")]
+    host: u64,
+    #[prost(message, optional, tag = "2")]
+    summary: Option<SummaryPb>,
+}
+
+impl HintsPb {
+    fn read(self) -> Result<Vec<(HostId, Summary)>, WireError> {
+        let limit = u64::try_from(MAX_HOSTS).unwrap_or(u64::MAX);
+        within("a number of hints", self.hints.len() as u64, limit)?;
+        let hints = self.hints.into_iter().map(|hint| {
+            let summary = hint
+                .summary
+                .map_or(Ok(Summary::default()), SummaryPb::read)?;
+            Ok((HostId(hint.host), summary))
+        });
+        hints.collect()
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
@@ -238,6 +278,16 @@ pub(super) fn write_report(report: &Report) -> Vec<u8> {
         Report::Purged(purged) => ReportCase::Purged(PurgedPb::from(purged)),
         Report::Tuned(tuning) => ReportCase::Tuned((*tuning).into()),
         Report::Counted(keys) => ReportCase::Counted(*keys),
+        Report::Hints(hints) => ReportCase::Hints(HintsPb {
+            hints: hints
+                .iter()
+                .take(MAX_HOSTS)
+                .map(|(host, summary)| HintPb {
+                    host: host.0,
+                    summary: Some(summary.into()),
+                })
+                .collect(),
+        }),
         Report::Refused(why) => ReportCase::Refused(short_text(why)),
     };
     ReportPb { case: Some(case) }.encode_to_vec()
@@ -263,6 +313,7 @@ pub(super) fn read_report(body: &mut Bytes) -> Result<Report, WireError> {
         }),
         ReportCase::Tuned(tuning) => Report::Tuned(tuning.into()),
         ReportCase::Counted(keys) => Report::Counted(keys),
+        ReportCase::Hints(hints) => Report::Hints(hints.read()?),
         ReportCase::Refused(why) => Report::Refused(why),
     })
 }

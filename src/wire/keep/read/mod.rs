@@ -242,6 +242,7 @@ impl Reader {
                 chore: self
                     .header
                     .chore
+                    .take()
                     .ok_or(WireError::Missing("chore"))?
                     .read()?,
             },

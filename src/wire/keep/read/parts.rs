@@ -49,6 +49,7 @@ impl Reader {
                 RefusalCase::Store(text) => Refusal::Store(text),
                 RefusalCase::Below(_) => Refusal::Below,
                 RefusalCase::Incomplete(_) => Refusal::Incomplete,
+                RefusalCase::Doubts(_) => Refusal::Doubts,
             },
         ))
     }
@@ -229,6 +230,7 @@ impl Reader {
         View {
             roster: self.header.view_roster,
             routes: self.header.view_routes,
+            late: self.header.view_late,
         }
     }
 

@@ -116,6 +116,7 @@ pub(super) fn refused(header: KeepHeader, refusal: &Refusal) -> (KeepHeader, Bod
         Refusal::NotMine => (RefusalCase::NotMine(true), Body::Nothing),
         Refusal::Below => (RefusalCase::Below(true), Body::Nothing),
         Refusal::Incomplete => (RefusalCase::Incomplete(true), Body::Nothing),
+        Refusal::Doubts => (RefusalCase::Doubts(true), Body::Nothing),
         Refusal::Store(text) => (RefusalCase::Store(short_text(text)), Body::Nothing),
     };
     let header = KeepHeader {

@@ -102,6 +102,7 @@ pub(in crate::wire) fn write(message: &KeepMessage) -> Parts<'_> {
                 wall: wall.0,
                 view_roster: view.roster,
                 view_routes: view.routes,
+                view_late: view.late,
                 ..about(version)
             };
             (Kind::Gossip, header)
