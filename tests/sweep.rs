@@ -69,6 +69,8 @@ fn seeds_that_failed_once_hold() {
         4171, 8578, 8467, 8708,
         // A clock that jumps ahead, in a ring of one, ends what has a deadline: the checker asked what it showed later.
         1706, 6218,
+        // A large value that a move had begun to bring came when a later roster had given its place to others.
+        792,
         // Each question that a host refused which had slept brought all open questions to it anew.
         10640,
         // Acknowledged under a roster that the others had left: the checker looked there alone.

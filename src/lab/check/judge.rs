@@ -34,7 +34,8 @@ impl Checker {
         let mut floors: BTreeMap<&Key, Vec<(Time, WallMs)>> = BTreeMap::new();
         for (number, operation) in self.operations.iter().enumerate() {
             self.checked_alone(number, operation, &written, &mut judgement);
-            if let Some(mut step) = self.step(number, operation, &written, &known) {
+            let step = self.step(number, operation, &written, &known);
+            if let Some(mut step) = step.and_then(|step| self.before_excuse(&operation.key, step)) {
                 if let Did::FoundNothing(most) = &mut step.did {
                     let floors = floors.entry(&operation.key);
                     let floors = floors.or_insert_with(|| written.floors.over(&operation.key));
@@ -67,6 +68,21 @@ impl Checker {
         self.judge_expiries(&written, &mut judgement);
         judgement.violations.sort_by_key(|violation| violation.at);
         judgement
+    }
+
+    /// What was seen of a key, or began, after the harness had destroyed what was known of it contradicts nothing; what was
+    /// written then may have stayed or not.
+    fn before_excuse(&self, key: &Key, mut step: Step) -> Option<Step> {
+        let Some(since) = self.excused.get(key) else {
+            return Some(step);
+        };
+        if step.began >= *since || (step.ended >= *since && !matches!(step.did, Did::Wrote(_))) {
+            return None;
+        }
+        if step.ended >= *since {
+            step.ended = NEVER;
+        }
+        Some(step)
     }
 
     pub(super) fn excuse_or_blame(&self, violation: Violation, judgement: &mut Judgement) {

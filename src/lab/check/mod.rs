@@ -16,6 +16,7 @@
 //! an acceptor                                     remembers what it promised and accepted
 //! a host                                          stores what its roster gives it, and rosters follow one another
 //! a floor rises                                   once the fences of all replicas are on disk
+//! a copy goes                                     once everyone has it who holds its span now
 //! an acknowledged write                           lies on a quorum of stores, at that moment and at the end
 //! ```
 //!
@@ -33,6 +34,7 @@
 
 mod alone;
 mod ballots;
+mod drops;
 mod floors;
 pub mod history;
 mod judge;
@@ -183,8 +185,22 @@ impl Checker {
         self.written.borrow_mut().violations.push(violation);
     }
 
-    /// Looks at the disks if a host has raised a floor since this was last called; costs nothing if none has.
+    /// The disk of a host has lost what it had reported: until it is sure again of what it holds, its store counts as one
+    /// that may have held anything.
+    pub fn lost_writes(&mut self, host: HostId) {
+        self.written.borrow_mut().lossy.insert(host);
+    }
+
+    /// Whether the disk of a host has lost what it had reported, and it has not made up for that yet.
+    #[must_use]
+    pub fn is_lossy(&self, host: HostId) -> bool {
+        self.written.borrow().lossy.contains(&host)
+    }
+
+    /// Looks at the disks if a host has raised a floor, or dropped copies, since this was last called; costs nothing if none
+    /// has.
     pub fn look(&mut self, world: &mut World, destroyed: impl Fn(HostId) -> bool) {
+        self.look_at_drops(world, &destroyed);
         let (risen, rosters) = {
             let mut written = self.written.borrow_mut();
             let risen = written.floors.take();
@@ -200,6 +216,27 @@ impl Checker {
                     rule,
                     at,
                     key,
+                    words,
+                });
+            }
+        }
+    }
+
+    fn look_at_drops(&mut self, world: &mut World, destroyed: impl Fn(HostId) -> bool) {
+        let drops = std::mem::take(&mut self.written.borrow_mut().drops);
+        for drop in drops {
+            let replaced = {
+                let written = self.written.borrow();
+                let passed_over = |host, key: &Key| {
+                    destroyed(host) || written.lossy.contains(&host) || self.is_excused(key)
+                };
+                drops::replaced(world, &drop, &written, &self.operations, passed_over)
+            };
+            if let Err((key, words)) = replaced {
+                self.found(Violation {
+                    rule: Rule::ReplacedBeforeDropped,
+                    at: world.now(),
+                    key: Some(key),
                     words,
                 });
             }

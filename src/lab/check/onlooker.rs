@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::ballots::Ballots;
+use super::drops::Dropped;
 use super::floors::Floors;
 use super::history::{number_in, written_by};
 use super::lives::Lives;
@@ -67,6 +68,10 @@ pub(super) struct Written {
     ballots: Ballots,
     pub(super) places: Places,
     pub(super) floors: Floors,
+    /// What hosts have dropped since this was last looked at.
+    pub(super) drops: Vec<Dropped>,
+    /// Hosts whose disks lost what they had reported, until they are sure again of what they hold.
+    pub(super) lossy: BTreeSet<HostId>,
     pub(super) violations: Vec<Violation>,
 }
 
@@ -192,7 +197,7 @@ impl Written {
             None => {
                 self.rosters.insert(version, bytes.clone());
                 let roster = Arc::new(roster);
-                let follows = self.places.written(Arc::clone(&roster));
+                let follows = self.places.written(now, Arc::clone(&roster));
                 self.must(Rule::OneAfterTheOther, now, None, follows);
                 if self
                     .newest
@@ -239,6 +244,9 @@ impl Watch for Onlooker {
         } else if let Op::Set(Setting::Marks, bytes) = op {
             let marks = marks_on_disk(bytes).unwrap_or_default();
             self.0.borrow_mut().floors.written(now, host, marks);
+        } else if let Op::Discard(spans) = op {
+            let spans = spans.clone();
+            self.0.borrow_mut().drops.push(Dropped { host, spans });
         }
     }
 
@@ -246,6 +254,9 @@ impl Watch for Onlooker {
         let mut written = self.0.borrow_mut();
         if let Event::Adopted { .. } | Event::Doubts | Event::Sure = event {
             written.adopted.insert(host, now);
+        }
+        if let Event::Sure = event {
+            written.lossy.remove(&host);
         }
         if let Event::Collected { records, .. } = event {
             written.collected += records;

@@ -11,12 +11,15 @@ use std::sync::Arc;
 
 use crate::keyspace::Id;
 use crate::placement::HostId;
-use crate::roster::{Membership, Phase, Roster, RosterVersion};
+use crate::record::Time;
+use crate::roster::{Membership, Phase, Roster, RosterVersion, same_hosts};
 
 /// The rosters that were written down anywhere, and who lives by which.
 #[derive(Debug, Default)]
 pub(super) struct Places {
     rosters: BTreeMap<RosterVersion, Arc<Roster>>,
+    /// When each of them was.
+    since: BTreeMap<RosterVersion, Time>,
     lives_by: BTreeMap<HostId, Arc<Roster>>,
     /// Who is writing one down to live by it.
     writing: BTreeSet<HostId>,
@@ -27,8 +30,9 @@ impl Places {
     ///
     /// # Errors
     /// Why it cannot follow the one before it, or be followed by the one after it, in words.
-    pub(super) fn written(&mut self, roster: Arc<Roster>) -> Result<(), String> {
+    pub(super) fn written(&mut self, now: Time, roster: Arc<Roster>) -> Result<(), String> {
         let version = roster.version;
+        self.since.entry(version).or_insert(now);
         let before = RosterVersion(version.0.saturating_sub(1));
         let mut pairs: Vec<(&Roster, &Roster)> = Vec::new();
         if let Some(before) = self.rosters.get(&before) {
@@ -45,6 +49,23 @@ impl Places {
         });
         self.rosters.insert(version, roster);
         wrong.map_or(Ok(()), Err)
+    }
+
+    /// When the last move began that had succeeded by that version and gave this place to others; none if there was none,
+    /// or if a version is unknown.
+    pub(super) fn last_move(&self, by: RosterVersion, id: Id) -> Option<Time> {
+        let mut after = self.rosters.get(&by)?;
+        loop {
+            let before = self
+                .rosters
+                .get(&RosterVersion(after.version.0.checked_sub(1)?))?;
+            let moved = before.is_moving() && !after.is_moving() && same(before.new(), after.new());
+            let (old, new) = (before.old().holders(id), before.new().holders(id));
+            if moved && !same_hosts(&old, &new) {
+                return self.since.get(&before.version).copied();
+            }
+            after = before;
+        }
     }
 
     /// A host is writing a roster down, to live by it.
@@ -131,7 +152,7 @@ mod tests {
         for end in [&done, &given_up] {
             let mut places = Places::default();
             for roster in [&settled, &moving, end] {
-                assert_eq!(places.written(Arc::clone(roster)), Ok(()));
+                assert_eq!(places.written(Time::ZERO, Arc::clone(roster)), Ok(()));
             }
         }
         let mut skipped = (*done).clone();
@@ -141,8 +162,10 @@ mod tests {
             [&Arc::new(skipped.clone()), &settled],
         ] {
             let mut places = Places::default();
-            assert_eq!(places.written(Arc::clone(order[0])), Ok(()));
-            let wrong = places.written(Arc::clone(order[1])).unwrap_err();
+            assert_eq!(places.written(Time::ZERO, Arc::clone(order[0])), Ok(()));
+            let wrong = places
+                .written(Time::ZERO, Arc::clone(order[1]))
+                .unwrap_err();
             assert!(wrong.contains("v2 cannot follow v1"), "{wrong}");
         }
     }
@@ -153,7 +176,7 @@ mod tests {
         let mut places = Places::default();
         let (place, host) = (Id::from_u64(25), HostId(1));
         for roster in [settled, moving, done] {
-            places.written(roster).unwrap();
+            places.written(Time::ZERO, roster).unwrap();
         }
         assert_eq!(places.stored(host, place), Ok(()), "nothing is known of it");
         for version in [1, 2] {

@@ -37,6 +37,8 @@ pub enum Rule {
     OwnSpans,
     /// A floor rises only once every replica has the fence on its disk.
     FencedBelowFloors,
+    /// A copy goes only once everyone has it who holds its span now.
+    ReplacedBeforeDropped,
     /// After faults end, all agree, each id has one owner, and every `next.prev` is itself.
     RingSettles,
     /// Whoever could reach its quorums is served, and after faults end everyone is.
@@ -78,6 +80,9 @@ impl Rule {
             Rule::OwnSpans => "a host stores nothing of a span that its roster does not give it",
             Rule::FencedBelowFloors => {
                 "a floor rises only once every replica has the fence on its disk"
+            }
+            Rule::ReplacedBeforeDropped => {
+                "a copy goes only once everyone has it who holds its span now"
             }
             Rule::RingSettles => {
                 "after faults end, all agree, each id has one owner, and every next.prev is itself"

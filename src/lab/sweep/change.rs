@@ -13,13 +13,24 @@ use crate::roster::Change;
 
 impl Run {
     pub(super) fn join(&mut self) -> Option<End> {
+        let roster = self.checker.roster()?;
+        let mut gone = self.all(State::Gone).into_iter();
+        let replaces = gone.rfind(|host| roster.has(*host));
+        self.join_for(replaces)
+    }
+
+    /// The machine of a host that is gone comes back with an empty disk: it is another host, which takes the place of that
+    /// one if it still has one.
+    pub(super) fn replace(&mut self, gone: HostId) {
+        let has = self.checker.roster().is_some_and(|roster| roster.has(gone));
+        self.join_for(has.then_some(gone));
+    }
+
+    fn join_for(&mut self, replaces: Option<HostId>) -> Option<End> {
         if self.all(State::Up).len() >= 9 {
             return None;
         }
         let via = self.member_at_random()?;
-        let roster = self.checker.roster()?;
-        let mut gone = self.all(State::Gone).into_iter();
-        let replaces = gone.rfind(|host| roster.has(*host));
         let host = self.add_host();
         let (member, tokens) = if self.rng.random_ratio(1, 2) {
             (self.plan.member(host), 0)
@@ -83,6 +94,20 @@ impl Run {
         Some(End::Over)
     }
 
+    /// Something is asked of a member that changes nobody's place.
+    pub(super) fn chore(&mut self, request: Request) -> Option<End> {
+        let host = self.member_at_random()?;
+        self.ask_ring(host, request);
+        Some(End::Over)
+    }
+
+    /// Old copies of all hosts, or of one, are dropped now.
+    pub(super) fn purge(&mut self) -> Option<End> {
+        let one = self.rng.random_ratio(1, 2);
+        let of = if one { self.up_at_random() } else { None };
+        self.chore(Request::Purge(of))
+    }
+
     pub(super) fn change(&mut self, changes: Vec<Change>) -> Option<End> {
         let host = self.member_at_random()?;
         self.ask_ring(host, Request::Change(changes));
@@ -95,6 +120,8 @@ impl Run {
             wish.via = Some(via);
         } else if let Request::Leave = request {
             wish.leaving = Some(host);
+        } else if let Request::Drain = request {
+            wish.pausing = Some(host);
         }
         let ticket = self.world.request(host, request, Options::default());
         self.changes.insert(ticket, wish);

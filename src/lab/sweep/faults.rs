@@ -12,6 +12,7 @@ use std::time::Duration;
 use rand::RngExt;
 
 use super::run::{Run, State};
+use crate::message::Request;
 use crate::placement::HostId;
 use crate::record::Time;
 use crate::roster::Change;
@@ -52,11 +53,17 @@ pub enum Fault {
     Replicas,
     /// Tokens move, or the move under way is given up.
     Rebalance,
+    /// All copies are compared.
+    Balance,
+    /// Old copies are dropped.
+    Purge,
+    /// A host asks whether it may stop for a while, and does if it may.
+    Drain,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 16] = [
+    pub const ALL: [Fault; 19] = [
         Fault::PowerCut,
         Fault::Kill,
         Fault::EmptyDisk,
@@ -73,7 +80,13 @@ impl Fault {
         Fault::Remove,
         Fault::Replicas,
         Fault::Rebalance,
+        Fault::Balance,
+        Fault::Purge,
+        Fault::Drain,
     ];
+
+    /// What people ask of a ring that changes nobody's place.
+    pub const CHORES: [Fault; 3] = [Fault::Balance, Fault::Purge, Fault::Drain];
 
     /// One word for it.
     #[must_use]
@@ -95,6 +108,9 @@ impl Fault {
             Fault::Remove => "remove",
             Fault::Replicas => "replicas",
             Fault::Rebalance => "rebalance",
+            Fault::Balance => "balance",
+            Fault::Purge => "purge",
+            Fault::Drain => "drain",
         }
     }
 }
@@ -103,6 +119,8 @@ impl Fault {
 #[derive(Clone, Debug)]
 pub(super) enum End {
     Restart(HostId),
+    /// Another host takes the place of one that is gone.
+    Replace(HostId),
     Cut(u64),
     Calm(Fault),
     Fast(HostId),
@@ -146,6 +164,9 @@ impl Run {
                 self.change(vec![Change::Replicas(copies)])
             }
             Fault::Rebalance => self.rebalance(),
+            Fault::Balance => self.chore(Request::Balance),
+            Fault::Purge => self.purge(),
+            Fault::Drain => self.chore(Request::Drain),
         };
         if let Some(end) = end {
             self.begin_fault(fault, until, end);
@@ -165,7 +186,7 @@ impl Run {
     }
 
     /// With a disk that syncs always nothing reported is lost. Otherwise what is left is not what the ring
-    /// knows by this id: the host is gone, as after a destroyed disk.
+    /// knows by this id: the host comes back in doubt of it, or is gone, as after a destroyed disk.
     fn power_cut(&mut self) -> Option<End> {
         let host = self.up_at_random()?;
         if self.plan.disk.policy == SyncPolicy::Always {
@@ -173,7 +194,18 @@ impl Run {
             self.world.crash(host);
             return Some(self.stopped(host));
         }
+        if self.plan.returns && self.rng.random_ratio(2, 3) && self.can_spare(host) {
+            self.loses_writes(host);
+            return Some(self.stopped(host));
+        }
         self.destroy(host)
+    }
+
+    /// The power of a host goes, and what was not synced.
+    fn loses_writes(&mut self, host: HostId) {
+        self.asleep.insert(host, None);
+        self.checker.lost_writes(host);
+        self.world.crash(host);
     }
 
     /// The host and its store are lost for good, if the others can spare them.
@@ -185,22 +217,37 @@ impl Run {
         self.reach.disturbed(host, self.world.now());
         self.hosts.insert(host, State::Gone);
         self.excuse_keys();
-        Some(End::Over)
+        let replaced = self.plan.returns && self.rng.random_ratio(1, 2);
+        Some(if replaced {
+            End::Replace(host)
+        } else {
+            End::Over
+        })
     }
 
+    /// Where disks sync always, some hosts lose their power. Where they do not, all do or none: nothing but all stores
+    /// together can make up for what each of them has lost, and what a quorum has lost nothing can.
     fn blackout(&mut self) -> Option<End> {
         let now = self.world.now();
+        let synced = self.plan.disk.policy == SyncPolicy::Always;
+        let dark =
+            self.plan.returns && !synced && self.all_are_there() && self.rng.random_ratio(1, 3);
+        let before = if dark { self.on_quorums() } else { Vec::new() };
         for host in self.all(State::Up) {
-            self.falls_asleep(host);
-            if self.plan.disk.policy == SyncPolicy::Always && self.rng.random_ratio(1, 2) {
+            if dark {
+                self.loses_writes(host);
+            } else if synced && self.rng.random_ratio(1, 2) {
+                self.falls_asleep(host);
                 self.world.crash(host);
             } else {
+                self.falls_asleep(host);
                 self.world.kill(host);
             }
             let end = self.stopped(host);
             let later = Duration::from_millis(self.rng.random_range(10..1_500));
             self.begin_fault(Fault::Blackout, now + later, end);
         }
+        self.excuse_lost(before);
         None
     }
 
@@ -254,6 +301,7 @@ impl Run {
             self.active.remove(fault);
             match end {
                 End::Restart(host) => self.restart(host),
+                End::Replace(host) => self.replace(host),
                 End::Cut(number) => self.end_cut(number),
                 End::Calm(fault) => {
                     let calm = self.plan.calm();

@@ -89,6 +89,8 @@ impl Run {
                 let key = Key::of_content(&body.pieces);
                 if self.keys.len() < self.plan.keys + MAX_CONTENT_KEYS {
                     self.keys.push(key.clone());
+                } else {
+                    self.keys_asked_once.push(key.clone());
                 }
                 vec![(key, Kind::Put)]
             }

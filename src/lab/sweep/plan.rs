@@ -65,6 +65,11 @@ pub struct Plan {
     pub large: bool,
     /// Whether what was deleted or has expired is collected soon. Then clocks differ by less, too.
     pub collects: bool,
+    /// Whether hosts come back whose disks have lost what they had reported, in doubt of it, and others take the place of
+    /// those whose disks are destroyed.
+    pub returns: bool,
+    /// A host that is silent for so long is removed; none: never.
+    pub removes: Option<Duration>,
 }
 
 impl Plan {
@@ -80,9 +85,22 @@ impl Plan {
         );
         let mut faults = Vec::new();
         if rng.random_ratio(19, 20) {
-            faults.extend(Fault::ALL.into_iter().filter(|_| rng.random_ratio(2, 5)));
+            let first = Fault::ALL
+                .into_iter()
+                .filter(|fault| !Fault::CHORES.contains(fault));
+            faults.extend(first.filter(|_| rng.random_ratio(2, 5)));
         }
         let (survive_ms, operations) = length(&mut rng);
+        // Drawn apart: in every second world nothing of it happens.
+        let mut apart = ChaCha8Rng::seed_from_u64(seed ^ 0xc0de_0f00_c0de_0f00);
+        let more = apart.random_ratio(1, 2);
+        let returns = more && apart.random_ratio(2, 3);
+        let removes = (more && apart.random_ratio(1, 2))
+            .then(|| Duration::from_millis(apart.random_range(500..4_000)));
+        if more && !faults.is_empty() {
+            let chores = Fault::CHORES.into_iter();
+            faults.extend(chores.filter(|_| apart.random_ratio(2, 5)));
+        }
         Plan {
             seed,
             hosts,
@@ -100,6 +118,8 @@ impl Plan {
             survive_ms,
             fault_ms: *pick(&mut rng, &[60, 200, 800, 3_000]),
             faults,
+            returns,
+            removes,
             harsh: rng.random_ratio(1, 30),
             large: rng.random_ratio(1, 8),
             collects: rng.random_ratio(2, 3),
@@ -136,6 +156,10 @@ impl Plan {
             keep.collect = self.paced(usual.collect);
             keep.max_drift = self.max_drift();
             keep.collect_age = 2 * keep.max_drift;
+        }
+        if let Some(after) = self.removes {
+            keep.remove_after = after;
+            keep.drain_for = self.paced(usual.drain_for);
         }
         if !self.heals {
             // What a quorum alone must keep is not hidden by what heals.
@@ -252,6 +276,8 @@ impl fmt::Display for Plan {
             (!self.heals, "nothing heals by itself"),
             (self.large, "large values"),
             (self.collects, "deletes are collected"),
+            (self.returns, "lost disks come back"),
+            (self.removes.is_some(), "silent hosts are removed"),
             (self.harsh, "disks destroyed beyond a quorum"),
         ] {
             if said {

@@ -36,7 +36,7 @@ fn bit(fault: Fault) -> u32 {
 }
 
 /// The bit of operations asked while spans moved.
-pub(super) const MOVING: u32 = 1 << 16;
+pub(super) const MOVING: u32 = 1 << Fault::ALL.len();
 
 /// How many operations were asked, and how many succeeded, by what went wrong meanwhile.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

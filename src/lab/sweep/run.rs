@@ -64,6 +64,8 @@ pub(super) struct Waiting {
 pub(super) struct Wish {
     /// Who stops when it is granted.
     pub(super) leaving: Option<HostId>,
+    /// Who stops for a while when it is granted.
+    pub(super) pausing: Option<HostId>,
     /// The only host a joiner knows.
     pub(super) via: Option<HostId>,
 }
@@ -96,6 +98,8 @@ pub(super) struct Run {
     pub(super) changes: BTreeMap<Ticket, Wish>,
     pub(super) streams: Streams,
     pub(super) keys: Vec<Key>,
+    /// Content keys beyond those that are asked for again.
+    pub(super) keys_asked_once: Vec<Key>,
     /// Whether faults are over: then everything must be served.
     pub(super) calm: bool,
     seen_roster: RosterVersion,
@@ -133,6 +137,7 @@ impl Run {
             changes: BTreeMap::new(),
             streams: Streams::new(&plan),
             keys: names.collect(),
+            keys_asked_once: Vec::new(),
             calm: false,
             seen_roster: RosterVersion::NONE,
             plan,
@@ -281,11 +286,8 @@ impl Run {
     fn hear(&mut self) {
         for (ticket, answer) in self.world.take_answers() {
             if let Some(wish) = self.changes.remove(&ticket) {
-                if let (Some(host), Answer::Reply(Ok(_))) = (wish.leaving, &answer)
-                    && self.hosts.get(&host) == Some(&State::Up)
-                {
-                    self.world.kill(host);
-                    self.hosts.insert(host, State::Left);
+                if let Answer::Reply(Ok(_)) = answer {
+                    self.granted(wish);
                 }
             } else if let Some(who) = self.streams.whose(ticket) {
                 self.stepped(who, answer);
@@ -299,6 +301,25 @@ impl Run {
                     self.stream_answered(who, large);
                 }
             }
+        }
+    }
+
+    /// A host may leave, or stop for a while.
+    fn granted(&mut self, wish: Wish) {
+        let up = |host: &HostId| self.hosts.get(host) == Some(&State::Up);
+        if let Some(host) = wish.leaving.filter(up) {
+            self.world.kill(host);
+            self.hosts.insert(host, State::Left);
+        } else if let Some(host) = wish.pausing.filter(up) {
+            let lasts = self.rng.random_range(50..self.plan.survive_ms / 4);
+            self.falls_asleep(host);
+            self.world.kill(host);
+            let end = self.stopped(host);
+            self.begin_fault(
+                Fault::Drain,
+                self.world.now() + Duration::from_millis(lasts),
+                end,
+            );
         }
     }
 
@@ -319,8 +340,9 @@ impl Run {
         };
         let newest = self.checker.roster();
         let newest = newest.filter(|newest| newest.version > roster.version);
-        let hosts = &self.hosts;
-        let destroyed = |host: HostId| hosts.get(&host) == Some(&State::Gone);
+        let (hosts, checker) = (&self.hosts, &self.checker);
+        let destroyed =
+            |host: HostId| hosts.get(&host) == Some(&State::Gone) || checker.is_lossy(host);
         let groups = roster.groups(key.id()).groups;
         let stored = stores::on_a_quorum(&mut self.world, &groups, key, wrote, destroyed);
         let Err(words) = stored else { return };

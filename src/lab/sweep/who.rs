@@ -8,7 +8,9 @@
 use rand::RngExt;
 
 use super::run::{Run, State};
+use crate::lab::check::stores;
 use crate::placement::HostId;
+use crate::record::{Key, Summary};
 use crate::roster::{Roster, RosterVersion};
 
 impl Run {
@@ -70,6 +72,60 @@ impl Run {
         })
     }
 
+    /// Whether no store of the ring is destroyed, or in doubt.
+    pub(super) fn all_are_there(&self) -> bool {
+        let roster = self.checker.roster();
+        roster.is_some_and(|roster| {
+            let there = |host: &HostId| {
+                let known = matches!(self.hosts.get(host), Some(State::Up | State::Down));
+                known && !self.checker.is_lossy(*host)
+            };
+            roster.hosts().iter().all(there)
+        })
+    }
+
+    fn all_keys(&self) -> Vec<Key> {
+        self.keys
+            .iter()
+            .chain(&self.keys_asked_once)
+            .cloned()
+            .collect()
+    }
+
+    /// What of each key a quorum of some group holds.
+    pub(super) fn on_quorums(&mut self) -> Vec<(Key, Vec<HostId>, Summary)> {
+        let Some(roster) = self.checker.roster() else {
+            return Vec::new();
+        };
+        let mut all = Vec::new();
+        for key in self.all_keys() {
+            for group in roster.groups(key.id()).groups {
+                for host in &group {
+                    let has = stores::held(&mut self.world, *host, &key);
+                    if self.is_on_a_quorum(&group, &key, &has) {
+                        all.push((key.clone(), group.clone(), has));
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    fn is_on_a_quorum(&mut self, group: &[HostId], key: &Key, has: &Summary) -> bool {
+        let group = [group.to_vec()];
+        stores::on_a_quorum(&mut self.world, &group, key, has, |_| false).is_ok()
+    }
+
+    /// Keys of which a quorum does not hold any more what it held are excused from now on.
+    pub(super) fn excuse_lost(&mut self, held: Vec<(Key, Vec<HostId>, Summary)>) {
+        let now = self.world.now();
+        for (key, group, has) in held {
+            if !self.is_on_a_quorum(&group, &key, &has) {
+                self.checker.excuse(key, now);
+            }
+        }
+    }
+
     /// Keys of which fewer than a quorum of stores is left are excused from now on.
     pub(super) fn excuse_keys(&mut self) {
         let Some(roster) = self.checker.roster() else {
@@ -77,7 +133,7 @@ impl Run {
         };
         let now = self.world.now();
         let gone = |host: &&HostId| matches!(self.hosts.get(host), Some(State::Gone));
-        for key in &self.keys {
+        for key in self.all_keys() {
             let group = roster.old().holders(key.id());
             let left = group.len() - group.iter().filter(gone).count();
             if left < group.len() / 2 + 1 {
