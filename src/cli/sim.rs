@@ -144,6 +144,9 @@ fn again(seed: u64, until: Option<f64>, trace: bool) -> anyhow::Result<bool> {
     let told = replay(seed, until, line);
     let held = told.is_ok();
     print(&told.unwrap_or_else(|text| text))?;
+    if held {
+        print("no rule was broken\n")?;
+    }
     Ok(held)
 }
 
@@ -152,5 +155,38 @@ fn print(text: &str) -> anyhow::Result<()> {
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use roundelay::lab::check::{Rule, Violation};
+
+    use super::*;
+
+    #[test]
+    fn one_seed_that_failed_is_enough() {
+        let told = |reports: Vec<(u64, Report)>| {
+            let (tell, told) = mpsc::channel();
+            let count = reports.len() as u64;
+            reports
+                .into_iter()
+                .for_each(|told| tell.send(told).unwrap());
+            drop(tell);
+            print_in_order(1, count, told).unwrap()
+        };
+        let violation = Violation {
+            rule: Rule::Serves,
+            at: Time::ZERO,
+            key: None,
+            words: "nobody answered".to_owned(),
+        };
+        let failed = Report {
+            violations: vec![violation],
+            ..Report::default()
+        };
+        // Done out of order, as threads are.
+        assert!(told(vec![(2, Report::default()), (1, Report::default())]));
+        assert!(!told(vec![(2, Report::default()), (1, failed)]));
     }
 }

@@ -88,3 +88,20 @@ fn a_host_that_died_comes_back_at_another_address_with_what_it_had() {
     load.goes_on(100);
     check(&history, vec![load], &hosts, &[1, 2]);
 }
+
+#[test]
+fn all_come_back_at_other_addresses_at_once_with_what_they_had() {
+    let (mut hosts, history, load) = three();
+    load.end();
+    hosts.all().for_each(|host| hosts.kill(host));
+    let addresses = free_ports(3);
+    for (seat, address) in hosts.seats.iter_mut().zip(addresses) {
+        seat.address = address;
+    }
+    hosts.all().for_each(|host| hosts.spawn(host));
+    hosts.all().for_each(|host| hosts.wait_until_in(host));
+    let load = Load::start(&history, 3, &hosts.urls(hosts.all()));
+    load.goes_on(100);
+    check(&history, vec![load], &hosts, &[0, 1, 2]);
+    hosts.wait_until_agreed(&[0, 1, 2], 3);
+}
