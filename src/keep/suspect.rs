@@ -31,8 +31,8 @@ use super::timers::Wake;
 use super::wish::{Asker, Wish};
 use super::{Context, Keeper};
 
-/// How often a host looks again whether a silent one may be removed.
-const LOOK_AGAIN: Duration = Duration::from_secs(10);
+/// A host looks again whether a silent one may be removed after the time after which one is removed, divided by this.
+const LOOKS: u32 = 30;
 
 /// A question that goes round: is it down for you, too?
 #[derive(Debug)]
@@ -79,7 +79,8 @@ impl Keeper {
             self.suspect.waits = None;
             return;
         }
-        self.timers.set(Wake::Suspect, cx.now.at + LOOK_AGAIN);
+        self.timers
+            .set(Wake::Suspect, cx.now.at + self.config.remove_after / LOOKS);
         let after = self.config.remove_after;
         let due = down
             .iter()

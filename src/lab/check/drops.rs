@@ -22,7 +22,7 @@ use super::onlooker::Written;
 use super::stores::held;
 use crate::keyspace::Span;
 use crate::placement::HostId;
-use crate::record::{Key, Summary, Time, Version};
+use crate::record::{ExpiryCell, Key, Summary, Time, Version};
 use crate::roster::Roster;
 use crate::sim::World;
 
@@ -33,7 +33,8 @@ pub(super) struct Dropped {
     pub(super) spans: Vec<Span>,
 }
 
-/// Whether every replica has what was acknowledged of what a host drops before the move began that took it away.
+/// Whether every replica has what was acknowledged of what a host drops before the move began that took it away; of how many
+/// values and expiries.
 ///
 /// # Errors
 /// The key, and who lacks what, in words.
@@ -43,9 +44,9 @@ pub(super) fn replaced(
     written: &Written,
     operations: &[Operation],
     passed_over: impl Fn(HostId, &Key) -> bool,
-) -> Result<(), (Key, String)> {
+) -> Result<usize, (Key, String)> {
     let Some(roster) = written.places.roster_of(drop.host) else {
-        return Ok(()); // It holds nothing by a roster, or nobody knows by which.
+        return Ok(0); // It holds nothing by a roster, or nobody knows by which.
     };
     let newest = written.newest.as_deref().unwrap_or(roster);
     let mut moved: BTreeMap<&Key, Option<Time>> = BTreeMap::new();
@@ -60,47 +61,72 @@ pub(super) fn replaced(
         let (ended, moved) = (operation.ended, moved.unwrap_or(Time::ZERO));
         !operation.one && ended.is_some_and(|ended| ended < moved)
     });
-    for (key, version) in newest_of(before) {
-        let lacking = lacking(world, roster, newest, key, version, &passed_over);
-        if !lacking.is_empty() && !may_be_collected(written, key, version) {
+    let all = newest_of(before, written);
+    let count = all.len();
+    for (key, wanted) in all {
+        let lacking = lacking(world, roster, newest, key, &wanted, &passed_over);
+        let of = wanted.value.or(wanted.expiry.map(|cell| cell.of));
+        if !lacking.is_empty() && !of.is_some_and(|of| may_be_collected(written, key, of)) {
             let (host, at) = (drop.host, roster.version);
-            let words = format!("{host} drops {version} at {at}, and it is not yet at{lacking}");
+            let what = wanted
+                .greatest()
+                .map_or_else(String::new, |version| version.to_string());
+            let words = format!("{host} drops {what} at {at}, and it is not yet at{lacking}");
             return Err((key.clone(), words));
         }
     }
-    Ok(())
+    Ok(count)
 }
 
-/// The greatest version of each key that one of these wrote.
-fn newest_of<'a>(operations: impl Iterator<Item = &'a Operation>) -> BTreeMap<&'a Key, Version> {
-    let mut newest: BTreeMap<&Key, Version> = BTreeMap::new();
+/// The greatest version of each key that one of these wrote, and its greatest expiry.
+fn newest_of<'a>(
+    operations: impl Iterator<Item = &'a Operation>,
+    written: &Written,
+) -> Vec<(&'a Key, Summary)> {
+    let mut values: BTreeMap<&Key, Version> = BTreeMap::new();
+    let mut expiries: BTreeMap<&Key, ExpiryCell> = BTreeMap::new();
     for operation in operations {
-        if let (Kind::Put | Kind::Delete, Told::Wrote(version)) = (operation.kind, &operation.told)
-        {
-            let of_key = newest.entry(&operation.key).or_insert(*version);
-            *of_key = (*of_key).max(*version);
+        let Told::Wrote(version) = operation.told else {
+            continue;
+        };
+        let key = &operation.key;
+        if let Kind::Put | Kind::Delete = operation.kind {
+            let of_key = values.entry(key).or_insert(version);
+            *of_key = (*of_key).max(version);
+        } else if let Some(set) = written.expiries.get(&version) {
+            let of_key = expiries.entry(key).or_insert(set.cell);
+            *of_key = (*of_key).max(set.cell);
         }
     }
-    newest
+    let value = |(key, version)| (key, Some(version), None);
+    let expiry = |(key, cell)| (key, None, Some(cell));
+    let all = values
+        .into_iter()
+        .map(value)
+        .chain(expiries.into_iter().map(expiry));
+    all.map(|(key, value, expiry)| (key, Summary { value, expiry }))
+        .collect()
 }
 
-/// Who should hold that version, or a newer one, and does not.
+/// Who should hold that, or something newer, and does not.
 fn lacking(
     world: &mut World,
     roster: &Roster,
     newest: &Roster,
     key: &Key,
-    version: Version,
+    wanted: &Summary,
     passed_over: impl Fn(HostId, &Key) -> bool,
 ) -> String {
-    let wanted = Summary {
-        value: Some(version),
-        expiry: None,
-    };
     let mut lacking = String::new();
     for host in roster.new().holders(key.id()) {
         let gave_it_on = !newest.old().holds(host, key.id());
-        if !gave_it_on && !passed_over(host, key) && !held(world, host, key).covers(&wanted) {
+        if gave_it_on || passed_over(host, key) {
+            continue;
+        }
+        let has = held(world, host, key);
+        // The expiry of a value that a newer one has replaced need not be kept.
+        let replaced = wanted.expiry.is_some_and(|cell| has.value > Some(cell.of));
+        if !replaced && !has.covers(wanted) {
             let _ = write!(lacking, " {host}");
         }
     }
@@ -207,11 +233,11 @@ mod tests {
         );
         assert_eq!(
             look(&mut world, 101, four),
-            Ok(()),
+            Ok(0),
             "acknowledged since the move began"
         );
         store(&mut world, others[1], 50);
-        assert_eq!(look(&mut world, 50, four), Ok(()), "a newer one will do");
+        assert_eq!(look(&mut world, 50, four), Ok(1), "a newer one will do");
         assert_eq!(written.places.last_move(RosterVersion(9), key.id()), None);
     }
 }

@@ -56,7 +56,7 @@ use history::{Operation, Told};
 use onlooker::{Onlooker, Written};
 
 use crate::placement::HostId;
-use crate::record::{ExpiryCell, Key, Time, Version};
+use crate::record::{ExpiryCell, Key, Summary, Time, Version};
 use crate::roster::Roster;
 use crate::sim::{Watch, World};
 
@@ -106,6 +106,13 @@ impl Checker {
     #[must_use]
     pub fn collected(&self) -> u64 {
         self.written.borrow().collected
+    }
+
+    /// How often hosts were sure again, were silent and to go, and dropped copies that they had.
+    #[must_use]
+    pub fn counts(&self) -> (u64, u64, u64) {
+        let written = self.written.borrow();
+        (written.sure, written.silent, written.dropped)
     }
 
     /// The number the next operation will have.
@@ -187,14 +194,34 @@ impl Checker {
 
     /// The disk of a host has lost what it had reported: until it is sure again of what it holds, its store counts as one
     /// that may have held anything.
-    pub fn lost_writes(&mut self, host: HostId) {
-        self.written.borrow_mut().lossy.insert(host);
+    pub fn lost_writes(&mut self, host: HostId, now: Time) {
+        self.written.borrow_mut().lossy.insert(host, now);
+    }
+
+    /// When the disk of a host lost what it had reported, if it has not made up for that yet.
+    #[must_use]
+    pub fn lost_writes_at(&self, host: HostId) -> Option<Time> {
+        self.written.borrow().lossy.get(&host).copied()
+    }
+
+    /// When what was written was first seen anywhere.
+    #[must_use]
+    pub fn first_seen(&self, wrote: &Summary) -> Time {
+        let written = self.written.borrow();
+        let value = wrote.value.and_then(|version| written.values.get(&version));
+        let expiry = wrote
+            .expiry
+            .and_then(|cell| written.expiries.get(&cell.version));
+        let seen = value
+            .map(|origin| origin.first)
+            .max(expiry.map(|set| set.first));
+        seen.unwrap_or(Time::ZERO)
     }
 
     /// Whether the disk of a host has lost what it had reported, and it has not made up for that yet.
     #[must_use]
     pub fn is_lossy(&self, host: HostId) -> bool {
-        self.written.borrow().lossy.contains(&host)
+        self.written.borrow().lossy.contains_key(&host)
     }
 
     /// Looks at the disks if a host has raised a floor, or dropped copies, since this was last called; costs nothing if none
@@ -228,10 +255,13 @@ impl Checker {
             let replaced = {
                 let written = self.written.borrow();
                 let passed_over = |host, key: &Key| {
-                    destroyed(host) || written.lossy.contains(&host) || self.is_excused(key)
+                    destroyed(host) || written.lossy.contains_key(&host) || self.is_excused(key)
                 };
                 drops::replaced(world, &drop, &written, &self.operations, passed_over)
             };
+            if replaced.as_ref().is_ok_and(|keys| *keys > 0) {
+                self.written.borrow_mut().dropped += 1;
+            }
             if let Err((key, words)) = replaced {
                 self.found(Violation {
                     rule: Rule::ReplacedBeforeDropped,

@@ -57,6 +57,11 @@ pub(super) struct Written {
     /// Which operation wrote a large value, by its first piece.
     staged: BTreeMap<Version, usize>,
     rosters: BTreeMap<RosterVersion, bytes::Bytes>,
+    /// Hosts that were sure again, and those whose removal was wished for because they were silent.
+    pub(super) sure: u64,
+    pub(super) silent: u64,
+    /// Drops of copies that were there.
+    pub(super) dropped: u64,
     /// Records that were collected.
     pub(super) collected: u64,
     pub(super) newest: Option<Arc<Roster>>,
@@ -71,7 +76,7 @@ pub(super) struct Written {
     /// What hosts have dropped since this was last looked at.
     pub(super) drops: Vec<Dropped>,
     /// Hosts whose disks lost what they had reported, until they are sure again of what they hold.
-    pub(super) lossy: BTreeSet<HostId>,
+    pub(super) lossy: BTreeMap<HostId, Time>,
     pub(super) violations: Vec<Violation>,
 }
 
@@ -257,6 +262,10 @@ impl Watch for Onlooker {
         }
         if let Event::Sure = event {
             written.lossy.remove(&host);
+            written.sure += 1;
+        }
+        if let Event::Removing { .. } = event {
+            written.silent += 1;
         }
         if let Event::Collected { records, .. } = event {
             written.collected += records;

@@ -19,6 +19,23 @@ impl Run {
         self.join_for(replaces)
     }
 
+    /// A host that is up, was a member, and is none by the newest roster.
+    fn removed_at_random(&mut self) -> Option<HostId> {
+        if !self.rng.random_ratio(1, 2) {
+            return None;
+        }
+        let roster = self.checker.roster()?;
+        let out = |host: &HostId| {
+            let known = self.world.host(*host).and_then(|host| host.roster());
+            !roster.has(*host)
+                && known
+                    .is_some_and(|known| known.old().has(*host) || known.version < roster.version)
+        };
+        let mut up = self.all(State::Up);
+        up.retain(out);
+        (!up.is_empty()).then(|| up[self.rng.random_range(0..up.len())])
+    }
+
     /// The machine of a host that is gone comes back with an empty disk: it is another host, which takes the place of that
     /// one if it still has one.
     pub(super) fn replace(&mut self, gone: HostId) {
@@ -31,7 +48,15 @@ impl Run {
             return None;
         }
         let via = self.member_at_random()?;
-        let host = self.add_host();
+        // One that was removed, and does not know it or does, comes in again with what it has; or another one comes.
+        let again = self.removed_at_random().filter(|_| replaces.is_none());
+        let host = match again {
+            Some(host) => {
+                self.counts.again += 1;
+                host
+            }
+            None => self.add_host(),
+        };
         let (member, tokens) = if self.rng.random_ratio(1, 2) {
             (self.plan.member(host), 0)
         } else {

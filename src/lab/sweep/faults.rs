@@ -1,8 +1,8 @@
 //! What may go wrong?
 //!
 //! A fault begins, lasts a while, and ends by itself; several may last at once. What the harness does to
-//! disks it remembers, because that alone may excuse a loss: a host whose disk was emptied, or lost
-//! what it had reported in a power cut, never comes back under its old id; another one joins for it.
+//! disks it remembers, because that alone may excuse a loss: a host whose disk was emptied never comes back under its old
+//! id, another one joins for it; one whose disk lost what it had reported in a power cut may, in doubt.
 //!
 //! *Hold this true*: unless the plan is harsh, stores are destroyed only as far as every group of replicas
 //! keeps a quorum of them, and the roster a majority of its hosts.
@@ -204,7 +204,7 @@ impl Run {
     /// The power of a host goes, and what was not synced.
     fn loses_writes(&mut self, host: HostId) {
         self.asleep.insert(host, None);
-        self.checker.lost_writes(host);
+        self.checker.lost_writes(host, self.world.now());
         self.world.crash(host);
     }
 

@@ -45,7 +45,7 @@ use crate::record::Time;
 pub use faults::Fault;
 pub use plan::Plan;
 pub use replay::{OnLine, replay, why};
-pub use report::{Rates, Report};
+pub use report::{Counts, Rates, Report};
 
 /// Lives through one seed and judges it.
 #[must_use]
@@ -90,6 +90,7 @@ fn live(run: &mut Run) {
 
 fn report(run: &Run) -> Report {
     let judged = run.checker.judge();
+    let (sure, silent, dropped) = run.checker.counts();
     let operations = run.checker.operations();
     let succeeded = operations.iter().filter(|operation| operation.succeeded());
     let writes = succeeded.clone().filter(|operation| operation.writes());
@@ -107,6 +108,12 @@ fn report(run: &Run) -> Report {
         uploads: run.streams.counts.uploads,
         downloads: run.streams.counts.downloads,
         broken_off: run.streams.counts.broken_off,
+        counts: Counts {
+            sure,
+            silent,
+            dropped,
+            ..run.counts
+        },
         rates: run.rates.clone(),
         violations: judged.violations,
     }

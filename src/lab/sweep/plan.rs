@@ -94,9 +94,9 @@ impl Plan {
         // Drawn apart: in every second world nothing of it happens.
         let mut apart = ChaCha8Rng::seed_from_u64(seed ^ 0xc0de_0f00_c0de_0f00);
         let more = apart.random_ratio(1, 2);
-        let returns = more && apart.random_ratio(2, 3);
+        let returns = more && apart.random_ratio(3, 4);
         let removes = (more && apart.random_ratio(1, 2))
-            .then(|| Duration::from_millis(apart.random_range(500..4_000)));
+            .then(|| Duration::from_millis(apart.random_range(100..1_000)));
         if more && !faults.is_empty() {
             let chores = Fault::CHORES.into_iter();
             faults.extend(chores.filter(|_| apart.random_ratio(2, 5)));

@@ -80,6 +80,21 @@ impl Rates {
     }
 }
 
+/// How often what was drawn came about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Hosts that were sure again of a store that had been in doubt.
+    pub sure: u64,
+    /// Hosts whose removal was wished for because they were silent.
+    pub silent: u64,
+    /// Hosts that stopped because they were granted it.
+    pub drained: u64,
+    /// Hosts that had been members and came in again.
+    pub again: u64,
+    /// Times that a host dropped copies it had.
+    pub dropped: u64,
+}
+
 /// What came of one seed, or of several.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
@@ -109,6 +124,8 @@ pub struct Report {
     pub downloads: u64,
     /// Uploads that broke off before their end.
     pub broken_off: u64,
+    /// How often what was drawn came about.
+    pub counts: Counts,
     /// How many succeeded, by what went wrong meanwhile.
     pub rates: Rates,
     /// The rules that were broken.
@@ -130,6 +147,11 @@ impl Report {
         self.uploads += other.uploads;
         self.downloads += other.downloads;
         self.broken_off += other.broken_off;
+        self.counts.sure += other.counts.sure;
+        self.counts.silent += other.counts.silent;
+        self.counts.drained += other.counts.drained;
+        self.counts.again += other.counts.again;
+        self.counts.dropped += other.counts.dropped;
         self.rates.add(&other.rates);
     }
 }
@@ -149,6 +171,17 @@ impl fmt::Display for Report {
             self.virtual_ms / 1000,
             self.collected,
             self.excused
+        )?;
+        let Counts {
+            sure,
+            silent,
+            drained,
+            again,
+            dropped,
+        } = self.counts;
+        writeln!(
+            f,
+            "hosts: {sure} sure again, {silent} silent and to go, {drained} stopped by a grant, {again} in again; copies dropped {dropped} times"
         )?;
         writeln!(
             f,

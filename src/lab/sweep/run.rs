@@ -21,11 +21,11 @@ use rand_chacha::rand_core::SeedableRng;
 use super::faults::{End, Fault};
 use super::plan::Plan;
 use super::reach::{Cut, Reach};
-use super::report::{Active, MOVING, Rates};
+use super::report::{Active, Counts, MOVING, Rates};
 use super::streams::Streams;
 use crate::actor::Input;
 use crate::lab::check::{Checker, Rule, Violation, stores};
-use crate::message::{Outcome, Ticket};
+use crate::message::{Outcome, Request, Ticket};
 use crate::placement::HostId;
 use crate::record::{Key, Summary, Time};
 use crate::roster::{RingId, Roster, RosterVersion};
@@ -97,6 +97,7 @@ pub(super) struct Run {
     /// Changes of the ring under way.
     pub(super) changes: BTreeMap<Ticket, Wish>,
     pub(super) streams: Streams,
+    pub(super) counts: Counts,
     pub(super) keys: Vec<Key>,
     /// Content keys beyond those that are asked for again.
     pub(super) keys_asked_once: Vec<Key>,
@@ -136,6 +137,7 @@ impl Run {
             open: BTreeMap::new(),
             changes: BTreeMap::new(),
             streams: Streams::new(&plan),
+            counts: Counts::default(),
             keys: names.collect(),
             keys_asked_once: Vec::new(),
             calm: false,
@@ -286,8 +288,8 @@ impl Run {
     fn hear(&mut self) {
         for (ticket, answer) in self.world.take_answers() {
             if let Some(wish) = self.changes.remove(&ticket) {
-                if let Answer::Reply(Ok(_)) = answer {
-                    self.granted(wish);
+                if let Answer::Reply(Ok(told)) = &answer {
+                    self.granted(wish, told);
                 }
             } else if let Some(who) = self.streams.whose(ticket) {
                 self.stepped(who, answer);
@@ -305,7 +307,12 @@ impl Run {
     }
 
     /// A host may leave, or stop for a while.
-    fn granted(&mut self, wish: Wish) {
+    fn granted(&mut self, wish: Wish, told: &Outcome) {
+        // The ring has just settled: somebody holds old copies.
+        let purges = self.plan.faults.contains(&Fault::Purge);
+        if purges && matches!(told, Outcome::Settled(_)) && self.rng.random_ratio(1, 2) {
+            self.chore(Request::Purge(None));
+        }
         let up = |host: &HostId| self.hosts.get(host) == Some(&State::Up);
         if let Some(host) = wish.leaving.filter(up) {
             self.world.kill(host);
@@ -315,6 +322,7 @@ impl Run {
             self.falls_asleep(host);
             self.world.kill(host);
             let end = self.stopped(host);
+            self.counts.drained += 1;
             self.begin_fault(
                 Fault::Drain,
                 self.world.now() + Duration::from_millis(lasts),
@@ -341,8 +349,11 @@ impl Run {
         let newest = self.checker.roster();
         let newest = newest.filter(|newest| newest.version > roster.version);
         let (hosts, checker) = (&self.hosts, &self.checker);
-        let destroyed =
-            |host: HostId| hosts.get(&host) == Some(&State::Gone) || checker.is_lossy(host);
+        let first = checker.first_seen(wrote);
+        let destroyed = |host: HostId| {
+            hosts.get(&host) == Some(&State::Gone)
+                || checker.lost_writes_at(host).is_some_and(|at| first <= at)
+        };
         let groups = roster.groups(key.id()).groups;
         let stored = stores::on_a_quorum(&mut self.world, &groups, key, wrote, destroyed);
         let Err(words) = stored else { return };

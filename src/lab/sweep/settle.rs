@@ -32,6 +32,7 @@ impl Run {
     /// The second act, to its end.
     pub(super) fn settle(&mut self) {
         self.end_faults(Time(u64::MAX));
+        let over = self.world.now();
         let calm = self.plan.calm();
         *self.world.network() = calm;
         self.clients
@@ -41,7 +42,7 @@ impl Run {
         if !self.can_come_to_rest() {
             return;
         }
-        if !self.come_to_rest() {
+        if !self.come_to_rest(over) {
             let words = self.why_restless();
             return self.blame(Rule::RingSettles, None, words);
         }
@@ -64,15 +65,16 @@ impl Run {
         !self.plan.harsh || roster.is_some_and(|roster| keeps_quorums(&roster, there))
     }
 
-    fn come_to_rest(&mut self) -> bool {
+    /// Clients go on asking meanwhile; what they asked while there were faults must have ended.
+    fn come_to_rest(&mut self, over: Time) -> bool {
         let limit = self.world.now() + REST + self.plan.paced(Duration::from_secs(600));
         while self.world.now() < limit {
             self.remove_those_gone();
             let until = self.world.now() + Duration::from_secs(2);
             self.go_on(until);
-            if self.is_at_rest() {
+            if self.is_at_rest(over) {
                 self.go_on(until + STILL);
-                if self.is_at_rest() {
+                if self.is_at_rest(over) {
                     return true;
                 }
             }
@@ -80,7 +82,7 @@ impl Run {
         false
     }
 
-    fn is_at_rest(&self) -> bool {
+    fn is_at_rest(&self, over: Time) -> bool {
         let Some(roster) = ring::settled(&self.world) else {
             return false;
         };
@@ -92,7 +94,7 @@ impl Run {
         let whole = !roster.hosts().iter().any(late);
         !gone
             && whole
-            && self.open.is_empty()
+            && self.open.values().all(|waiting| waiting.since > over)
             && !self.changes.values().any(|wish| self.can_come(wish))
     }
 
