@@ -43,7 +43,11 @@ impl Keeper {
         let answered = match result {
             Ok(answered) => answered,
             // What was refused is the question, not what is written by now.
-            Err(Refusal::Store(_)) if !matches!(open.phase, Phase::Ask { .. }) => return,
+            Err(Refusal::Store(_) | Refusal::Doubts)
+                if !matches!(open.phase, Phase::Ask { .. }) =>
+            {
+                return;
+            }
             Err(refusal) => return self.refused(cx, from, req, refusal),
         };
         open.mark = open.mark.max(mark);

@@ -16,15 +16,24 @@
 //! If too few of the others believe themselves and one is gone for good, a lost store can be believed no more: the host
 //! needs a new id, and takes its own former place (`replaces`).
 //!
+//! What it had confirmed and lost may count for a request still: a coordinator that has not heard of the power cut adds the
+//! next confirmation to it, which comes too late to be merged here. So a lost store is compared with the others no sooner than
+//! requests of before have ended ([`KeepConfig::deadline`](super::KeepConfig::deadline)).
+//!
 //! *Hold these true*: in doubt a host is a source only to those who ask all; doubt is on disk, and ends only when
-//! every span is complete.
+//! every span is complete; what came to it while it doubted is closed until it has the marks of those who held it.
+//!
+//! Left out: two that doubt for different reasons and hold one span wait for each other if no third one will do. One of
+//! them needs a new id, then.
 
 use bytes::Bytes;
 
 use crate::message::Event;
+use crate::record::Time;
 use crate::store::{Op, Setting};
 
 use super::closed::Closed;
+use super::task::Task;
 use super::then::Next;
 use super::{Context, Keeper};
 
@@ -93,6 +102,9 @@ impl Keeper {
             self.unfinished.doubt = Doubt::Lost;
             self.save_unfinished(cx);
         }
+        if self.unfinished.doubt == Doubt::Lost {
+            self.merges_from = cx.now.at + self.config.deadline;
+        }
         if self.unfinished.doubt != Doubt::None {
             self.note(cx, Event::Doubts);
         }
@@ -111,6 +123,14 @@ impl Keeper {
     pub(super) fn save_unfinished(&mut self, cx: &mut Context<'_>) {
         let said = self.unfinished.encode();
         self.store(cx, Op::Set(Setting::Move, said), Next::Nothing);
+    }
+
+    /// Whether a request of before the power cut may still count what is lost.
+    pub(super) fn is_too_early(&self, now: Time) -> bool {
+        let others = |task: &Task| task.sources(self.me) > 0;
+        self.unfinished.doubt == Doubt::Lost
+            && now < self.merges_from
+            && self.mover.tasks.iter().any(others)
     }
 
     /// All it doubted is here: it serves again, and does its part in a move that is under way.

@@ -191,6 +191,8 @@ pub struct Keeper {
     drift: Drift,
     /// Whether spans of ours may still lack what others hold, and whether they can be believed: on disk, too.
     unfinished: Unfinished,
+    /// A store that may have lost writes is compared with the others no sooner.
+    merges_from: Time,
     /// Its fences and floors: on disk, or on their way there.
     marks: Marks,
     /// Whose they are, of those it comes to a span from.
@@ -251,6 +253,7 @@ impl Keeper {
             away: Box::default(),
             mover: Box::default(),
             unfinished: Unfinished::decode(settings(Setting::Move).as_deref()),
+            merges_from: Time::ZERO,
             noted: Box::new(MoveNote::decode(settings(Setting::Places).as_deref())),
             marks,
             learned: Box::new(learned),

@@ -28,7 +28,7 @@ use crate::store::Op;
 use super::closed::Closed;
 use super::doubt::Doubt;
 use super::plan::Outlook;
-use super::resume::rest;
+use super::resume::{MoveNote, rest};
 use super::task::{Mover, Source, Task};
 use super::then::Next;
 use super::timers::Wake;
@@ -49,10 +49,18 @@ impl Keeper {
             before: std::mem::take(&mut *self.mover),
             unfinished: self.unfinished.clone(),
         };
+        let doubted = self.unfinished.doubt != Doubt::None;
         let plan = outlook.plan();
         if plan.unfinished != self.unfinished {
             self.unfinished = plan.unfinished;
             self.save_unfinished(cx);
+        }
+        if doubted {
+            // A store that may have lost writes may have lost what it noted, too.
+            *self.noted = MoveNote::default();
+            if self.unfinished.doubt == Doubt::None {
+                self.note(cx, Event::Sure);
+            }
         }
         *self.mover = Mover {
             at: roster.version,
@@ -98,6 +106,9 @@ impl Keeper {
 
     /// Keeps the window of pulls full and marks what is complete.
     pub(super) fn pump(&mut self, cx: &mut Context<'_>) {
+        if self.is_too_early(cx.now.at) {
+            return self.timers.set(Wake::Mover, self.merges_from);
+        }
         self.ask_marks(cx);
         let mut waiting = None;
         for index in 0..self.mover.tasks.len() {

@@ -49,7 +49,9 @@ pub(super) struct Plan {
 impl<'a> Outlook<'a> {
     pub(super) fn plan(mut self) -> Plan {
         let slept_since = self.slept_since();
-        if let Some(lived_by) = slept_since {
+        if self.unfinished.doubt != Doubt::None {
+            self.note_gained();
+        } else if let Some(lived_by) = slept_since {
             self.note_missed(lived_by);
         }
         let doubtful = self.doubtful();
@@ -104,7 +106,7 @@ impl<'a> Outlook<'a> {
         let (held, me) = (lived_by.held_until(self.roster), self.me);
         let went_through = lived_by.is_moving() && Arc::ptr_eq(held, lived_by.new());
         let unfinished = went_through && !self.before.is_complete();
-        if self.unfinished.doubt != Doubt::None || !(unfinished || self.roster.is_moving()) {
+        if !(unfinished || self.roster.is_moving()) {
             return;
         }
         let mut closed = self.unfinished.closed.clone();
@@ -116,6 +118,21 @@ impl<'a> Outlook<'a> {
         let came = missed.filter(|piece| piece.new.contains(&me) && !piece.old.contains(&me));
         closed.add(came.map(|piece| piece.span));
         if unfinished || closed != self.unfinished.closed {
+            (self.unfinished.late, self.unfinished.closed) = (true, closed);
+        }
+    }
+
+    /// A host in doubt does not merge what a move gives it. Once it holds that all the same, it is closed.
+    fn note_gained(&mut self) {
+        let Some(held) = self.lived_by.map(Roster::old) else {
+            return;
+        };
+        let (now, me) = (self.roster.old(), self.me);
+        let came = pieces(&held.placement, held.r(), &now.placement, now.r()).into_iter();
+        let came = came.filter(|piece| piece.new.contains(&me) && !piece.old.contains(&me));
+        let mut closed = self.unfinished.closed.clone();
+        closed.add(came.map(|piece| piece.span));
+        if closed != self.unfinished.closed {
             (self.unfinished.late, self.unfinished.closed) = (true, closed);
         }
     }
@@ -141,8 +158,11 @@ impl<'a> Outlook<'a> {
                 old: left(old, id),
                 new: vec![self.me],
             };
+            // Of some that were given up nobody knows what they held: all who are left are needed.
+            let given_up = piece.old.len() < old.holders(id).len();
+            let all = given_up && need == Need::OthersOrAll;
             // After a power cut its marks are as they were: settings are always synced.
-            let task = Task::needing(piece, need);
+            let task = Task::needing(piece, if all { Need::All } else { need });
             if need == Need::Others || closed {
                 task.with_marks(self.me, true)
             } else {
@@ -381,6 +401,13 @@ mod tests {
                 assert_eq!(plan.unfinished.doubt, doubt);
             }
         }
+        // What came to it while it doubted, and it never merged, is closed.
+        let mut next = outlook(5, Some(&moving), &done);
+        next.unfinished.doubt = Doubt::Lost;
+        let plan = next.plan();
+        let span = |from, to| Span::new(Id::from_u64(from), Id::from_u64(to));
+        assert_eq!(plan.unfinished.closed.spans(), [span(10, 20), span(20, 25)]);
+        assert!(plan.tasks.iter().all(Task::is_closed) && plan.tasks.len() == 2);
         // Who holds nothing has nothing to doubt.
         let mut next = outlook(7, None, &done);
         next.unfinished.doubt = Doubt::Lost;

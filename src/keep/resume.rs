@@ -23,7 +23,6 @@ use crate::record::Time;
 use crate::roster::RosterVersion;
 use crate::store::{Op, Setting};
 
-use super::doubt::Doubt;
 use super::task::Task;
 use super::then::Next;
 use super::{Context, Keeper};
@@ -123,8 +122,7 @@ impl Keeper {
     pub(super) fn take_up_note(&mut self, now: Time) {
         let note = std::mem::take(&mut self.noted);
         self.mover.noted = now;
-        // A store that may have lost writes may have lost what it noted, too.
-        if note.version != self.mover.at || self.unfinished.doubt != Doubt::None {
+        if note.version != self.mover.at {
             return;
         }
         for place in note.places {

@@ -297,6 +297,35 @@ mod tests {
         }
     }
 
+    /// Of how many others a store that lost writes needs what they have, if so many of them do not believe theirs.
+    #[test]
+    fn who_lost_writes_takes_all_if_too_few_believe_themselves() {
+        for (r, doubting, needed, all) in [
+            (1u64, 0u64, 0, false),
+            (2, 0, 1, false),
+            (2, 1, 1, true),
+            (3, 0, 2, false),
+            (3, 1, 2, true),
+            (4, 0, 2, false),
+            (4, 1, 2, false),
+            (4, 2, 3, true),
+            (5, 0, 3, false),
+            (5, 1, 3, false),
+            (5, 2, 4, true),
+        ] {
+            let (span, old) = (Span::whole(Id::ZERO), (0..r).map(HostId).collect());
+            let new = vec![HostId(0)];
+            let mut task = Task::needing(Piece { span, old, new }, Need::OthersOrAll);
+            for host in 1..=doubting {
+                task.doubts(HostId(host));
+                task.doubts(HostId(host));
+            }
+            let shown = format!("{doubting} of {r}");
+            assert_eq!(task.takes_all(), all, "{shown}");
+            assert_eq!(task.sources(HostId(0)), needed, "{shown}");
+        }
+    }
+
     /// Every quorum of r, less the host that does not believe itself, has one in common with any so many others.
     #[test]
     fn so_many_others_meet_every_quorum_and_one_less_does_not() {

@@ -208,6 +208,8 @@ pub struct Explained {
     pub replicas: Vec<Replica>,
     /// Writes of this key that wait anywhere for a host that missed them.
     pub hints: Vec<Hint>,
+    /// Hosts that have not said which hints they keep: they are down, or were too slow.
+    pub hints_unknown: Vec<HostId>,
     /// What a get with a quorum would find now.
     pub verdict: Verdict,
 }

@@ -195,6 +195,7 @@ fn explained(why: &Explained) -> Value {
         ("route", text(route)),
         ("copies", replicas(&why.replicas)),
         ("hints", Value::Array(hints)),
+        ("hints_unknown", texts(&why.hints_unknown)),
         ("get", text(why.verdict)),
     ])
 }

@@ -72,3 +72,34 @@ fn a_late_refusal_of_a_write_back_is_none_of_what_is_written_next() {
     let answer = one.wanted.answers.pop();
     assert_eq!(answer, Some(Ok(Outcome::Version(new.greatest()))));
 }
+
+#[test]
+fn a_late_word_of_doubt_is_no_refusal_of_what_is_written_by_now() {
+    let mut one = One::of_three();
+    one.asks(KeyOp::Put(Body::new("meow"), None));
+    let (asked, req, at) = match &one.sent()[..] {
+        [(to, KeepMessage::Ask { req, at, .. })] => (*to, *req, *at),
+        sent => panic!("one more must answer: {sent:?}"),
+    };
+    let answer = |result| KeepMessage::Answer {
+        req,
+        at,
+        mark: Mark::NONE,
+        result,
+    };
+    one.hears(asked, answer(Ok(Answered::Versions(Summary::default()))));
+    let sent = one.sent();
+    let (write, _, new) = write_to(&sent, H2);
+    let wrote = |result| KeepMessage::Wrote {
+        req: write,
+        at,
+        result,
+    };
+    // Asked for versions h2 was in doubt; that comes late. h3 has no room. That is one refusal of the write.
+    one.hears(H2, answer(Err(Refusal::Doubts)));
+    one.hears(H3, wrote(Err(Refusal::Store("no room".into()))));
+    assert!(one.wanted.answers.is_empty(), "h1 and h2 may still do");
+    one.hears(H2, wrote(Ok(new)));
+    let stored = one.wanted.answers.pop();
+    assert!(matches!(stored, Some(Ok(Outcome::Stored(_)))), "{stored:?}");
+}

@@ -39,6 +39,8 @@ pub(super) struct Probe {
     route: Option<Result<Route, String>>,
     /// Who has not said which hints it keeps.
     hints_of: BTreeSet<HostId>,
+    /// Who is not asked for them, for it is down.
+    hints_unknown: BTreeSet<HostId>,
     hints: Vec<Hint>,
 }
 
@@ -65,7 +67,9 @@ impl Keeper {
             return self.answer(cx, ticket, Err(Failure::NoRing));
         };
         let mut hints_of: BTreeSet<HostId> = roster.hosts().into_iter().collect();
-        hints_of.retain(|host| route.is_some() && !self.down.contains_key(host));
+        hints_of.retain(|_| route.is_some());
+        let is_down = |host: &HostId| self.down.contains_key(host);
+        let (hints_unknown, hints_of) = hints_of.into_iter().partition(is_down);
         if self.ops.probes.len() >= MAX_OPERATIONS {
             let why = too_many("checks", MAX_OPERATIONS);
             return self.answer(cx, ticket, Err(Failure::Limit(why)));
@@ -81,6 +85,7 @@ impl Keeper {
             pauses: Pauses::new(cx.now.at, &self.config),
             route,
             hints_of,
+            hints_unknown,
             hints: Vec::new(),
         };
         let req = self.draw_req();
@@ -99,6 +104,7 @@ impl Keeper {
             probe.at = roster.version;
             probe.groups = roster.groups(probe.key.id());
             probe.said.clear();
+            probe.hints_of.retain(|host| roster.has(*host));
         }
         let (at, key) = (probe.at, probe.key.clone());
         let mut hosts = probe.groups.hosts();
@@ -142,7 +148,11 @@ impl Keeper {
             host,
             summary,
         };
-        probe.hints.extend(hints.into_iter().map(hint));
+        let known = |(host, _): &(HostId, Summary)| {
+            self.roster.as_ref().is_some_and(|roster| roster.has(*host))
+        };
+        let hints = hints.into_iter().filter(known);
+        probe.hints.extend(hints.map(hint));
         if probe.is_done() {
             self.probe_done(cx, req);
         }
@@ -221,6 +231,8 @@ impl Keeper {
         let span = placement.span_of(owner.id).ok_or(Failure::NoRing)?;
         let mut hints = probe.hints.clone();
         hints.sort_by_key(|hint| (hint.host, hint.at));
+        let unknown = probe.hints_unknown.union(&probe.hints_of);
+        let hints_unknown = unknown.copied().collect();
         Ok(Explained {
             version: roster.version,
             owner,
@@ -228,6 +240,7 @@ impl Keeper {
             replicas: copies(&probe),
             verdict: verdict(&probe, now),
             hints,
+            hints_unknown,
             route: probe
                 .route
                 .unwrap_or_else(|| Err("not looked up".to_owned())),

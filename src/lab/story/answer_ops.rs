@@ -115,6 +115,7 @@ pub(super) fn explained(explained: &Explained) -> String {
         route,
         replicas,
         hints,
+        hints_unknown,
         verdict,
     } = explained;
     let id = key.id().short();
@@ -135,6 +136,9 @@ pub(super) fn explained(explained: &Explained) -> String {
     for Hint { at, host, summary } in hints {
         let waits = versions(summary);
         let _ = write!(text, "\n  a hint waits at {at} for {host}: {waits}");
+    }
+    for host in hints_unknown {
+        let _ = write!(text, "\n  {host} has not said which hints it keeps");
     }
     let _ = write!(text, "\n  a get finds {verdict}");
     text

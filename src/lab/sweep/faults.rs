@@ -204,7 +204,10 @@ impl Run {
     /// The power of a host goes, and what was not synced.
     fn loses_writes(&mut self, host: HostId) {
         self.asleep.insert(host, None);
-        self.checker.lost_writes(host, self.world.now());
+        let known = self.world.host(host).and_then(|host| host.roster());
+        if known.is_some_and(|roster| roster.has(host)) {
+            self.checker.lost_writes(host, self.world.now());
+        }
         self.world.crash(host);
     }
 
