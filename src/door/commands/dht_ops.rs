@@ -17,7 +17,7 @@ pub(super) const SPECS: &[Spec] = &[
         ("dht.status", "DHT.STATUS [ALL]"),
         -1,
         TELL,
-        "How this host is, or every host: roster, move, copies that are lacking, hints, whether it may stop.",
+        "How this host is, or every host: roster, move, copies that are lacking, hints, what waits for whom, who has the drain grant, whether it may stop.",
         status,
     ),
     Spec {
@@ -36,7 +36,7 @@ pub(super) const SPECS: &[Spec] = &[
             ("dht.explain", "DHT.EXPLAIN key"),
             2,
             TELL,
-            "Why a key is where it is: owner, way, copies, hints, and what a get would find.",
+            "Why a key is where it is: owner, way, copies, hints of every host, and what a get would find.",
             explain,
         )
     },

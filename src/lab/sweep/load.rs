@@ -267,7 +267,7 @@ impl Run {
 
     /// When a client asks again; none once enough was asked.
     fn think(&mut self) -> Option<Time> {
-        if !self.calm && self.checker.next_number() >= self.plan.operations {
+        if self.quiet || self.checker.next_number() >= self.plan.operations {
             return None;
         }
         let each = self.plan.survive_ms * self.plan.clients as u64 / self.plan.operations as u64;
@@ -277,7 +277,7 @@ impl Run {
             8 * each + 2
         };
         let ms = self.rng.random_range(0..most);
-        (!self.calm).then(|| self.world.now() + Duration::from_millis(ms))
+        Some(self.world.now() + Duration::from_millis(ms))
     }
 }
 

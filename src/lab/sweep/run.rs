@@ -103,6 +103,8 @@ pub(super) struct Run {
     pub(super) keys_asked_once: Vec<Key>,
     /// Whether faults are over: then everything must be served.
     pub(super) calm: bool,
+    /// Whether clients ask nothing by themselves any more.
+    pub(super) quiet: bool,
     seen_roster: RosterVersion,
 }
 
@@ -141,6 +143,7 @@ impl Run {
             keys: names.collect(),
             keys_asked_once: Vec::new(),
             calm: false,
+            quiet: false,
             seen_roster: RosterVersion::NONE,
             plan,
         };

@@ -46,6 +46,11 @@ impl Run {
             let words = self.why_restless();
             return self.blame(Rule::RingSettles, None, words);
         }
+        self.quiet = true;
+        self.clients
+            .iter_mut()
+            .for_each(|client| client.next = None);
+        self.wait_for_answers();
         self.calm = true;
         self.calm_requests();
         self.calm_streams();
