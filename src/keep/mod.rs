@@ -230,9 +230,7 @@ impl Keeper {
     ) -> Keeper {
         let life = settings(Setting::Life).and_then(|bytes| Life::decode(&bytes));
         let life = life.unwrap_or_default();
-        let roster = settings(Setting::Roster)
-            .and_then(|bytes| Roster::decode(&bytes).ok())
-            .map(Arc::new);
+        let roster = settings(Setting::Roster).and_then(|bytes| Roster::decode(&bytes).ok());
         let marks = settings(Setting::Marks).and_then(|said| Learned::decode(&said));
         let (learned, marks) = marks.unwrap_or_default();
         Keeper {
@@ -245,7 +243,7 @@ impl Keeper {
             clock: Clock::new(life.reserved),
             reserving: None,
             next_req: 0,
-            roster,
+            roster: roster.map(Arc::new),
             adopting: None,
             joining: None,
             agree: Box::new(Agree::new(settings(Setting::Acceptor).as_deref())),
