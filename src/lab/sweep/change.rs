@@ -48,7 +48,7 @@ impl Run {
             return None;
         }
         let via = self.member_at_random()?;
-        // One that was removed, and does not know it or does, comes in again with what it has; or another one comes.
+        // One that was removed comes in again with what it has, whether it has heard of that or not; or another one comes.
         let again = self.removed_at_random().filter(|_| replaces.is_none());
         let host = match again {
             Some(host) => {

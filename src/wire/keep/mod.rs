@@ -13,6 +13,7 @@
 
 mod ops;
 mod read;
+mod status;
 mod write;
 
 use prost::Message;
