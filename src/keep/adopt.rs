@@ -153,6 +153,7 @@ impl Keeper {
     ) {
         self.forget_round();
         self.forget_views();
+        self.take_up_rounds(cx.now.at);
         self.drift
             .forget_all_but(cx.now.at, |host| roster.has(host));
         self.begin_move(cx, before, roster);

@@ -154,8 +154,10 @@ impl Keeper {
         let last = self.collect.last;
         let turn = spans.iter().position(|span| Some(*span) == last);
         let order = (1..=spans.len()).map(|step| (turn.unwrap_or(0) + step) % spans.len());
-        let mut worth = order.filter(|place| self.is_worth(spans[*place], &counts[*place], upto));
-        let Some(span) = worth.next().map(|place| spans[place]) else {
+        let worth = order.filter(|place| self.is_worth(spans[*place], &counts[*place], upto));
+        let worth: Vec<Span> = worth.map(|place| spans[place]).collect();
+        let open = worth.iter().find(|span| self.is_broken_off(**span));
+        let Some(span) = open.or(worth.first()).copied() else {
             self.collect.waits_for = None;
             return;
         };
@@ -167,10 +169,25 @@ impl Keeper {
     /// come no expiry of older values is taken; or so many stretches are told apart that it is time to join some.
     fn is_worth(&self, span: Span, count: &Garbage, upto: Stamp) -> bool {
         let parts = self.marks.of(span);
-        let open = parts.iter().any(|(_, mark)| mark.is_open());
+        let open = self.is_broken_off(span);
         let crowded = parts.len() > 1 && self.marks.len() > crate::record::MAX_MARKS / 2;
         let risen = parts.iter().any(|(_, mark)| mark.floor < upto);
         risen && (count.collectable > 0 || open || crowded)
+    }
+
+    /// Whether a round has fenced there, and its floor has not come.
+    fn is_broken_off(&self, span: Span) -> bool {
+        let parts = self.marks.of(span);
+        parts.iter().any(|(_, mark)| mark.is_open())
+    }
+
+    /// What was broken off is begun anew soon: until then no new deadline of an older value is taken there.
+    pub(super) fn take_up_rounds(&mut self, now: Time) {
+        let spans = self.own_spans();
+        if !self.config.collect.is_zero() && spans.iter().any(|span| self.is_broken_off(*span)) {
+            self.timers
+                .set_sooner(Wake::Collect, now + self.config.retry);
+        }
     }
 
     fn begin_round(&mut self, cx: &mut Context<'_>, span: Span, upto: Stamp) {
@@ -252,6 +269,7 @@ impl Keeper {
                 self.timers.clear(Wake::Round);
                 self.collect.round = None;
                 self.collect.waits_for = None;
+                self.take_up_rounds(cx.now.at);
             }
         }
     }

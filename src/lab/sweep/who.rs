@@ -55,6 +55,7 @@ impl Run {
     /// Whether a store is there, and holds what this roster gives it: one that slept through a move does not.
     fn is_intact(&self, host: HostId, roster: &Roster) -> bool {
         let whole = match self.hosts.get(&host) {
+            _ if self.checker.is_lossy(host) => None,
             Some(State::Up) => self.whole_under(host),
             Some(State::Down) => self.asleep.get(&host).copied().flatten(),
             Some(State::Gone | State::Left) | None => None,
