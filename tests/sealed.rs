@@ -16,11 +16,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use roundelay::keep::Then;
 use roundelay::keyspace::Id;
 use roundelay::message::{KeepMessage, Refusal, ReqId, Road};
 use roundelay::placement::{HostId, Member};
 use roundelay::record::{Body, Cells, Key, PIECE_BYTES, Record, Stamp, ValueCell, Version};
 use roundelay::roster::{Change, RingId, Roster};
+use roundelay::store::Op;
 
 use one::Replica;
 
@@ -57,15 +59,8 @@ fn version() -> Version {
     }
 }
 
-/// Replica h3 of h1 h2 h3, to whom h1 has begun to send a value of two pieces.
-fn begun() -> (Replica, Roster) {
-    let members: BTreeMap<HostId, Member> =
-        (1..=3).map(|host| (HostId(host), member(host))).collect();
-    let roster = Roster::settled(RingId(1), members, 3).unwrap();
-    let mut replica = Replica::new(HostId(3));
-    let settled = Arc::new(roster.clone());
-    replica.call(|keeper, cx| keeper.enter(cx, settled));
-    replica.write_to_disk();
+/// A value of two pieces, without them.
+fn bare() -> Record {
     let body = Body::new(vec![7; 2 * PIECE_BYTES]).for_travel();
     let value = ValueCell {
         version: version(),
@@ -75,10 +70,22 @@ fn begun() -> (Replica, Roster) {
         value: Some(value),
         expiry: None,
     };
-    let record = Record {
+    Record {
         key: Key::new("large").unwrap(),
         cells,
-    };
+    }
+}
+
+/// Replica h3 of h1 h2 h3, to whom h1 has begun to send a value of two pieces.
+fn begun() -> (Replica, Roster) {
+    let members: BTreeMap<HostId, Member> =
+        (1..=3).map(|host| (HostId(host), member(host))).collect();
+    let roster = Roster::settled(RingId(1), members, 3).unwrap();
+    let mut replica = Replica::new(HostId(3));
+    let settled = Arc::new(roster.clone());
+    replica.call(|keeper, cx| keeper.enter(cx, settled));
+    replica.write_to_disk();
+    let record = bare();
     let (req, at) = (ReqId(5), roster.version);
     replica.hear(KeepMessage::Write {
         req,
@@ -134,5 +141,48 @@ fn a_large_value_whose_roster_has_passed_is_not_confirmed() {
                 "{confirmed:?}"
             );
         }
+    }
+}
+
+#[test]
+fn a_large_value_that_a_move_was_bringing_is_not_stored_once_the_place_is_anothers() {
+    for given_up in [false, true] {
+        let alone = BTreeMap::from([(HostId(1), member(0))]);
+        let settled = Roster::settled(RingId(1), alone, 1).unwrap();
+        let joins = Change::Join(HostId(2), Member::new([Id::MAX]));
+        let moving = Arc::new(settled.moved(HostId(1), &[joins]).unwrap());
+        let mut newcomer = Replica::new(HostId(2));
+        newcomer.call(|keeper, cx| keeper.enter(cx, Arc::clone(&moving)));
+        newcomer.write_to_disk();
+        let asked = newcomer
+            .world
+            .sent
+            .drain(..)
+            .find_map(|message| match message {
+                KeepMessage::Pull { req, .. } => Some(req),
+                _ => None,
+            });
+        newcomer.hear(KeepMessage::Chunk {
+            req: asked.expect("it asks for its span"),
+            at: moving.version,
+            result: Ok((vec![bare()], false)),
+        });
+        newcomer.piece(0, version());
+        newcomer.write_to_disk();
+        if given_up {
+            let asked = std::mem::take(&mut newcomer.world.sent);
+            let old = moving.given_up(HostId(1)).unwrap();
+            newcomer.hear(KeepMessage::RosterIs(Arc::new(old)));
+            newcomer.write_to_disk();
+            newcomer.world.sent = asked;
+        }
+        newcomer.piece(1, version());
+        let mut stored = false;
+        while !newcomer.world.ops.is_empty() {
+            let merges = |(op, _): &(Op, Then)| matches!(op, Op::Merge(_) | Op::Guarded(..));
+            stored |= newcomer.world.ops.iter().any(merges);
+            newcomer.write_one();
+        }
+        assert_eq!(stored, !given_up);
     }
 }

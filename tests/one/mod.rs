@@ -65,9 +65,14 @@ impl Replica {
 
     pub(crate) fn write_to_disk(&mut self) {
         while !self.world.ops.is_empty() {
-            let (op, then) = self.world.ops.remove(0);
-            let done = self.disk.apply(op);
-            self.call(|keeper, cx| keeper.stored(cx, done, then));
+            self.write_one();
         }
+    }
+
+    /// The oldest operation is done.
+    pub(crate) fn write_one(&mut self) {
+        let (op, then) = self.world.ops.remove(0);
+        let done = self.disk.apply(op);
+        self.call(|keeper, cx| keeper.stored(cx, done, then));
     }
 }
