@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::Arc;
 
-use crate::message::{KeepMessage, ReqId};
+use crate::message::{KeepMessage, Refusal, ReqId};
 use crate::placement::HostId;
 use crate::record::Time;
 use crate::roster::{Roster, RosterVersion};
@@ -54,6 +54,19 @@ impl Keeper {
     /// A host says by which roster it lives.
     pub(super) fn no_longer_offered(&mut self, host: HostId) {
         self.away.offered.remove(&host);
+    }
+
+    /// A question was refused that is asked again, or not, whatever the reason: all that counts is who has the older roster.
+    pub(super) fn agree_on_roster(&mut self, cx: &mut Context<'_>, from: HostId, refusal: Refusal) {
+        match refusal {
+            Refusal::Behind(theirs) => self.offer_roster(cx, from, theirs),
+            Refusal::Ahead(roster) => self.roster_is(cx, Some(from), roster),
+            Refusal::NotMine
+            | Refusal::Store(_)
+            | Refusal::Below
+            | Refusal::Incomplete
+            | Refusal::Doubts => {}
+        }
     }
 
     /// Sends our roster to somebody whose version is older.

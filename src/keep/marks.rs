@@ -194,15 +194,7 @@ impl Keeper {
         result: Result<(Marks, Vec<Span>), Refusal>,
     ) {
         match result {
-            Err(Refusal::Behind(theirs)) => self.offer_roster(cx, from, theirs),
-            Err(Refusal::Ahead(roster)) => self.roster_is(cx, Some(from), roster),
-            Err(
-                Refusal::NotMine
-                | Refusal::Store(_)
-                | Refusal::Below
-                | Refusal::Incomplete
-                | Refusal::Doubts,
-            ) => {}
+            Err(refusal) => self.agree_on_roster(cx, from, refusal),
             Ok(theirs) if at == self.mover.at => self.learn_marks(cx, from, at, theirs),
             Ok(_) => {}
         }

@@ -298,15 +298,7 @@ impl Keeper {
         let Some(session) = self.repair.session.take_if(|session| session.req == req) else {
             return;
         };
-        match refusal {
-            Refusal::Behind(theirs) => self.offer_roster(cx, session.peer, theirs),
-            Refusal::Ahead(roster) => self.roster_is(cx, Some(session.peer), roster),
-            Refusal::NotMine
-            | Refusal::Store(_)
-            | Refusal::Below
-            | Refusal::Incomplete
-            | Refusal::Doubts => {}
-        }
+        self.agree_on_roster(cx, session.peer, refusal);
         self.pass_failed(cx);
     }
 

@@ -177,11 +177,12 @@ impl Task {
     /// How many other hosts this one must merge from.
     pub(super) fn sources(&self, me: HostId) -> usize {
         let others = self.piece.old.iter().filter(|host| **host != me).count();
-        match self.need {
-            Need::Quorum => self.needed(me),
-            Need::Others => self.others_that_meet_quorums(),
-            Need::OthersOrAll | Need::All if self.takes_all() => others,
-            Need::OthersOrAll | Need::All => self.others_that_meet_quorums(),
+        if self.takes_all() {
+            others
+        } else if self.need == Need::Quorum {
+            self.needed(me)
+        } else {
+            self.others_that_meet_quorums()
         }
     }
 

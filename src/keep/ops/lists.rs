@@ -149,16 +149,8 @@ impl Keeper {
                     self.lists_done(cx, req);
                 }
             }
-            Err(Refusal::Behind(theirs)) => self.offer_roster(cx, from, theirs),
-            Err(Refusal::Ahead(roster)) => self.roster_is(cx, Some(from), roster),
             // Asked again, until it is taken for silent.
-            Err(
-                Refusal::NotMine
-                | Refusal::Store(_)
-                | Refusal::Below
-                | Refusal::Incomplete
-                | Refusal::Doubts,
-            ) => {}
+            Err(refusal) => self.agree_on_roster(cx, from, refusal),
         }
     }
 

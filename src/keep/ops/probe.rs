@@ -182,16 +182,8 @@ impl Keeper {
                     self.probe_done(cx, req);
                 }
             }
-            Ok(Answered::Cells(_))
-            | Err(
-                Refusal::NotMine
-                | Refusal::Store(_)
-                | Refusal::Below
-                | Refusal::Incomplete
-                | Refusal::Doubts,
-            ) => {}
-            Err(Refusal::Behind(theirs)) => self.offer_roster(cx, from, theirs),
-            Err(Refusal::Ahead(roster)) => self.roster_is(cx, Some(from), roster),
+            Ok(Answered::Cells(_)) => {}
+            Err(refusal) => self.agree_on_roster(cx, from, refusal),
         }
     }
 

@@ -10,9 +10,9 @@
 //!                                                 h2: w4   h3: w4   h4 nothing   too early: k1 had three copies
 //! ```
 //!
-//! What was acknowledged before the move began that took the span away must be on *every* replica, not only on a quorum. What was acknowledged
-//! later is looked at when it is acknowledged. Passed over are replicas whose stores were destroyed, and those that have
-//! given the span to others since.
+//! What was acknowledged before the move began that took the span away must be on *every* replica, not only on a quorum. What
+//! was acknowledged later is looked at when it is acknowledged. Passed over are replicas whose stores were destroyed, and
+//! those that have given the span to others since.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -218,12 +218,6 @@ impl Checker {
         seen.unwrap_or(Time::ZERO)
     }
 
-    /// Whether the disk of a host has lost what it had reported, and it has not made up for that yet.
-    #[must_use]
-    pub fn is_lossy(&self, host: HostId) -> bool {
-        self.written.borrow().lossy.contains_key(&host)
-    }
-
     /// Looks at the disks if a host has raised a floor, or dropped copies, since this was last called; costs nothing if none
     /// has.
     pub fn look(&mut self, world: &mut World, destroyed: impl Fn(HostId) -> bool) {

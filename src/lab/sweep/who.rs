@@ -55,7 +55,7 @@ impl Run {
     /// Whether a store is there, and holds what this roster gives it: one that slept through a move does not.
     fn is_intact(&self, host: HostId, roster: &Roster) -> bool {
         let whole = match self.hosts.get(&host) {
-            _ if self.checker.is_lossy(host) => None,
+            _ if self.checker.lost_writes_at(host).is_some() => None,
             Some(State::Up) => self.whole_under(host),
             Some(State::Down) => self.asleep.get(&host).copied().flatten(),
             Some(State::Gone | State::Left) | None => None,
@@ -79,7 +79,7 @@ impl Run {
         roster.is_some_and(|roster| {
             let there = |host: &HostId| {
                 let known = matches!(self.hosts.get(host), Some(State::Up | State::Down));
-                known && !self.checker.is_lossy(*host)
+                known && self.checker.lost_writes_at(*host).is_none()
             };
             roster.hosts().iter().all(there)
         })
