@@ -119,6 +119,7 @@ fn one_differing_record_among_a_million_is_found_with_twenty_messages() {
     let count = between
         .filter(|line| about_data.iter().any(|name| line.contains(name)))
         .count();
+    println!("{count} messages");
     // To find it and to bring it over, to find nothing more, and to compare what h2 owns.
     assert!(count <= 20, "{count} messages:\n{trace}");
     let held = world.store(HostId(1)).apply(Op::Versions(key(4711)));

@@ -30,6 +30,9 @@ pub(super) enum Sim {
         /// Threads; each lives through one seed at a time [default: one a core]
         #[arg(long)]
         threads: Option<usize>,
+        /// End with the first seed that fails
+        #[arg(long)]
+        stop: bool,
     },
     /// Live through one seed again
     Replay {
@@ -51,9 +54,10 @@ pub(super) fn run(sim: &Sim) -> anyhow::Result<ExitCode> {
             seeds,
             seed,
             threads,
+            stop,
         } => {
             let cores = thread::available_parallelism().map_or(1, usize::from);
-            sweep_all(*seed, *seeds, threads.unwrap_or(cores))?
+            sweep_all(*seed, *seeds, threads.unwrap_or(cores), *stop)?
         }
         Sim::Replay { seed, until, trace } => again(*seed, *until, *trace)?,
     };
@@ -64,7 +68,7 @@ pub(super) fn run(sim: &Sim) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn sweep_all(first: u64, seeds: u64, threads: usize) -> anyhow::Result<bool> {
+fn sweep_all(first: u64, seeds: u64, threads: usize, stop: bool) -> anyhow::Result<bool> {
     anyhow::ensure!(threads > 0, "--threads 0: at least one thread is needed");
     let end = first.checked_add(seeds);
     let end = end
@@ -84,13 +88,14 @@ fn sweep_all(first: u64, seeds: u64, threads: usize) -> anyhow::Result<bool> {
             });
         }
         drop(tell);
-        print_in_order(first, seeds, told)
+        print_in_order(first, seeds, stop, told)
     })
 }
 
 fn print_in_order(
     first: u64,
     seeds: u64,
+    stop: bool,
     told: mpsc::Receiver<(u64, Report)>,
 ) -> anyhow::Result<bool> {
     let bar = ProgressBar::new(seeds);
@@ -99,7 +104,8 @@ fn print_in_order(
     )?);
     let mut early = BTreeMap::new();
     let (mut sum, mut next, mut failed) = (Report::default(), first, Vec::new());
-    for (seed, report) in told {
+    // Whoever still lives through a seed when this ends early finds that nobody listens, and ends too.
+    'told: for (seed, report) in told {
         early.insert(seed, report);
         while let Some(report) = early.remove(&next) {
             sum.add(&report);
@@ -111,6 +117,9 @@ fn print_in_order(
             }
             next += 1;
             bar.inc(1);
+            if stop && !failed.is_empty() {
+                break 'told;
+            }
         }
     }
     bar.finish_and_clear();
@@ -119,8 +128,9 @@ fn print_in_order(
     match list.is_empty() {
         true => print("no rule was broken\n")?,
         false => print(&format!(
-            "{} of {seeds} seeds failed: {}\n",
+            "{} of {} seeds failed: {}\n",
             list.len(),
+            sum.seeds,
             list.join(" ")
         ))?,
     }
@@ -166,14 +176,14 @@ mod tests {
 
     #[test]
     fn one_seed_that_failed_is_enough() {
-        let told = |reports: Vec<(u64, Report)>| {
+        let told = |stop, reports: Vec<(u64, Report)>| {
             let (tell, told) = mpsc::channel();
             let count = reports.len() as u64;
             reports
                 .into_iter()
                 .for_each(|told| tell.send(told).unwrap());
             drop(tell);
-            print_in_order(1, count, told).unwrap()
+            print_in_order(1, count, stop, told).unwrap()
         };
         let violation = Violation {
             rule: Rule::Serves,
@@ -186,7 +196,10 @@ mod tests {
             ..Report::default()
         };
         // Done out of order, as threads are.
-        assert!(told(vec![(2, Report::default()), (1, Report::default())]));
-        assert!(!told(vec![(2, Report::default()), (1, failed)]));
+        let well = Report::default;
+        assert!(told(false, vec![(2, well()), (1, well())]));
+        assert!(!told(false, vec![(2, well()), (1, failed.clone())]));
+        assert!(told(true, vec![(1, well()), (2, well())]));
+        assert!(!told(true, vec![(2, well()), (1, failed)]));
     }
 }

@@ -3,13 +3,14 @@
 //! ```text
 //!   breaks: chapter 3, every relay raises the counter       a patch begins with these two lines;
 //!   caught-by: --lib ring::relay::tests::the_greatest_…     the second is given to `cargo test`
+//!   sweep: 200                                              some have a third: among so many seeds one fails
 //!   --- a/src/ring/relay.rs
 //!   …
 //! ```
 //!
 //! `cargo test` checks that every patch still applies and that its test exists. `MUTANTS=all` (or a
 //! number of them, beginning at `MUTANTS_FROM`) also builds each mutant in `target/mutants`, runs
-//! its test there, and demands that it fails.
+//! its test there, and demands that it fails; so must the sweep, if so many seeds are said to be enough.
 
 #![allow(
     clippy::unwrap_used,
@@ -30,6 +31,8 @@ struct Mutant {
     breaks: String,
     /// The arguments for `cargo test`.
     caught_by: Vec<String>,
+    /// Among so many seeds, from the first, the sweep finds one that fails; none: it is not expected to.
+    sweep: Option<u32>,
 }
 
 fn root() -> &'static Path {
@@ -57,6 +60,9 @@ impl Mutant {
                 .split_whitespace()
                 .map(str::to_owned)
                 .collect(),
+            sweep: field("sweep:")
+                .map(|seeds| seeds.parse().map_err(|e| format!("`sweep: {seeds}`: {e}")))
+                .transpose()?,
         })
     }
 
@@ -132,15 +138,20 @@ fn table() -> String {
             _ => "`src`".to_owned(),
         };
         let name = name(path).replace(".patch", "");
+        let seeds = mutant.sweep.map(|seeds| seeds.to_string());
+        let seeds = seeds.unwrap_or_default();
         (
             chapter,
-            format!("| {chapter} | `{name}` | {rule} | {kind} `{test}` |\n"),
+            format!("| {chapter} | `{name}` | {rule} | {kind} `{test}` | {seeds} |\n"),
         )
     };
     let mut rows: Vec<(u32, String)> = patches().iter().map(row).collect();
     rows.sort();
     let rows: String = rows.into_iter().map(|(_, row)| row).collect();
-    format!("| chapter | mutant | breaks the rule | noticed by |\n|---|---|---|---|\n{rows}")
+    format!(
+        "| chapter | mutant | breaks the rule | noticed by | and by a sweep of so many seeds |\n\
+         |---|---|---|---|---|\n{rows}"
+    )
 }
 
 #[test]
@@ -187,17 +198,21 @@ fn missed(path: &Path) -> Option<String> {
     tree::lend(&folder.with_file_name("target"));
     tree::mirror(root(), &folder);
     tree::apply(&folder, &mutant.path, false).unwrap();
-    let outcome = tree::test(&folder, &mutant.caught_by);
-    println!("{}: {outcome:?} ({})", name(path), mutant.breaks);
-    match outcome {
-        tree::Outcome::Failed | tree::Outcome::Endless => None,
-        tree::Outcome::Passed => Some(format!(
-            "{}: its test passes all the same: {}",
-            name(path),
-            mutant.breaks
-        )),
-        tree::Outcome::NotBuilt(why) => Some(format!("{}: does not build\n{why}", name(path))),
-    }
+    let judged = |who: &str, outcome: tree::Outcome| {
+        println!("{}, {who}: {outcome:?} ({})", name(path), mutant.breaks);
+        let why = match outcome {
+            tree::Outcome::Failed | tree::Outcome::Endless => return None,
+            tree::Outcome::Passed => format!("{who} passes all the same: {}", mutant.breaks),
+            tree::Outcome::NotBuilt(why) => format!("does not build\n{why}"),
+        };
+        Some(format!("{}: {why}", name(path)))
+    };
+    let by_test = judged("its test", tree::test(&folder, &mutant.caught_by));
+    let by_sweep = mutant.sweep.and_then(|seeds| {
+        let outcome = tree::sweep(&folder, seeds);
+        judged(&format!("the sweep of {seeds} seeds"), outcome)
+    });
+    by_test.or(by_sweep)
 }
 
 #[test]
@@ -227,6 +242,10 @@ fn a_careless_patch_is_refused() {
         (
             "breaks: chapter 1, x\ncaught-by: --lib a::it_holds\n",
             "does not apply",
+        ),
+        (
+            "breaks: chapter 1, x\ncaught-by: --lib a::it_holds\nsweep: many\n",
+            "`sweep: many`",
         ),
     ] {
         let why = try_patch(head).unwrap_err();

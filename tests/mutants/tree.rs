@@ -23,6 +23,12 @@ const QUICK: [&str; 4] = [
     "profile.test.package.roundelay.debug=0",
 ];
 
+/// For a sweep: a second build, worth its while since thousands of lives are lived in it.
+const FASTER: [&str; 2] = ["--config", "profile.dev.package.roundelay.opt-level=1"];
+
+/// How long a sweep may run, its building apart; beyond, it counts as endless.
+const SECONDS_PER_SWEEP: u64 = 300;
+
 /// What the test of a mutant did.
 #[derive(Debug)]
 pub(crate) enum Outcome {
@@ -136,24 +142,47 @@ pub(crate) fn apply(folder: &Path, patch: &Path, only_try: bool) -> Result<(), S
 /// Builds the tests that `arguments` name, then runs them.
 pub(crate) fn test(folder: &Path, arguments: &[String]) -> Outcome {
     let cargo = |extra: &str| {
-        let mut command = Command::new(env!("CARGO"));
+        let mut command = cargo(folder, "test");
         command
-            .args(["test", "--offline", "-q"])
-            .args(QUICK)
             .args(arguments)
             .args(Some(extra).filter(|e| !e.is_empty()));
         command
-            .env("CARGO_TARGET_DIR", folder.with_file_name("target"))
-            .current_dir(folder);
+    };
+    outcome(cargo("--no-run"), cargo(""), SECONDS_PER_TEST)
+}
+
+/// Builds the program, and lets it look for a seed that fails among so many.
+pub(crate) fn sweep(folder: &Path, seeds: u32) -> Outcome {
+    let cargo = |verb: &str| {
+        let mut command = cargo(folder, verb);
+        command.args(FASTER).args(["--bin", "roundelay"]);
         command
     };
-    let log = folder.with_file_name("build.log");
+    let mut run = cargo("run");
+    run.args(["--", "sim", "sweep", "--stop", "--seeds"])
+        .arg(seeds.to_string());
+    outcome(cargo("build"), run, SECONDS_PER_SWEEP)
+}
+
+fn cargo(folder: &Path, verb: &str) -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command.args([verb, "--offline", "-q"]).args(QUICK);
+    command
+        .env("CARGO_TARGET_DIR", folder.with_file_name("target"))
+        .current_dir(folder);
+    command
+}
+
+/// What came of a run that must fail, once it has been built.
+fn outcome(mut build: Command, mut run: Command, seconds: u64) -> Outcome {
+    let log = build.get_current_dir().unwrap();
+    let log = log.with_file_name("build.log");
     let said = fs::File::create(&log).unwrap();
-    let built = ended(cargo("--no-run").stderr(said), SECONDS_PER_BUILD);
+    let built = ended(build.stderr(said), SECONDS_PER_BUILD);
     if !built.is_some_and(|built| built.success()) {
         return Outcome::NotBuilt(fs::read_to_string(&log).unwrap());
     }
-    match ended(cargo("").stderr(Stdio::null()), SECONDS_PER_TEST) {
+    match ended(run.stderr(Stdio::null()), seconds) {
         Some(status) if status.success() => Outcome::Passed,
         Some(_) => Outcome::Failed,
         None => Outcome::Endless,
