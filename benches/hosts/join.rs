@@ -121,7 +121,7 @@ fn say(mib: usize, took: Duration, received: Option<f64>, before: Seen, during: 
     }
     let p99 = |mut seen: Seen| {
         seen.took.sort_unstable();
-        (percentile(&seen.took, 99), seen.failed)
+        (percentile(&seen.took, 99), seen.failed.len())
     };
     let ((quiet, _), (busy, failed)) = (p99(before), p99(during));
     let times = busy.as_secs_f64() / quiet.as_secs_f64();

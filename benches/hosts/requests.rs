@@ -19,8 +19,8 @@ pub(crate) struct Seen {
     pub(crate) took: Vec<Duration>,
     /// How many were asked a second time.
     pub(crate) retried: usize,
-    /// How many failed twice.
-    pub(crate) failed: usize,
+    /// Why those failed that failed twice.
+    pub(crate) failed: Vec<String>,
 }
 
 /// A client at work: puts and gets by turns, at one host after the other; what fails it asks once more, at the next.
@@ -51,10 +51,12 @@ fn ask(urls: &[String], stop: &AtomicBool) -> Seen {
             break;
         }
         let begin = Instant::now();
-        if !served(urls, &mut open, number, number) {
+        if let Err(first) = serve(urls, &mut open, number, number) {
             seen.retried += 1;
-            if !served(urls, &mut open, number + 1, number) {
-                seen.failed += 1;
+            if let Err(second) = serve(urls, &mut open, number + 1, number) {
+                let took = begin.elapsed();
+                seen.failed
+                    .push(format!("after {took:.1?}: {first}; then {second}"));
             }
         }
         seen.took.push(begin.elapsed());
@@ -63,34 +65,31 @@ fn ask(urls: &[String], stop: &AtomicBool) -> Seen {
     seen
 }
 
-fn served(
+/// Asks that host; says why it was not served.
+fn serve(
     urls: &[String],
     open: &mut [Option<redis::Connection>],
     at: usize,
     number: usize,
-) -> bool {
+) -> Result<(), String> {
     let host = at % urls.len();
     let slot = &mut open[host];
     if slot.is_none() {
         *slot = connect(&urls[host]);
     }
-    let Some(connection) = slot else {
-        return false;
-    };
+    let connection = slot.as_mut().ok_or("no connection")?;
     let key = format!("asked:{}", number / 2 % 1000);
-    let mut command = redis::cmd(if number.is_multiple_of(2) {
-        "SET"
-    } else {
-        "GET"
-    });
+    let put = number.is_multiple_of(2);
+    let mut command = redis::cmd(if put { "SET" } else { "GET" });
     command.arg(&key);
-    if number.is_multiple_of(2) {
+    if put {
         command.arg("a value of some length, as clients have");
     }
     let told: redis::RedisResult<Value> = command.query(connection);
-    let served = told.is_ok();
-    if told.is_err_and(|error| error.is_io_error()) {
-        *slot = None;
-    }
-    served
+    told.map(drop).map_err(|error| {
+        if error.is_io_error() {
+            *slot = None;
+        }
+        error.to_string()
+    })
 }

@@ -16,7 +16,7 @@ pub(crate) fn measure(rounds: usize) {
     let hosts = Hosts::start(HOSTS, &[]);
     let everyone: Vec<usize> = hosts.all().collect();
     hosts.wait_until_agreed(&everyone, HOSTS);
-    let (mut times, mut asked, mut retried, mut failed) = (Vec::new(), 0, 0, 0);
+    let (mut times, mut asked, mut retried, mut failed) = (Vec::new(), 0, 0, Vec::new());
     for round in 0..rounds {
         let victim = round % HOSTS;
         let others: Vec<usize> = hosts.all().filter(|host| *host != victim).collect();
@@ -29,7 +29,7 @@ pub(crate) fn measure(rounds: usize) {
         let seen = client.end();
         asked += seen.took.len();
         retried += seen.retried;
-        failed += seen.failed;
+        failed.extend(seen.failed);
     }
     times.sort_unstable();
     let (median, p99) = (percentile(&times, 50), percentile(&times, 99));
@@ -39,9 +39,13 @@ pub(crate) fn measure(rounds: usize) {
         "  median {median:.1?}, 99th percentile {p99:.1?}, at most {MEDIAN:?} and {P99:?}: {reached}"
     );
     println!(
-        "  {asked} requests at the others: {retried} asked again, {failed} failed twice: {}",
-        verdict(failed == 0)
+        "  {asked} requests at the others: {retried} asked again, {} failed twice: {}",
+        failed.len(),
+        verdict(failed.is_empty())
     );
+    for why in failed {
+        println!("    {why}");
+    }
 }
 
 /// How long until each of these hosts takes so many for down.
