@@ -16,6 +16,10 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, ValueEnum};
 
+/// The allocator of the program `roundelay`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures simulated worlds.
 #[derive(Parser)]
 struct Options {

@@ -27,11 +27,11 @@
 mod process;
 mod relay;
 
-use std::{num::NonZeroU32, rc::Rc, sync::Arc};
+use std::{num::NonZeroU32, rc::Rc};
 
 use actix::prelude::*;
 
-pub use process::{Event, Name, Neighbour, Process, Settings, Signal};
+pub use process::{Event, Leave, Name, Neighbour, Process, Settings, Signal};
 pub use relay::{Direction, Links, Relay};
 
 /// There is no such process: it was never started, or it was stopped.
@@ -53,10 +53,7 @@ impl Ring {
     #[must_use]
     pub fn start(n: NonZeroU32, settings: Settings) -> Self {
         let settings = Rc::new(settings);
-        let start = |name| {
-            let process = Process::new(Name(name), Rc::clone(&settings)).start();
-            Some(Arc::new(process.recipient()))
-        };
+        let start = |name| Some(Process::new(Name(name), Rc::clone(&settings)).start());
         Self {
             processes: (1..=n.get()).map(start).collect(),
             settings,
@@ -83,8 +80,8 @@ impl Ring {
     pub fn link(&self, a: Name, b: Name) -> Result<(), NoProcess> {
         let (first, second) = (self.find(a)?, self.find(b)?);
         (self.settings.watch)(Event::Linking(a, b));
-        first.do_send(Signal::SetNext(Arc::clone(second)));
-        second.do_send(Signal::SetPrev(Arc::clone(first)));
+        first.do_send(Signal::SetNext(second.clone()));
+        second.do_send(Signal::SetPrev(first.clone()));
         Ok(())
     }
     // endregion: link

@@ -19,17 +19,16 @@
 //! change; after `Left` it only passes on what still arrives, uncounted, and ends when the last
 //! address of it is dropped.
 
-use std::{fmt, rc::Rc, sync::Arc, time::Duration};
+use std::{fmt, rc::Rc, time::Duration};
 
 use actix::prelude::*;
 
 use super::relay::{Links, Relay};
 
-/// How a process knows its neighbour: something that takes signals, wherever it runs.
+/// How a process knows its neighbour: by its address.
 ///
-/// Shared, because copying a `Recipient` costs three allocations and 144 bytes, and each process
-/// has two neighbours.
-pub type Neighbour = Arc<Recipient<Signal>>;
+/// Each has a copy of its own. A shared one would be smaller, and one more place in memory to wait for at each hop.
+pub type Neighbour = Addr<Process>;
 
 /// The number of a process, counted from 1 in the order of starting; shown as `<1>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,15 +52,18 @@ pub enum Signal {
     Relay(Relay<String>),
     /// From [`Ring::stop`](super::Ring::stop): leave the ring. A second one changes nothing.
     Stop,
-    /// From your next, which wants to go: let `next` be your next, and tell `who` when it is.
-    Leave {
-        /// Who wants to go.
-        who: Neighbour,
-        /// The next of the one that goes.
-        next: Neighbour,
-    },
+    /// From your next, which wants to go. Rare and large, so in a box: a signal takes as much memory as the largest.
+    Leave(Box<Leave>),
     /// From your prev: nobody has you as a neighbour any more; what you get now is the rest.
     Left,
+}
+
+/// Let `next` be your next, and tell `who` when it is.
+pub struct Leave {
+    /// Who wants to go.
+    pub who: Neighbour,
+    /// The next of the one that goes.
+    pub next: Neighbour,
 }
 
 /// Something worth telling that a ring did, in the words of the tutorial.
@@ -109,8 +111,8 @@ pub struct Settings {
 enum Stage {
     /// On the ring.
     Member,
-    /// Has asked its prev to be let go, and keeps the same request of its next, if there is one.
-    Leaving(Option<Box<(Neighbour, Neighbour)>>),
+    /// Has asked its prev to be let go.
+    Leaving,
     /// Off the ring, passing on what still arrives.
     Gone,
 }
@@ -122,6 +124,8 @@ pub struct Process {
     name: Name,
     links: Links<Option<Neighbour>>,
     stage: Stage,
+    /// While it is leaving: the same request of its next, if there is one.
+    kept: Option<Box<Leave>>,
     settings: Rc<Settings>,
 }
 
@@ -138,7 +142,7 @@ impl Handler<Signal> for Process {
             Signal::SetNext(next) => self.links.next = Some(next),
             Signal::SetPrev(prev) => self.links.prev = Some(prev),
             Signal::Stop => self.ask_to_leave(ctx),
-            Signal::Leave { who, next } => self.let_go(who, next, ctx),
+            Signal::Leave(leave) => self.let_go(leave, ctx),
             Signal::Left => self.go(),
         }
     }
@@ -152,6 +156,7 @@ impl Process {
             name,
             links: Links::default(),
             stage: Stage::Member,
+            kept: None,
             settings,
         }
     }
@@ -195,14 +200,12 @@ impl Process {
         if !matches!(self.stage, Stage::Member) {
             return;
         }
-        let me = Arc::new(ctx.address().recipient());
+        let me = ctx.address();
         match (&self.links.prev, &self.links.next) {
             (Some(prev), Some(next)) if *next != me => {
-                prev.do_send(Signal::Leave {
-                    who: me,
-                    next: next.clone(),
-                });
-                self.stage = Stage::Leaving(None);
+                let next = next.clone();
+                prev.do_send(Signal::Leave(Box::new(Leave { who: me, next })));
+                self.stage = Stage::Leaving;
             }
             // The only one on its ring: there is no gap to close.
             _ => ctx.stop(),
@@ -210,32 +213,30 @@ impl Process {
     }
 
     // region: let_go
-    fn let_go(&mut self, who: Neighbour, next: Neighbour, ctx: &Context<Self>) {
-        match &mut self.stage {
+    fn let_go(&mut self, leave: Box<Leave>, ctx: &Context<Self>) {
+        match self.stage {
             Stage::Member => {
-                next.do_send(Signal::SetPrev(Arc::new(ctx.address().recipient())));
+                let Leave { who, next } = *leave;
+                next.do_send(Signal::SetPrev(ctx.address()));
                 self.links.next = Some(next);
                 who.do_send(Signal::Left);
             }
-            Stage::Leaving(kept) => *kept = Some(Box::new((who, next))),
-            Stage::Gone => self.ask_prev(who, next),
+            Stage::Leaving => self.kept = Some(leave),
+            Stage::Gone => self.ask_prev(leave),
         }
     }
     // endregion: let_go
 
     fn go(&mut self) {
-        let kept = match std::mem::replace(&mut self.stage, Stage::Gone) {
-            Stage::Leaving(kept) => kept,
-            Stage::Member | Stage::Gone => None,
-        };
-        if let Some((who, next)) = kept.map(|kept| *kept) {
-            self.ask_prev(who, next);
+        self.stage = Stage::Gone;
+        if let Some(leave) = self.kept.take() {
+            self.ask_prev(leave);
         }
     }
 
-    fn ask_prev(&self, who: Neighbour, next: Neighbour) {
+    fn ask_prev(&self, leave: Box<Leave>) {
         if let Some(prev) = &self.links.prev {
-            prev.do_send(Signal::Leave { who, next });
+            prev.do_send(Signal::Leave(leave));
         }
     }
 }
