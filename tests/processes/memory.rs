@@ -10,9 +10,9 @@ use super::host::{Hosts, wait_for};
 /// The value is written and read in so many blocks of 64 KiB: 256 MiB.
 const BLOCKS: u64 = 4096;
 
-/// So much more than in idleness each process may have used at its worst, half of the value: 16 MiB of cache, 24 MiB of the
-/// engine's tables in memory and what flushing them takes, pieces on their way, and what the allocator keeps.
-const BOUND: u64 = 128 * 1024 * 1024;
+/// So much more than in idleness each process may have used at its worst, five eighths of the value: 16 MiB of cache, 24 MiB of
+/// the engine's tables in memory and what flushing them takes, pieces on their way, and what the allocator keeps, which is most.
+const BOUND: u64 = 160 * 1024 * 1024;
 
 /// The most memory a process has used so far, in bytes.
 fn peak(pid: u32) -> u64 {
