@@ -203,6 +203,7 @@ fn missed(path: &Path) -> Option<String> {
         let why = match outcome {
             tree::Outcome::Failed | tree::Outcome::Endless => return None,
             tree::Outcome::Passed => format!("{who} passes all the same: {}", mutant.breaks),
+            tree::Outcome::TooSlow => format!("{who} found nothing in the time it may take"),
             tree::Outcome::NotBuilt(why) => format!("does not build\n{why}"),
         };
         Some(format!("{}: {why}", name(path)))

@@ -26,7 +26,7 @@ const QUICK: [&str; 4] = [
 /// For a sweep: a second build, worth its while since thousands of lives are lived in it.
 const FASTER: [&str; 2] = ["--config", "profile.dev.package.roundelay.opt-level=1"];
 
-/// How long a sweep may run, its building apart; beyond, it counts as endless.
+/// How long a sweep may run, its building apart; beyond, it counts as one that noticed nothing.
 const SECONDS_PER_SWEEP: u64 = 300;
 
 /// What the test of a mutant did.
@@ -38,6 +38,8 @@ pub(crate) enum Outcome {
     Endless,
     /// The mutant lives.
     Passed,
+    /// Stopped after [`SECONDS_PER_SWEEP`] without a seed that fails: that proves nothing.
+    TooSlow,
     /// The patch makes no program, so it proves nothing.
     NotBuilt(String),
 }
@@ -161,7 +163,10 @@ pub(crate) fn sweep(folder: &Path, seeds: u32) -> Outcome {
     let mut run = cargo("run");
     run.args(["--", "sim", "sweep", "--stop", "--seeds"])
         .arg(seeds.to_string());
-    outcome(cargo("build"), run, SECONDS_PER_SWEEP)
+    match outcome(cargo("build"), run, SECONDS_PER_SWEEP) {
+        Outcome::Endless => Outcome::TooSlow,
+        other => other,
+    }
 }
 
 fn cargo(folder: &Path, verb: &str) -> Command {
