@@ -163,10 +163,11 @@ pub(crate) fn sweep(folder: &Path, seeds: u32) -> Outcome {
     let mut run = cargo("run");
     run.args(["--", "sim", "sweep", "--stop", "--seeds"])
         .arg(seeds.to_string());
-    match outcome(cargo("build"), run, SECONDS_PER_SWEEP) {
-        Outcome::Endless => Outcome::TooSlow,
-        other => other,
+    let outcome = outcome(cargo("build"), run, SECONDS_PER_SWEEP);
+    if matches!(outcome, Outcome::Endless) {
+        return Outcome::TooSlow;
     }
+    outcome
 }
 
 fn cargo(folder: &Path, verb: &str) -> Command {
