@@ -1,6 +1,6 @@
 //! Whole lives of rings, drawn from seeds, keep every rule; and a seed tells the same twice.
 //!
-//! `SEEDS` (how many) and `SEED` (the first) try others than these. A mutant of `tests/mutants` names the test
+//! `SEEDS` (how many) and `SEED` (the first) try others than these, `FIRST` more whole ones. A mutant of `tests/mutants` names the test
 //! here that notices it.
 
 use std::sync::Mutex;
@@ -35,13 +35,21 @@ fn short_ones(first: u64, count: usize) -> Vec<u64> {
     (first..).filter(short).take(count).collect()
 }
 
+fn number(name: &str) -> Option<u64> {
+    let value = std::env::var(name).ok()?;
+    Some(value.parse().expect("a number"))
+}
+
+/// Whole worlds, as `roundelay sim sweep --seeds FIRST` draws them. With this the mutants are tried that a sweep notices.
+#[test]
+fn the_first_seeds_hold() {
+    let seeds: Vec<u64> = (1..=number("FIRST").unwrap_or(2)).collect();
+    let report = hold(&seeds);
+    assert_eq!(report.seeds, seeds.len() as u64);
+}
+
 #[test]
 fn twenty_short_seeds_hold() {
-    let number = |name: &str| {
-        std::env::var(name)
-            .ok()
-            .and_then(|value| value.parse().ok())
-    };
     let (first, count) = (number("SEED").unwrap_or(1), number("SEEDS").unwrap_or(20));
     let count = usize::try_from(count).expect("a number of seeds");
     println!("{}", hold(&short_ones(first, count)));

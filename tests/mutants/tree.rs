@@ -153,17 +153,17 @@ pub(crate) fn test(folder: &Path, arguments: &[String]) -> Outcome {
     outcome(cargo("--no-run"), cargo(""), SECONDS_PER_TEST)
 }
 
-/// Builds the program, and lets it look for a seed that fails among so many.
+/// Lets the sweep look for a seed that fails among so many.
 pub(crate) fn sweep(folder: &Path, seeds: u32) -> Outcome {
-    let cargo = |verb: &str| {
-        let mut command = cargo(folder, verb);
-        command.args(FASTER).args(["--bin", "roundelay"]);
+    let cargo = |extra: Option<&str>| {
+        let mut command = cargo(folder, "test");
+        command.args(FASTER).args(["--test", "sweep"]).args(extra);
+        command
+            .arg("the_first_seeds_hold")
+            .env("FIRST", seeds.to_string());
         command
     };
-    let mut run = cargo("run");
-    run.args(["--", "sim", "sweep", "--stop", "--seeds"])
-        .arg(seeds.to_string());
-    let outcome = outcome(cargo("build"), run, SECONDS_PER_SWEEP);
+    let outcome = outcome(cargo(Some("--no-run")), cargo(None), SECONDS_PER_SWEEP);
     if matches!(outcome, Outcome::Endless) {
         return Outcome::TooSlow;
     }
