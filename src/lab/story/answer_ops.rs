@@ -46,6 +46,9 @@ pub(super) fn status(status: &Status) -> String {
     if status.hints > 0 {
         let _ = write!(text, ", keeps {} hints", status.hints);
     }
+    if status.repaired > 0 {
+        let _ = write!(text, ", has repaired {} copies", status.repaired);
+    }
     if let Some(host) = status.drain {
         let _ = write!(text, ", {host} may stop");
     }
