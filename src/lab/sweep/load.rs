@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rand::RngExt;
 
+use super::faults::Fault;
 use super::run::{Run, Waiting};
 use crate::lab::check::Rule;
 use crate::lab::check::history::{self, Kind, Operation, Told, told};
@@ -223,15 +224,16 @@ impl Run {
         }
     }
 
-    /// Whether a request that failed could have been served. Of a ring at rest everyone is served. Before, a host whose clock
-    /// is wrong may refuse writes; one in doubt serves nothing, and one that lacks the marks of those who had the key's span
-    /// nothing of that.
+    /// Whether a request that failed could have been served. Of a ring at rest everyone is served. Before, writes may be refused
+    /// because of a clock where clocks may seem wrong; a host in doubt serves nothing, and one that lacks the marks of those who had the
+    /// key's span nothing of that.
     fn had_to_succeed(&self, operation: &Operation, waiting: &Waiting) -> bool {
         if self.calm {
             return !self.checker.is_excused(&operation.key);
         }
         if let Told::Nothing(why) = &operation.told
-            && (why.contains("clock") || self.checker.is_excused(&operation.key))
+            && ((why.contains("clock") && self.clocks_are_doubtful())
+                || self.checker.is_excused(&operation.key))
         {
             return false;
         }
@@ -263,6 +265,14 @@ impl Run {
         let (since, all) = (waiting.since, waiting.all);
         self.reach
             .reaches(operation.at, &operation.key, roster, since, all, lives_by)
+    }
+
+    /// Whether a host may take its clock for wrong: clocks are set in this world, or what others' clocks show comes late.
+    fn clocks_are_doubtful(&self) -> bool {
+        let doubtful = [Fault::Clock, Fault::Late, Fault::Slow];
+        doubtful
+            .iter()
+            .any(|fault| self.plan.faults.contains(fault))
     }
 
     /// When a client asks again; none once enough was asked.
