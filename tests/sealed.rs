@@ -147,23 +147,10 @@ fn a_large_value_whose_roster_has_passed_is_not_confirmed() {
 #[test]
 fn a_large_value_that_a_move_was_bringing_is_not_stored_once_the_place_is_anothers() {
     for given_up in [false, true] {
-        let alone = BTreeMap::from([(HostId(1), member(0))]);
-        let settled = Roster::settled(RingId(1), alone, 1).unwrap();
-        let joins = Change::Join(HostId(2), Member::new([Id::MAX]));
-        let moving = Arc::new(settled.moved(HostId(1), &[joins]).unwrap());
-        let mut newcomer = Replica::new(HostId(2));
-        newcomer.call(|keeper, cx| keeper.enter(cx, Arc::clone(&moving)));
-        newcomer.write_to_disk();
-        let asked = newcomer
-            .world
-            .sent
-            .drain(..)
-            .find_map(|message| match message {
-                KeepMessage::Pull { req, .. } => Some(req),
-                _ => None,
-            });
+        let (mut newcomer, moving) = Replica::newcomer();
+        let (req, _) = newcomer.pulls();
         newcomer.hear(KeepMessage::Chunk {
-            req: asked.expect("it asks for its span"),
+            req,
             at: moving.version,
             result: Ok((vec![bare()], false)),
         });

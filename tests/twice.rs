@@ -7,35 +7,11 @@
 
 mod one;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use roundelay::keyspace::Id;
-use roundelay::message::{KeepMessage, ReqId};
-use roundelay::placement::{HostId, Member};
+use roundelay::message::KeepMessage;
+use roundelay::placement::HostId;
 use roundelay::record::{Body, Cells, Key, Record, Stamp, ValueCell, Version};
-use roundelay::roster::{Change, RingId, Roster};
 
 use one::Replica;
-
-impl Replica {
-    /// The question that h1 was asked last, and after which key.
-    fn pulls(&mut self) -> (ReqId, Option<Key>) {
-        let pull = |message| {
-            if let KeepMessage::Pull { req, after, .. } = message {
-                Some((req, after))
-            } else {
-                None
-            }
-        };
-        self.world
-            .sent
-            .drain(..)
-            .filter_map(pull)
-            .next_back()
-            .unwrap()
-    }
-}
 
 fn record(key: &str) -> Record {
     let version = Version {
@@ -55,13 +31,7 @@ fn record(key: &str) -> Record {
 
 #[test]
 fn a_chunk_that_comes_twice_is_not_the_next_one() {
-    let alone = BTreeMap::from([(HostId(1), Member::new([Id::ZERO]))]);
-    let settled = Roster::settled(RingId(1), alone, 1).unwrap();
-    let joins = Change::Join(HostId(2), Member::new([Id::MAX]));
-    let moving = Arc::new(settled.moved(HostId(1), &[joins]).unwrap());
-    let mut newcomer = Replica::new(HostId(2));
-    newcomer.call(|keeper, cx| keeper.enter(cx, Arc::clone(&moving)));
-    newcomer.write_to_disk();
+    let (mut newcomer, moving) = Replica::newcomer();
     let (req, after) = newcomer.pulls();
     assert_eq!(after, None);
     let cat = record("cat");

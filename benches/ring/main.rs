@@ -135,11 +135,10 @@ fn measure(kinds: &[Kind], size: NonZeroU32, options: &Options) -> anyhow::Resul
         io::stderr().flush()?;
         // Who comes after another finds the memory that one gave back, so each comes after each: by turns round and back.
         for turn in 0..kinds.len() {
-            let next = (turn + repetition as usize / 2) % kinds.len();
-            let next = match repetition % 2 {
-                0 => next,
-                _ => kinds.len() - 1 - next,
-            };
+            let mut next = (turn + repetition as usize / 2) % kinds.len();
+            if repetition % 2 == 1 {
+                next = kinds.len() - 1 - next;
+            }
             runs[next].push(run_apart(kinds[next], size, options.hops)?);
         }
     }

@@ -200,6 +200,11 @@ mod tests {
         assert!(told(false, vec![(2, well()), (1, well())]));
         assert!(!told(false, vec![(2, well()), (1, failed.clone())]));
         assert!(told(true, vec![(1, well()), (2, well())]));
-        assert!(!told(true, vec![(2, well()), (1, failed)]));
+        assert!(!told(true, vec![(2, well()), (1, failed.clone())]));
+        // Nobody is waited for after it: this would be without an end.
+        let (tell, told) = mpsc::channel();
+        tell.send((1, failed)).unwrap();
+        assert!(!print_in_order(1, 2, true, told).unwrap());
+        assert!(tell.send((2, well())).is_err(), "nobody listens");
     }
 }

@@ -1,9 +1,14 @@
 //! One host's keeping, without a world: what it sends and stores is remembered, and done when a test says so.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use roundelay::keep::{Context, KeepConfig, Keeper, Then};
-use roundelay::message::{Effects, Envelope, Event, KeepMessage, Message, Reply, Ticket};
-use roundelay::placement::HostId;
-use roundelay::record::Now;
+use roundelay::keyspace::Id;
+use roundelay::message::{Effects, Envelope, Event, KeepMessage, Message, Reply, ReqId, Ticket};
+use roundelay::placement::{HostId, Member};
+use roundelay::record::{Key, Now};
+use roundelay::roster::{Change, RingId, Roster};
 use roundelay::store::{MemoryStore, Op, Store};
 
 /// Remembers what was sent; carries out store operations when told to.
@@ -48,6 +53,31 @@ impl Replica {
         replica.call(|keeper, cx| keeper.start(cx, false));
         replica.write_to_disk();
         replica
+    }
+
+    /// h2 as it comes to the ring of h1 with one copy of each key, and the Moving roster: all but one id is to be its own.
+    pub(crate) fn newcomer() -> (Replica, Arc<Roster>) {
+        let alone = BTreeMap::from([(HostId(1), Member::new([Id::ZERO]))]);
+        let settled = Roster::settled(RingId(1), alone, 1).unwrap();
+        let joins = Change::Join(HostId(2), Member::new([Id::MAX]));
+        let moving = Arc::new(settled.moved(HostId(1), &[joins]).unwrap());
+        let mut newcomer = Replica::new(HostId(2));
+        newcomer.call(|keeper, cx| keeper.enter(cx, Arc::clone(&moving)));
+        newcomer.write_to_disk();
+        (newcomer, moving)
+    }
+
+    /// What it last asked h1 for its span, and after which key.
+    pub(crate) fn pulls(&mut self) -> (ReqId, Option<Key>) {
+        let pull = |message| {
+            if let KeepMessage::Pull { req, after, .. } = message {
+                Some((req, after))
+            } else {
+                None
+            }
+        };
+        let asked = self.world.sent.drain(..).filter_map(pull).next_back();
+        asked.expect("it asks for its span")
     }
 
     pub(crate) fn call(&mut self, call: impl FnOnce(&mut Keeper, &mut Context<'_>)) {
