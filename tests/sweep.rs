@@ -9,15 +9,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use roundelay::lab::sweep::{Plan, Report, sweep, why};
 
 /// Lives through seeds, on two threads, and stops at the first that fails.
-fn hold(seeds: &[u64]) -> Report {
+fn hold(plans: &[Plan]) -> Report {
     let next = AtomicUsize::new(0);
     let sum = Mutex::new(Report::default());
     let worker = || {
-        while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let report = sweep(*seed);
+        while let Some(plan) = plans.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let report = sweep(plan.clone());
             if let Some(violation) = report.violations.first() {
-                next.store(seeds.len(), Ordering::Relaxed);
-                panic!("\n{}", why(*seed, violation));
+                next.store(plans.len(), Ordering::Relaxed);
+                panic!("\n{}", why(plan, violation));
             }
             sum.lock().expect("no worker panics with it").add(&report);
         }
@@ -29,10 +29,15 @@ fn hold(seeds: &[u64]) -> Report {
     sum.into_inner().expect("no worker panicked")
 }
 
-/// Worlds that take little time even without optimisation.
-fn short_ones(first: u64, count: usize) -> Vec<u64> {
-    let short = |seed: &u64| Plan::draw(*seed).operations < 600;
-    (first..).filter(short).take(count).collect()
+/// The first worlds that take little time even without optimisation, and are like that.
+fn short_ones(
+    draw: fn(u64) -> Plan,
+    first: u64,
+    count: usize,
+    like: fn(&Plan) -> bool,
+) -> Vec<Plan> {
+    let fits = |plan: &Plan| plan.operations < 600 && like(plan);
+    (first..).map(draw).filter(fits).take(count).collect()
 }
 
 fn number(name: &str) -> Option<u64> {
@@ -43,26 +48,22 @@ fn number(name: &str) -> Option<u64> {
 /// Whole worlds, as `roundelay sim sweep --seeds FIRST` draws them. With this the mutants are tried that a sweep notices.
 #[test]
 fn the_first_seeds_hold() {
-    let seeds: Vec<u64> = (1..=number("FIRST").unwrap_or(2)).collect();
-    let report = hold(&seeds);
-    assert_eq!(report.seeds, seeds.len() as u64);
+    let count = number("FIRST").unwrap_or(2);
+    let report = hold(&(1..=count).map(Plan::draw).collect::<Vec<Plan>>());
+    assert_eq!(report.seeds, count);
 }
 
 #[test]
 fn twenty_short_seeds_hold() {
     let (first, count) = (number("SEED").unwrap_or(1), number("SEEDS").unwrap_or(20));
     let count = usize::try_from(count).expect("a number of seeds");
-    println!("{}", hold(&short_ones(first, count)));
+    println!("{}", hold(&short_ones(Plan::draw, first, count, |_| true)));
 }
 
 /// In such worlds large values come and go piece by piece, too, and break off in the middle.
 #[test]
 fn nine_short_seeds_with_large_values_hold() {
-    let large = (1..).filter(|seed| {
-        let plan = Plan::draw(*seed);
-        plan.large && plan.operations < 600
-    });
-    let report = hold(&large.take(9).collect::<Vec<u64>>());
+    let report = hold(&short_ones(Plan::draw, 1, 9, |plan| plan.large));
     assert!(report.uploads > 50 && report.downloads > 10, "{report:?}");
     assert!(report.broken_off > 5, "{report:?}");
 }
@@ -70,19 +71,30 @@ fn nine_short_seeds_with_large_values_hold() {
 /// What is drawn in every second world comes about: disks lose writes, hosts are silent, stopped by a grant, purged.
 #[test]
 fn forty_short_seeds_in_which_more_happens_hold() {
-    let more = (1..).filter(|seed| {
-        let plan = Plan::draw(*seed);
-        plan.operations < 600 && (plan.returns || plan.removes.is_some())
-    });
-    let counts = hold(&more.take(40).collect::<Vec<u64>>()).counts;
+    let more = |plan: &Plan| plan.returns || plan.removes.is_some();
+    let counts = hold(&short_ones(Plan::draw, 1, 40, more)).counts;
     let all = [counts.sure, counts.silent, counts.drained, counts.dropped];
     assert!(all.iter().all(|count| *count > 0), "{counts:?}");
+}
+
+/// Zones go at once, disks are full or slow, hosts have a detector.
+#[test]
+fn twenty_short_wide_seeds_hold() {
+    let report = hold(&short_ones(Plan::draw_wide, 1, 20, |_| true));
+    let asked = report
+        .rates
+        .table()
+        .into_iter()
+        .filter(|(_, asked, _)| *asked > 0);
+    let during: Vec<&str> = asked.map(|(name, ..)| name).collect();
+    let wide = ["zone", "full-disk", "slow-disk"];
+    assert!(wide.iter().all(|name| during.contains(name)), "{during:?}");
 }
 
 /// Seeds that failed once, and what each taught.
 #[test]
 fn seeds_that_failed_once_hold() {
-    hold(&[
+    let seeds = [
         // A round of collection lets no new deadline in until it ends: then one was refused for good that could wait.
         34, 297, 631, 18542,
         // Of one who had left or was down, a word that came late was believed: the clocks of the others seemed to be ahead.
@@ -110,5 +122,6 @@ fn seeds_that_failed_once_hold() {
         260,
         // A process that ends on a machine that runs on has lost nothing: it must not doubt its store.
         16, 246,
-    ]);
+    ];
+    hold(&seeds.map(Plan::draw));
 }

@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use roundelay::lab::sweep::{Report, replay, sweep, why};
+use roundelay::lab::sweep::{Plan, Report, replay, sweep, why};
 use roundelay::record::Time;
 
 /// What is done in the laboratory.
@@ -33,6 +33,9 @@ pub(super) enum Sim {
         /// End with the first seed that fails
         #[arg(long)]
         stop: bool,
+        /// Wide worlds: zones go at once, disks are full or slow, hosts have a detector
+        #[arg(long)]
+        wide: bool,
     },
     /// Live through one seed again
     Replay {
@@ -44,6 +47,9 @@ pub(super) enum Sim {
         /// Print a line for everything that happens
         #[arg(long)]
         trace: bool,
+        /// The wide world of that seed
+        #[arg(long)]
+        wide: bool,
     },
 }
 
@@ -55,11 +61,23 @@ pub(super) fn run(sim: &Sim) -> anyhow::Result<ExitCode> {
             seed,
             threads,
             stop,
+            wide,
         } => {
             let cores = thread::available_parallelism().map_or(1, usize::from);
-            sweep_all(*seed, *seeds, threads.unwrap_or(cores), *stop)?
+            let seeds = Seeds {
+                first: *seed,
+                count: *seeds,
+                draw: draw(*wide),
+                stop: *stop,
+            };
+            sweep_all(&seeds, threads.unwrap_or(cores))?
         }
-        Sim::Replay { seed, until, trace } => again(*seed, *until, *trace)?,
+        Sim::Replay {
+            seed,
+            until,
+            trace,
+            wide,
+        } => again(draw(*wide)(*seed), *until, *trace)?,
     };
     Ok(if held {
         ExitCode::SUCCESS
@@ -68,12 +86,27 @@ pub(super) fn run(sim: &Sim) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn sweep_all(first: u64, seeds: u64, threads: usize, stop: bool) -> anyhow::Result<bool> {
+/// The seeds of a sweep.
+struct Seeds {
+    first: u64,
+    count: u64,
+    /// What a seed means.
+    draw: fn(u64) -> Plan,
+    /// Whether it ends with the first that fails.
+    stop: bool,
+}
+
+fn draw(wide: bool) -> fn(u64) -> Plan {
+    if wide { Plan::draw_wide } else { Plan::draw }
+}
+
+fn sweep_all(seeds: &Seeds, threads: usize) -> anyhow::Result<bool> {
     anyhow::ensure!(threads > 0, "--threads 0: at least one thread is needed");
-    let end = first.checked_add(seeds);
+    let Seeds { first, count, .. } = seeds;
+    let end = first.checked_add(*count);
     let end = end
-        .ok_or_else(|| anyhow::anyhow!("--seed {first}: with {seeds} seeds that is beyond 2^64"))?;
-    let next = AtomicU64::new(first);
+        .ok_or_else(|| anyhow::anyhow!("--seed {first}: with {count} seeds that is beyond 2^64"))?;
+    let next = AtomicU64::new(*first);
     let (tell, told) = mpsc::channel();
     thread::scope(|scope| {
         for _ in 0..threads {
@@ -81,29 +114,24 @@ fn sweep_all(first: u64, seeds: u64, threads: usize, stop: bool) -> anyhow::Resu
             scope.spawn(move || {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= end || tell.send((seed, sweep(seed))).is_err() {
+                    if seed >= end || tell.send((seed, sweep((seeds.draw)(seed)))).is_err() {
                         return;
                     }
                 }
             });
         }
         drop(tell);
-        print_in_order(first, seeds, stop, told)
+        print_in_order(seeds, told)
     })
 }
 
-fn print_in_order(
-    first: u64,
-    seeds: u64,
-    stop: bool,
-    told: mpsc::Receiver<(u64, Report)>,
-) -> anyhow::Result<bool> {
-    let bar = ProgressBar::new(seeds);
+fn print_in_order(seeds: &Seeds, told: mpsc::Receiver<(u64, Report)>) -> anyhow::Result<bool> {
+    let bar = ProgressBar::new(seeds.count);
     bar.set_style(ProgressStyle::with_template(
         "{bar:40} {pos}/{len} seeds, {eta} left {msg}",
     )?);
     let mut early = BTreeMap::new();
-    let (mut sum, mut next, mut failed) = (Report::default(), first, Vec::new());
+    let (mut sum, mut next, mut failed) = (Report::default(), seeds.first, Vec::new());
     // Whoever still lives through a seed when this ends early finds that nobody listens, and ends too.
     'told: for (seed, report) in told {
         early.insert(seed, report);
@@ -112,12 +140,15 @@ fn print_in_order(
             if let Some(violation) = report.violations.first() {
                 failed.push(next);
                 bar.set_message(format!("{} failed", failed.len()));
-                let text = format!("seed {next} failed\n{}", why(next, violation));
+                let text = format!(
+                    "seed {next} failed\n{}",
+                    why(&(seeds.draw)(next), violation)
+                );
                 bar.suspend(|| print(&format!("{text}\n")))?;
             }
             next += 1;
             bar.inc(1);
-            if stop && !failed.is_empty() {
+            if seeds.stop && !failed.is_empty() {
                 break 'told;
             }
         }
@@ -137,7 +168,7 @@ fn print_in_order(
     Ok(list.is_empty())
 }
 
-fn again(seed: u64, until: Option<f64>, trace: bool) -> anyhow::Result<bool> {
+fn again(plan: Plan, until: Option<f64>, trace: bool) -> anyhow::Result<bool> {
     let until = match until.map(Duration::try_from_secs_f64) {
         None => None,
         Some(Ok(until)) => Some(Time::ZERO + until),
@@ -151,7 +182,7 @@ fn again(seed: u64, until: Option<f64>, trace: bool) -> anyhow::Result<bool> {
         });
         line
     });
-    let told = replay(seed, until, line);
+    let told = replay(plan, until, line);
     let held = told.is_ok();
     print(&told.unwrap_or_else(|text| text))?;
     if held {
@@ -174,6 +205,15 @@ mod tests {
 
     use super::*;
 
+    fn seeds(count: u64, stop: bool) -> Seeds {
+        Seeds {
+            first: 1,
+            count,
+            draw: Plan::draw,
+            stop,
+        }
+    }
+
     #[test]
     fn one_seed_that_failed_is_enough() {
         let told = |stop, reports: Vec<(u64, Report)>| {
@@ -183,7 +223,7 @@ mod tests {
                 .into_iter()
                 .for_each(|told| tell.send(told).unwrap());
             drop(tell);
-            print_in_order(1, count, stop, told).unwrap()
+            print_in_order(&seeds(count, stop), told).unwrap()
         };
         let violation = Violation {
             rule: Rule::Serves,
@@ -204,7 +244,7 @@ mod tests {
         // Nobody is waited for after it: this would be without an end.
         let (tell, told) = mpsc::channel();
         tell.send((1, failed)).unwrap();
-        assert!(!print_in_order(1, 2, true, told).unwrap());
+        assert!(!print_in_order(&seeds(2, true), told).unwrap());
         assert!(tell.send((2, well())).is_err(), "nobody listens");
     }
 }

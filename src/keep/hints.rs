@@ -1,7 +1,8 @@
 //! A write that a replica missed waits for it here.
 //!
 //! Hints are a courtesy: bounded, kept in memory, safe to lose, and they never count towards an
-//! acknowledgement. They make a replica whole soon after it is back; repair does so in any case.
+//! acknowledgement. They make a replica whole soon after it is back; repair does so in any case. A host whose store
+//! does not keep up gets none until it does: sent again and again, they would be what it cannot keep up with.
 
 use std::collections::BTreeMap;
 
@@ -134,7 +135,7 @@ impl Keeper {
         }
     }
 
-    /// Tries the hints of every host that is not known to be down, and drops those for hosts that left.
+    /// Tries the hints of every host that is not known to be down or unwell, and drops those for hosts that left.
     pub(super) fn hints_due(&mut self, cx: &mut Context<'_>) {
         let Some(roster) = self.roster.clone() else {
             return;
@@ -150,7 +151,7 @@ impl Keeper {
                     .map(|keys| keys.keys().cloned().collect())
                     .unwrap_or_default();
                 keys.iter().for_each(|key| self.hints.remove(host, key));
-            } else if !self.down.contains_key(&host) {
+            } else if !self.is_last_to_ask(cx.now.at, host) {
                 self.send_hints(cx, host);
             }
         }

@@ -107,12 +107,6 @@ impl Guard {
         }
     }
 
-    /// Whether what does not lie above all that is held is refused.
-    #[must_use]
-    pub const fn is_if_newest(&self) -> bool {
-        self.newest
-    }
-
     /// Whether the guard refuses nothing at all.
     #[must_use]
     pub fn is_open(&self) -> bool {

@@ -19,7 +19,7 @@ use rand_chacha::rand_core::Rng;
 
 use crate::keyspace::{Id, Span};
 use crate::record::{Cells, Key, Record};
-use crate::store::{Done, Op, Setting, Store, SyncPolicy};
+use crate::store::{Done, Op, Setting, Store, StoreError, SyncPolicy};
 
 /// A reported write older than this, in milliseconds, is on the disk.
 const fn exposed_ms(policy: SyncPolicy) -> u64 {
@@ -62,6 +62,10 @@ struct Exposed {
 /// A disk in front of a store. With each operation it keeps a `T`: how the asker goes on.
 pub(super) struct Disk<T> {
     pub(super) config: DiskConfig,
+    /// Whether there is no room for new values: then they are refused, while all else goes on.
+    pub(super) full: bool,
+    /// Records it was asked to keep and has not kept, until somebody takes them out.
+    pub(super) not_kept: Vec<Op>,
     pub(super) store: Box<dyn Store>,
     /// Boxed, so that what is asked lies in memory that was in use just now, whichever disk used it.
     waiting: VecDeque<Box<(Op, T)>>,
@@ -77,6 +81,8 @@ impl<T> Disk<T> {
     pub(super) fn new(config: DiskConfig, store: Box<dyn Store>) -> Disk<T> {
         Disk {
             config,
+            full: false,
+            not_kept: Vec::new(),
             store,
             waiting: VecDeque::new(),
             busy_until: 0,
@@ -98,6 +104,11 @@ impl<T> Disk<T> {
     /// See [`Store::glance`]: of the disk's own memory.
     pub(super) fn glance(&self) -> u64 {
         self.busy_until ^ self.exposed.len() as u64 ^ self.waiting.len() as u64
+    }
+
+    /// When all that waits will be done.
+    pub(super) const fn busy_until(&self) -> u64 {
+        self.busy_until
     }
 
     /// Queues an operation; returns when it will be done.
@@ -131,6 +142,11 @@ impl<T> Disk<T> {
     }
 
     fn apply(&mut self, now: u64, op: Op) -> Done {
+        if self.full && self.takes_room(&op) {
+            let (free, reserve) = (0, 1);
+            self.not_kept.push(op);
+            return Done::Failed(StoreError::NoSpace { free, reserve });
+        }
         let exposed_ms = exposed_ms(self.config.policy);
         if exposed_ms > 0 {
             while self
@@ -154,7 +170,25 @@ impl<T> Disk<T> {
                 }
             }
         }
-        self.store.apply(op)
+        let guarded = matches!(op, Op::Guarded(..)).then(|| op.clone());
+        let done = self.store.apply(op);
+        let refused = guarded.filter(|_| matches!(done, Done::Below(_) | Done::Failed(_)));
+        self.not_kept.extend(refused);
+        done
+    }
+
+    /// Whether it brings a value that is not held.
+    fn takes_room(&mut self, op: &Op) -> bool {
+        if let Op::Merge(record) | Op::Guarded(record, _) = op {
+            let held = self.store.apply(Op::Versions(record.key.clone()));
+            let value = record.cells.value.as_ref();
+            let brought = value.filter(|cell| cell.body.is_some());
+            brought.is_some_and(
+                |cell| !matches!(held, Done::Versions(held) if held.value >= Some(cell.version)),
+            )
+        } else {
+            matches!(op, Op::Stage { .. })
+        }
     }
 
     fn expose(&mut self, at: u64, key: Key) {
@@ -193,9 +227,13 @@ impl<T> Disk<T> {
     /// The process ends: returns how many reported writes were lost; none unless the power goes, too.
     pub(super) fn crash(&mut self, now: u64, power_cut: bool, rng: &mut ChaCha8Rng) -> usize {
         let reached = pick(rng, self.waiting.len());
-        for asked in std::mem::take(&mut self.waiting).into_iter().take(reached) {
+        let mut waiting = std::mem::take(&mut self.waiting).into_iter();
+        for asked in waiting.by_ref().take(reached) {
             self.apply(now, asked.0);
         }
+        let dropped = waiting.map(|asked| asked.0);
+        self.not_kept
+            .extend(dropped.filter(|op| matches!(op, Op::Merge(_) | Op::Guarded(..))));
         self.busy_until = now;
         self.store.begin_again();
         if !power_cut {
@@ -327,6 +365,30 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         assert_eq!(disk.crash(1, false, &mut rng), 0);
         assert_eq!(disk.store.usage().records, 1);
+    }
+
+    #[test]
+    fn a_full_disk_takes_no_new_value_and_serves_what_it_holds() {
+        let mut disk = Disk::new(DiskConfig::default(), Box::new(MemoryStore::new()));
+        let mut told = |full, op| {
+            disk.full = full;
+            let due = disk.ask(0, op, ());
+            disk.done(due).unwrap().0
+        };
+        let held = told(false, Op::Merge(record(1, 7)));
+        assert_eq!(told(true, Op::Merge(record(1, 7))), held, "it has it");
+        for new in [record(1, 8), record(2, 1)] {
+            let refused = told(true, Op::Merge(new));
+            assert!(matches!(refused, Done::Failed(error) if error.is_full()));
+        }
+        let mut delete = record(1, 9);
+        let cell = delete.cells.value.as_mut().unwrap();
+        (cell.version.delete, cell.body) = (true, None);
+        assert!(matches!(told(true, Op::Merge(delete)), Done::Held(_)));
+        assert!(matches!(
+            told(false, Op::Merge(record(2, 1))),
+            Done::Held(_)
+        ));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //!   kill(h2)                  the process is gone, the machine runs on: nothing is lost
 //!   cut([h1], [h2, h3])       h1 and the others hear nothing of each other; what is on its way is lost, too
 //!   slow_disk(h2, 50)         each operation of its disk takes 50 ms
+//!   fill_disk(h2, true)       its disk has no room for new values; what it holds it reads and deletes
 //! ```
 //!
 //! *Hold this true*: what is done here is part of the run, as the seed is: done again at the same times, it gives
@@ -16,6 +17,7 @@ use super::network::{NetworkConfig, Rule};
 use super::slab::at;
 use super::world::World;
 use crate::placement::HostId;
+use crate::record::Time;
 use crate::roster::RosterVersion;
 use crate::store::Store;
 
@@ -50,6 +52,7 @@ impl World {
         self.nature.disk(place).store = store;
         self.seen[at(place)] = RosterVersion::NONE;
     }
+
     /// The settings of the network, which may be changed at any time.
     pub fn network(&mut self) -> &mut NetworkConfig {
         &mut self.nature.network.config
@@ -93,6 +96,18 @@ impl World {
     pub fn slow_disk(&mut self, host: HostId, access_ms: u64) {
         let place = self.nature.known(host);
         self.nature.disk(place).config.access_ms = access_ms;
+    }
+
+    /// Whether a host's disk has no room for new values.
+    pub fn fill_disk(&mut self, host: HostId, full: bool) {
+        let place = self.nature.known(host);
+        self.nature.disk(place).full = full;
+    }
+
+    /// When all that waits for a host's disk will be done.
+    pub fn disk_busy_until(&mut self, host: HostId) -> Time {
+        let place = self.nature.known(host);
+        Time::from_ms(self.nature.disk(place).busy_until())
     }
 
     /// All from one host to another takes so much longer; 0 makes it fast again.

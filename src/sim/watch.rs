@@ -16,8 +16,12 @@ use crate::store::Op;
 
 /// Looks on while a world runs. Each method is called as the thing happens; the usual ones do nothing.
 pub trait Watch {
-    /// A host asks this of its store. It will be carried out, unless the host crashes before.
+    /// A host asks this of its store. See [`Watch::not_kept`].
     fn store(&mut self, _now: Time, _host: HostId, _op: &Op) {}
+
+    /// What a host asked its store to keep has not been kept: the store refused it, for want of room or because of its
+    /// guard, or the host crashed before it came to that.
+    fn not_kept(&mut self, _now: Time, _host: HostId, _op: &Op) {}
 
     /// A host sends this to another one; it may be lost.
     fn sent(&mut self, _now: Time, _from: HostId, _envelope: &Envelope) {}

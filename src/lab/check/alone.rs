@@ -28,7 +28,9 @@ impl Checker {
         };
         match &operation.told {
             Told::Nothing(_) if operation.kind == Kind::Put => {
-                if let Some(version) = written.by_number.get(&number) {
+                if let Some(version) = written.by_number.get(&number)
+                    && written.may_be_stored(*version)
+                {
                     blame(
                         Rule::NothingMeansNothing,
                         format!("yet {version} was stored"),

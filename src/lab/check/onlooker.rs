@@ -8,7 +8,7 @@
 //! version; a version of an expiry belongs to one deadline. What breaks that is kept as a violation.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -50,10 +50,10 @@ pub(super) struct Written {
     pub(super) values: BTreeMap<Version, Origin>,
     /// For each operation, the version it was stored at.
     pub(super) by_number: BTreeMap<usize, Version>,
+    /// How many times a store was asked to take a value, less those when it was not kept.
+    takers: BTreeMap<Version, u32>,
     /// By the version of the cell.
     pub(super) expiries: BTreeMap<Version, SetExpiry>,
-    /// Versions that a store was asked to take only if they are above all it holds: it may have refused them.
-    tentative: BTreeSet<Version>,
     /// Which operation wrote a large value, by its first piece.
     staged: BTreeMap<Version, usize>,
     rosters: BTreeMap<RosterVersion, bytes::Bytes>,
@@ -104,7 +104,12 @@ impl Written {
         }
     }
 
-    fn merged(&mut self, now: Time, host: HostId, record: &Record, tentative: bool) {
+    /// Whether a value may be stored somewhere.
+    pub(super) fn may_be_stored(&self, version: Version) -> bool {
+        self.takers.get(&version).is_some_and(|takers| *takers > 0)
+    }
+
+    fn merged(&mut self, now: Time, host: HostId, record: &Record) {
         let own = self.places.stored(host, record.key.id());
         self.must(Rule::OwnSpans, now, Some(&record.key), own);
         if let Some(cell) = &record.cells.value {
@@ -115,13 +120,8 @@ impl Written {
                 .as_ref()
                 .and_then(|_| self.staged.get(&cell.version));
             let number = number.or(bare.copied()).filter(|_| !self.unnumbered);
-            let is_new = !self.values.contains_key(&cell.version);
             self.value(now, host, &record.key, cell.version, number);
-            if !tentative {
-                self.tentative.remove(&cell.version);
-            } else if is_new {
-                self.tentative.insert(cell.version);
-            }
+            *self.takers.entry(cell.version).or_default() += 1;
         }
         if let Some(cell) = record.cells.expiry {
             self.expiry(now, &record.key, cell);
@@ -149,7 +149,7 @@ impl Written {
         let (first, key) = (now, key.clone());
         if let Some(number) = number
             && let Some(before) = self.by_number.insert(number, version)
-            && !self.refused(before)
+            && !self.was_never_kept(before)
         {
             let words = format!("#{number} is written at {before}, and again at {version}");
             self.break_rule(Rule::OneVersionOneWrite, now, Some(&key), words);
@@ -159,14 +159,14 @@ impl Written {
         self.values.insert(version, Origin { key, number, first });
     }
 
-    /// Whether a version may have been refused by the only store that was asked to take it. From here on it counts as
-    /// never written: where it shows all the same, its number is written a second time.
-    fn refused(&mut self, version: Version) -> bool {
-        let refused = self.tentative.remove(&version);
-        if refused {
+    /// Whether no store that was asked to take a version has kept it. From here on it counts as never written: where it
+    /// shows all the same, its number is written a second time.
+    fn was_never_kept(&mut self, version: Version) -> bool {
+        let never = !self.may_be_stored(version);
+        if never {
             self.values.remove(&version);
         }
-        refused
+        never
     }
 
     fn expiry(&mut self, now: Time, key: &Key, cell: ExpiryCell) {
@@ -221,11 +221,8 @@ pub(super) struct Onlooker(pub(super) Rc<RefCell<Written>>);
 
 impl Watch for Onlooker {
     fn store(&mut self, now: Time, host: HostId, op: &Op) {
-        if let Op::Merge(record) = op {
-            self.0.borrow_mut().merged(now, host, record, false);
-        } else if let Op::Guarded(record, guard) = op {
-            let tentative = guard.is_if_newest();
-            self.0.borrow_mut().merged(now, host, record, tentative);
+        if let Op::Merge(record) | Op::Guarded(record, _) = op {
+            self.0.borrow_mut().merged(now, host, record);
         } else if let Op::Stage {
             version,
             index: 0,
@@ -252,6 +249,15 @@ impl Watch for Onlooker {
         } else if let Op::Discard(spans) = op {
             let spans = spans.clone();
             self.0.borrow_mut().drops.push(Dropped { host, spans });
+        }
+    }
+
+    fn not_kept(&mut self, _now: Time, _host: HostId, op: &Op) {
+        if let Op::Merge(record) | Op::Guarded(record, _) = op
+            && let Some(cell) = &record.cells.value
+            && let Some(takers) = self.0.borrow_mut().takers.get_mut(&cell.version)
+        {
+            *takers -= 1;
         }
     }
 

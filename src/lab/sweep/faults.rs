@@ -18,6 +18,9 @@ use crate::record::Time;
 use crate::roster::Change;
 use crate::sim::SyncPolicy;
 
+/// With less to do than this a disk keeps up.
+const KEPT_UP: Duration = Duration::from_millis(20);
+
 /// A kind of fault, or of change of who is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
@@ -59,11 +62,17 @@ pub enum Fault {
     Purge,
     /// A host asks whether it may stop for a while, and does if it may.
     Drain,
+    /// All hosts of a zone stop at once, and start again or are destroyed.
+    Zone,
+    /// A disk has no room for new values.
+    FullDisk,
+    /// A disk is slow.
+    SlowDisk,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 19] = [
+    pub const ALL: [Fault; 22] = [
         Fault::PowerCut,
         Fault::Kill,
         Fault::EmptyDisk,
@@ -83,10 +92,16 @@ impl Fault {
         Fault::Balance,
         Fault::Purge,
         Fault::Drain,
+        Fault::Zone,
+        Fault::FullDisk,
+        Fault::SlowDisk,
     ];
 
     /// What people ask of a ring that changes nobody's place.
     pub const CHORES: [Fault; 3] = [Fault::Balance, Fault::Purge, Fault::Drain];
+
+    /// What may happen in wide worlds only ([`Plan::draw_wide`](super::Plan::draw_wide)).
+    pub const WIDE: [Fault; 3] = [Fault::Zone, Fault::FullDisk, Fault::SlowDisk];
 
     /// One word for it.
     #[must_use]
@@ -111,6 +126,9 @@ impl Fault {
             Fault::Balance => "balance",
             Fault::Purge => "purge",
             Fault::Drain => "drain",
+            Fault::Zone => "zone",
+            Fault::FullDisk => "full-disk",
+            Fault::SlowDisk => "slow-disk",
         }
     }
 }
@@ -124,6 +142,10 @@ pub(super) enum End {
     Cut(u64),
     Calm(Fault),
     Fast(HostId),
+    /// Its disk has room again.
+    Room(HostId),
+    /// Its disk is fast again.
+    FastDisk(HostId),
     Clock(HostId),
     /// Nothing is to be undone, but its effects may last so long.
     Over,
@@ -152,7 +174,7 @@ impl Run {
             Fault::Slow => self.up_at_random().map(|host| {
                 let ms = self.rng.random_range(20..self.plan.survive_ms / 8);
                 self.world.slow_host(host, ms);
-                self.reach.slow(host);
+                self.reach.hampered(host, fault);
                 End::Fast(host)
             }),
             Fault::Clock => self.up_at_random().map(|host| self.wrong_clock(host)),
@@ -167,6 +189,19 @@ impl Run {
             Fault::Balance => self.chore(Request::Balance),
             Fault::Purge => self.purge(),
             Fault::Drain => self.chore(Request::Drain),
+            Fault::Zone => self.zone_goes(),
+            Fault::FullDisk => self.up_at_random().map(|host| {
+                self.world.fill_disk(host, true);
+                self.reach.hampered(host, fault);
+                End::Room(host)
+            }),
+            Fault::SlowDisk => self.up_at_random().map(|host| {
+                let ms = self.rng.random_range(2..80);
+                self.world.slow_disk(host, ms);
+                self.catching_up.remove(&host);
+                self.reach.hampered(host, fault);
+                End::FastDisk(host)
+            }),
         };
         if let Some(end) = end {
             self.begin_fault(fault, until, end);
@@ -254,6 +289,26 @@ impl Run {
         None
     }
 
+    /// All hosts of one zone stop at once. Some of their disks burn, as far as the others can spare them.
+    fn zone_goes(&mut self) -> Option<End> {
+        let zone = self.up_at_random()?.0 % self.plan.zones;
+        let burns = self.rng.random_ratio(1, 3);
+        let mut hosts = self.all(State::Up);
+        hosts.retain(|host| self.plan.zones > 1 && host.0 % self.plan.zones == zone);
+        let now = self.world.now();
+        for host in hosts {
+            let burnt = if burns { self.destroy(host) } else { None };
+            let end = burnt.unwrap_or_else(|| {
+                self.falls_asleep(host);
+                self.world.kill(host);
+                self.stopped(host)
+            });
+            let later = Duration::from_millis(self.rng.random_range(10..3_000));
+            self.begin_fault(Fault::Zone, now + later, end);
+        }
+        None
+    }
+
     fn partition(&mut self, one_way: bool) -> Option<End> {
         let all: Vec<HostId> = self.hosts.keys().copied().collect();
         let (some, others): (Vec<HostId>, Vec<HostId>) =
@@ -320,10 +375,31 @@ impl Run {
                 }
                 End::Fast(host) => {
                     self.world.slow_host(host, 0);
-                    self.reach.fast(host, self.world.now());
+                    self.reach.fit(host, fault, self.world.now());
+                }
+                End::Room(host) => {
+                    self.world.fill_disk(host, false);
+                    self.reach.fit(host, fault, self.world.now());
+                }
+                End::FastDisk(host) => {
+                    self.world.slow_disk(host, self.plan.disk.access_ms);
+                    self.catching_up.insert(host);
                 }
                 End::Clock(host) => self.set_clock(host, 0),
                 End::Over => {}
+            }
+        }
+        self.see_who_has_caught_up();
+    }
+
+    /// A disk that was slow is one that keeps up once hardly anything waits for it.
+    fn see_who_has_caught_up(&mut self) {
+        let now = self.world.now();
+        for host in std::mem::take(&mut self.catching_up) {
+            if self.world.disk_busy_until(host) > now + KEPT_UP {
+                self.catching_up.insert(host);
+            } else {
+                self.reach.fit(host, Fault::SlowDisk, now);
             }
         }
     }

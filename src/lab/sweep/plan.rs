@@ -10,6 +10,7 @@
 //! minute holds as many faults as ten would.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::faults::Fault;
+use crate::detect::DetectConfig;
 use crate::find::{FindConfig, Routes};
 use crate::keep::KeepConfig;
 use crate::node::HostConfig;
@@ -70,6 +72,10 @@ pub struct Plan {
     pub returns: bool,
     /// A host that is silent for so long is removed; none: never.
     pub removes: Option<Duration>,
+    /// Whether it is a wide world.
+    pub wide: bool,
+    /// Whether hosts look themselves who is alive, and by a detector.
+    pub detects: bool,
 }
 
 impl Plan {
@@ -85,9 +91,9 @@ impl Plan {
         );
         let mut faults = Vec::new();
         if rng.random_ratio(19, 20) {
-            let first = Fault::ALL
-                .into_iter()
-                .filter(|fault| !Fault::CHORES.contains(fault));
+            let later =
+                |fault: &Fault| Fault::CHORES.contains(fault) || Fault::WIDE.contains(fault);
+            let first = Fault::ALL.into_iter().filter(|fault| !later(fault));
             faults.extend(first.filter(|_| rng.random_ratio(2, 5)));
         }
         let (survive_ms, operations) = length(&mut rng);
@@ -123,7 +129,23 @@ impl Plan {
             harsh: rng.random_ratio(1, 30),
             large: rng.random_ratio(1, 8),
             collects: rng.random_ratio(2, 3),
+            wide: false,
+            detects: false,
         }
+    }
+
+    /// The wide world of that seed: the same as [`Plan::draw`] has it, but for what is drawn here. Zones may go at once, disks be full
+    /// or slow, and hosts find out by a detector who is alive. All this came later, and so the others have stayed as they were.
+    #[must_use]
+    pub fn draw_wide(seed: u64) -> Plan {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x071d_e000_071d_e000);
+        let mut plan = Plan::draw(seed);
+        let more = Fault::WIDE.into_iter();
+        plan.faults.extend(more.filter(|_| rng.random_ratio(1, 2)));
+        plan.zones = plan.zones.max(*pick(&mut rng, &[1, 2, 3]));
+        plan.detects = rng.random_ratio(1, 3);
+        plan.wide = true;
+        plan
     }
 
     /// What comes after a duration at this pace.
@@ -157,6 +179,9 @@ impl Plan {
             keep.max_drift = self.max_drift();
             keep.collect_age = 2 * keep.max_drift;
         }
+        if self.wide {
+            keep.store_deadline = self.paced(usual.store_deadline);
+        }
         if let Some(after) = self.removes {
             keep.remove_after = after;
             keep.drain_for = self.paced(usual.drain_for);
@@ -177,7 +202,9 @@ impl Plan {
             seed,
             keep,
             find,
-            detect: None,
+            detect: self
+                .detects
+                .then(|| DetectConfig::new(NonZeroU32::MIN.saturating_add(7))),
         }
     }
 
@@ -263,9 +290,10 @@ impl fmt::Display for Plan {
             SyncPolicy::EverySecond => "every second",
             SyncPolicy::Never => "never",
         };
+        let wide = if self.wide { ", wide" } else { "" };
         write!(
             f,
-            "seed {}: {} hosts, {} tokens, R {}, sync {sync}, pace 1/{}, {} keys, {} clients",
+            "seed {}{wide}: {} hosts, {} tokens, R {}, sync {sync}, pace 1/{}, {} keys, {} clients",
             self.seed, self.hosts, self.tokens, self.replicas, self.pace, self.keys, self.clients
         )?;
         if self.zones > 1 {
@@ -278,6 +306,7 @@ impl fmt::Display for Plan {
             (self.collects, "deletes are collected"),
             (self.returns, "lost disks come back"),
             (self.removes.is_some(), "silent hosts are removed"),
+            (self.detects, "a detector"),
             (self.harsh, "disks destroyed beyond a quorum"),
         ] {
             if said {

@@ -11,6 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::faults::Fault;
 use crate::placement::HostId;
 use crate::record::{Key, Time};
 use crate::roster::Roster;
@@ -30,7 +31,8 @@ pub(super) struct Cut {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reach {
     hosts: BTreeMap<HostId, Time>,
-    slow: BTreeSet<HostId>,
+    /// Who is slow, or has a disk that is slow or full, and by what.
+    hampered: BTreeSet<(HostId, Fault)>,
     network: Time,
     pub(super) cuts: BTreeMap<u64, Cut>,
     /// When the last cut that has ended did so, by pair.
@@ -40,17 +42,19 @@ pub(super) struct Reach {
 impl Reach {
     /// A host was stopped or started, or its clock was set.
     pub(super) fn disturbed(&mut self, host: HostId, now: Time) {
-        self.hosts.insert(host, now);
+        let last = self.hosts.entry(host).or_insert(now);
+        *last = now.max(*last);
     }
 
-    /// A host is slow, whatever else disturbs it, until it is fast again.
-    pub(super) fn slow(&mut self, host: HostId) {
-        self.slow.insert(host);
+    /// A host is hampered, whatever else disturbs it, until that ends.
+    pub(super) fn hampered(&mut self, host: HostId, by: Fault) {
+        self.hampered.insert((host, by));
     }
 
-    pub(super) fn fast(&mut self, host: HostId, now: Time) {
-        self.slow.remove(&host);
-        self.disturbed(host, now);
+    /// That has ended, and so will have at that time what came of it.
+    pub(super) fn fit(&mut self, host: HostId, by: Fault, at: Time) {
+        self.hampered.remove(&(host, by));
+        self.disturbed(host, at);
     }
 
     /// Messages are lost or late from now on.
@@ -74,7 +78,8 @@ impl Reach {
     }
 
     fn quiet(&self, host: HostId, since: Time) -> bool {
-        !self.slow.contains(&host) && self.hosts.get(&host).is_none_or(|at| *at < since)
+        let hampered = self.hampered.iter().any(|(other, _)| *other == host);
+        !hampered && self.hosts.get(&host).is_none_or(|at| *at < since)
     }
 
     fn linked(&self, a: HostId, b: HostId, since: Time) -> bool {
@@ -134,10 +139,13 @@ mod tests {
         let cut = reach.cuts.remove(&1).unwrap();
         reach.healed(&cut, Time::from_ms(90));
         assert!(can(&reach));
-        reach.slow(HostId(1));
+        reach.hampered(HostId(1), Fault::Slow);
+        reach.hampered(HostId(1), Fault::FullDisk);
         reach.disturbed(HostId(1), Time::from_ms(95));
         assert!(!can(&reach), "a slow host is slow, whatever its clock says");
-        reach.fast(HostId(1), Time::from_ms(96));
+        reach.fit(HostId(1), Fault::Slow, Time::from_ms(96));
+        assert!(!can(&reach), "its disk is full, too");
+        reach.fit(HostId(1), Fault::FullDisk, Time::from_ms(97));
         assert!(can(&reach));
         reach.network_bad();
         assert!(!can(&reach));

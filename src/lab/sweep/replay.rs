@@ -4,6 +4,7 @@
 //! roundelay sim replay 17                 the plan, the verdict
 //! roundelay sim replay 17 --trace         every message and decision, a line each, as in any trace
 //! roundelay sim replay 17 --until 4.2     … up to that virtual second
+//! roundelay sim replay 17 --wide          the wide world of that seed
 //! ```
 //!
 //! A run that failed is lived through once more, this time written down; of what is written, only the last
@@ -33,8 +34,7 @@ pub type OnLine = Box<dyn FnMut(&str)>;
 ///
 /// # Errors
 /// What came of it, if a rule was broken.
-pub fn replay(seed: u64, until: Option<Time>, line: Option<OnLine>) -> Result<String, String> {
-    let plan = Plan::draw(seed);
+pub fn replay(plan: Plan, until: Option<Time>, line: Option<OnLine>) -> Result<String, String> {
     let mut text = format!("{plan}\n");
     let trace = line.map(|line| {
         let part = Vec::new();
@@ -63,16 +63,16 @@ pub fn replay(seed: u64, until: Option<Time>, line: Option<OnLine>) -> Result<St
 
 /// A broken rule with the last events that matter, and the command that replays it.
 #[must_use]
-pub fn why(seed: u64, violation: &Violation) -> String {
+pub fn why(plan: &Plan, violation: &Violation) -> String {
     let lines = Rc::new(RefCell::new(Relevant::new(violation)));
     let until = (violation.at > Time::ZERO).then(|| violation.at + Duration::from_millis(1));
     let keep = Rc::clone(&lines);
     let _ = replay(
-        seed,
+        plan.clone(),
         until,
         Some(Box::new(move |line| keep.borrow_mut().line(line))),
     );
-    let mut text = format!("{}\n{violation}\n", Plan::draw(seed));
+    let mut text = format!("{plan}\n{violation}\n");
     let last = &lines.borrow().last;
     if !last.is_empty() {
         let _ = writeln!(text, "the last of what matters:");
@@ -80,7 +80,8 @@ pub fn why(seed: u64, violation: &Violation) -> String {
     for line in last {
         let _ = writeln!(text, "  {line}");
     }
-    let _ = writeln!(text, "replay it: roundelay sim replay {seed} --trace");
+    let (seed, wide) = (plan.seed, if plan.wide { " --wide" } else { "" });
+    let _ = writeln!(text, "replay it: roundelay sim replay {seed}{wide} --trace");
     text
 }
 

@@ -9,7 +9,7 @@
 //! something; answers are looked at the moment they come, because what they promise about stores must be true
 //! at that moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,6 +88,8 @@ pub(super) struct Run {
     pub(super) asleep: BTreeMap<HostId, Option<RosterVersion>>,
     next_host: u64,
     pub(super) reach: Reach,
+    /// Whose disks are fast again, and have much to do still.
+    pub(super) catching_up: BTreeSet<HostId>,
     next_end: u64,
     pub(super) ends: BTreeMap<(Time, u64), (Fault, End)>,
     pub(super) active: Active,
@@ -131,6 +133,7 @@ impl Run {
             asleep: BTreeMap::new(),
             next_host: 1,
             reach: Reach::default(),
+            catching_up: BTreeSet::new(),
             next_end: 0,
             ends: BTreeMap::new(),
             active: Active::default(),

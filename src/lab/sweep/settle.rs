@@ -66,8 +66,13 @@ impl Run {
     fn can_come_to_rest(&self) -> bool {
         let there =
             |host: HostId| !matches!(self.hosts.get(&host), Some(State::Gone | State::Left));
+        let sure = |host: HostId| there(host) && self.checker.lost_writes_at(host).is_none();
         let roster = self.checker.roster();
-        !self.plan.harsh || roster.is_some_and(|roster| keeps_quorums(&roster, there))
+        !self.plan.harsh
+            || roster.is_some_and(|roster| {
+                // One that lost writes is sure again by a quorum of the others, or by all of them.
+                keeps_quorums(&roster, sure) || roster.hosts().into_iter().all(there)
+            })
     }
 
     /// Clients go on asking meanwhile; what they asked while there were faults must have ended.
@@ -99,6 +104,7 @@ impl Run {
         let whole = !roster.hosts().iter().any(late);
         !gone
             && whole
+            && self.catching_up.is_empty()
             && self.open.values().all(|waiting| waiting.since > over)
             && !self.changes.values().any(|wish| self.can_come(wish))
     }

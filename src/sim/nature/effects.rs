@@ -69,6 +69,17 @@ impl Nature {
             .push(due, Occurrence::DiskDone { site: place, life });
     }
 
+    /// Shows the watch what a disk has not kept.
+    pub(super) fn tell_not_kept(&mut self, place: u32) {
+        let now = Time::from_ms(self.queue.now());
+        let site = &mut self.sites[at(place)];
+        for op in site.disk.not_kept.drain(..) {
+            if let Some(watch) = &mut self.watch {
+                watch.not_kept(now, site.id, &op);
+            }
+        }
+    }
+
     /// The host wants to be woken then: at the first whole millisecond not before it.
     pub(in crate::sim) fn settled(&mut self, place: u32, wake: Option<Time>) {
         self.site_mut(place).wants = wake.map(|at| at.0.div_ceil(1000));

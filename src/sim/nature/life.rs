@@ -52,6 +52,7 @@ impl Nature {
         site.wants = None;
         let lost = site.disk.crash(now, power_cut, &mut self.rng);
         let (life, id) = (site.life, site.id);
+        self.tell_not_kept(place);
         match lost {
             0 => self.trace.line(now, format_args!("{id} crashes")),
             _ => self

@@ -231,6 +231,7 @@ impl Nature {
     pub(in crate::sim) fn done(&mut self, place: u32) -> (Done, Then) {
         let now = self.queue.now();
         let done = self.site_mut(place).disk.done(now);
+        self.tell_not_kept(place);
         done.expect("a disk that is done was asked")
     }
 
