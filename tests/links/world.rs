@@ -1,6 +1,5 @@
-//! A tiny world for finders: a queue ordered by time, a network with faults drawn from one seed, and
-//! a check of the two promises after every step: each finder's own invariants, and that no two nodes
-//! hold the same id.
+//! A tiny world for finders: a queue ordered by time, and a network with faults drawn from one seed. After every step
+//! each finder's own invariants are checked, and what must hold of all together.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +7,7 @@ use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use roundelay::find::{FindConfig, FindEvent, FindOut, Finder, Found, LookupError};
+use roundelay::find::{FindConfig, FindEvent, FindOut, Finder, Found, LookupError, Routes};
 use roundelay::keyspace::{Id, Span};
 use roundelay::message::{FindMessage, Peer, Ticket};
 use roundelay::placement::HostId;
@@ -74,6 +73,14 @@ pub(crate) fn peer(n: u64) -> Peer {
     Peer {
         id: id(n),
         host: HostId(n),
+    }
+}
+
+/// As usual, but by these routes.
+pub(crate) fn routes(routes: Routes) -> FindConfig {
+    FindConfig {
+        routes,
+        ..FindConfig::default()
     }
 }
 
@@ -274,52 +281,6 @@ impl World {
                     self.call(at, |f, now, out| f.host_down(now, who, out));
                 }
             }
-        }
-    }
-
-    /// At any time at most one node holds an id.
-    fn nobody_shares(&self) {
-        let held: Vec<(Peer, Span)> = self
-            .nodes
-            .values()
-            .filter_map(|f| Some((f.me(), f.span()?)))
-            .collect();
-        for (i, (a, mine)) in held.iter().enumerate() {
-            for (b, other) in &held[..i] {
-                let shared = mine.contains(other.to) || other.contains(mine.to);
-                assert!(
-                    !shared,
-                    "{}: {a} holds {mine:#} and {b} holds {other:#}\n{}",
-                    self.now,
-                    self.tail()
-                );
-            }
-        }
-    }
-
-    /// The last notes, for a failure.
-    pub(crate) fn tail(&self) -> String {
-        let from = self.notes.len().saturating_sub(40);
-        let line = |(at, who, what): &(Time, Peer, FindEvent)| format!("{at} {who} {what}\n");
-        self.notes[from..].iter().map(line).collect()
-    }
-
-    /// The ring is settled: walking by next alone and by prev alone visits every member once, every
-    /// `next.prev` is itself, and the spans cover the circle exactly once.
-    pub(crate) fn assert_settled(&self) {
-        let mut members: Vec<&Finder> = self.nodes.values().filter(|f| !f.is_outside()).collect();
-        members.sort_by_key(|f| f.me().id);
-        let len = members.len();
-        for (place, finder) in members.iter().enumerate() {
-            let (prev, next) = (
-                members[(place + len - 1) % len].me(),
-                members[(place + 1) % len].me(),
-            );
-            let (me, links) = (finder.me(), finder.links());
-            let told = || format!("{} {me}: {links:?}\n{}", self.now, self.tail());
-            assert!(finder.is_member(), "{} is still joining", told());
-            assert_eq!((links.prev, links.next), (prev, next), "{}", told());
-            assert_eq!(finder.span(), Some(Span::new(prev.id, me.id)), "{}", told());
         }
     }
 }
