@@ -5,7 +5,7 @@
 //!   h1 h2 h3 … in a settled roster, four tokens each, all stores in memory
 //! ```
 //!
-//! Shared by `tests/member.rs` and `tests/keeping.rs`.
+//! Shared by `tests/member.rs` and `tests/keeping`.
 
 use std::sync::Arc;
 use std::time::Duration;
