@@ -14,9 +14,12 @@
 //! The protocol is the crate foca's. Here it is fitted to our words: hosts, our time, one seeded
 //! generator; it has no clock and no socket.
 //!
+//! A host that should be there and was never heard of cannot be probed: nobody knows in which life it is. After a while
+//! it is taken for down, too, or one that does not come back after all have lost their power would seem to be well.
+//!
 //! *Hold these true*: the same calls give the same signals, in the same order; [`Signal::Up`] and
-//! [`Signal::Down`] of a host alternate, `Up` first; a greeting is repeated until somebody answers; hosts
-//! that were declared down are greeted from time to time, so that a healed partition grows together.
+//! [`Signal::Down`] of a host alternate, `Down` first only of one that was waited for in vain; a greeting is repeated until
+//! somebody answers; hosts that were declared down are greeted from time to time, so that a healed partition grows together.
 //!
 //! Left out on purpose: any influence on who holds a key. A detector errs; it only orders whom to ask
 //! first. Who is in stands in the roster.
@@ -53,6 +56,8 @@ pub struct DetectConfig {
     pub greet_again: Duration,
     /// Some of the hosts that were declared down are greeted this often.
     pub greet_down: Duration,
+    /// A host that should be there and was never heard of is taken for down after this long.
+    pub wait_for: Duration,
 }
 
 impl DetectConfig {
@@ -63,6 +68,7 @@ impl DetectConfig {
             hosts,
             greet_again: Duration::from_secs(2),
             greet_down: Duration::from_secs(10),
+            wait_for: Duration::from_secs(10),
         }
     }
 
@@ -106,7 +112,12 @@ pub struct Detector {
     up: BTreeSet<HostId>,
     /// Hosts to greet until somebody answers.
     seeds: Vec<HostId>,
+    /// Hosts that should be there and were never heard of: until when they are waited for; none: they were told to be down.
+    awaited: BTreeMap<HostId, Option<Time>>,
+    /// Hosts that were heard of at some time.
+    known: BTreeSet<HostId>,
     greet_again: Duration,
+    wait_for: Duration,
     dropped: u64,
 }
 
@@ -114,6 +125,8 @@ pub struct Detector {
 enum Due {
     Foca(Timer<Life>),
     Greet,
+    /// Somebody has been waited for long enough.
+    Silent,
 }
 
 /// Collects what foca wants while it is called.
@@ -163,16 +176,59 @@ impl Detector {
             timers_set: 0,
             up: BTreeSet::new(),
             seeds: Vec::new(),
+            awaited: BTreeMap::new(),
+            known: BTreeSet::new(),
             greet_again: config.greet_again,
+            wait_for: config.wait_for,
             dropped: 0,
         }
     }
 
-    /// Greets these hosts, and again until one of them, or anybody, answers.
+    /// Greets these hosts, and again until one of them, or anybody, answers. They should be there: whoever is never heard
+    /// of is told to be down after a while.
     pub fn join(&mut self, now: Time, peers: impl IntoIterator<Item = HostId>) -> Vec<Signal> {
         let me = self.me;
         self.seeds = peers.into_iter().filter(|peer| *peer != me).collect();
+        self.await_seeds(now);
         self.greet(now)
+    }
+
+    fn await_seeds(&mut self, now: Time) {
+        let (seeds, until) = (&self.seeds, now + self.wait_for);
+        self.awaited.retain(|host, _| seeds.contains(host));
+        let strange = seeds.iter().filter(|host| !self.known.contains(host));
+        let mut more = false;
+        for host in strange {
+            more |= !self.awaited.contains_key(host);
+            self.awaited.entry(*host).or_insert(Some(until));
+        }
+        if more {
+            self.set_timer(until, Due::Silent);
+        }
+    }
+
+    /// Whoever has been waited for long enough.
+    fn give_up_waiting(&mut self, now: Time) -> Vec<Signal> {
+        let late = self.awaited.iter_mut();
+        let late = late.filter(|(_, until)| until.is_some_and(|until| until <= now));
+        late.map(|(host, until)| {
+            *until = None;
+            Signal::Down(*host)
+        })
+        .collect()
+    }
+
+    /// Whether a host should be there and was never heard of.
+    #[must_use]
+    pub fn awaits(&self, host: HostId) -> bool {
+        self.awaited.contains_key(&host)
+    }
+
+    /// A host was heard by another road: it is not waited for any more.
+    pub fn heard(&mut self, host: HostId) -> Option<Signal> {
+        let until = self.awaited.remove(&host)?;
+        self.known.insert(host);
+        until.is_none().then_some(Signal::Up(host))
     }
 
     /// A packet came in from a host. A bad one is dropped and counted.
@@ -193,6 +249,7 @@ impl Detector {
                     self.call(now, |foca, runtime| foca.handle_timer(timer, runtime))
                 }
                 Due::Greet => self.greet(now),
+                Due::Silent => self.give_up_waiting(now),
             });
         }
         signals
@@ -268,6 +325,8 @@ impl Detector {
             .collect();
         let down = self.up.difference(&alive).map(|host| Signal::Down(*host));
         let up = alive.difference(&self.up).map(|host| Signal::Up(*host));
+        self.awaited.retain(|host, _| !alive.contains(host));
+        self.known.extend(&alive);
         let signals = down.chain(up).collect();
         self.up = alive;
         signals

@@ -122,6 +122,60 @@ impl World {
 }
 
 #[test]
+fn a_host_that_never_came_is_down_for_all_after_a_while_and_up_when_it_comes() {
+    let mut world = World::new(3, 5, 10);
+    let all = [host(1), host(2), host(3), host(9)];
+    for me in [1, 2, 3].map(host) {
+        let now = world.now;
+        let signals = world.hosts.get_mut(&me).unwrap().join(now, all);
+        world.carry_out(me, signals);
+    }
+    world.run(Time::from_ms(9_900));
+    let of_it = |world: &World| {
+        let log = world.log.iter().filter(|(_, _, signal)| match signal {
+            Signal::Up(about) | Signal::Down(about) => *about == host(9),
+            Signal::Send { .. } => false,
+        });
+        log.map(|(_, me, signal)| (*me, signal.clone()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of_it(&world), []);
+    world.run(Time::from_ms(40_000));
+    let down = [1, 2, 3].map(|me| (host(me), Signal::Down(host(9))));
+    assert_eq!(of_it(&world), down, "each says so once");
+    world.start(host(9), 1);
+    world.run(Time::from_ms(60_000));
+    let mut told = of_it(&world).split_off(3);
+    told.sort_by_key(|(me, _)| *me);
+    assert_eq!(told, [1, 2, 3].map(|me| (host(me), Signal::Up(host(9)))));
+}
+
+#[test]
+fn a_host_that_is_heard_by_another_road_is_not_waited_for() {
+    let mut detector = Detector::new(host(1), 1, &config(), 1);
+    detector.join(Time::ZERO, [host(2), host(3)]);
+    assert_eq!(detector.heard(host(2)), None, "it was not said to be down");
+    let downs = |signals: Vec<Signal>| {
+        let downs = signals
+            .into_iter()
+            .filter(|signal| matches!(signal, Signal::Down(_)));
+        downs.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        downs(detector.wake(Time::from_ms(10_000))),
+        [Signal::Down(host(3))]
+    );
+    detector.join(Time::from_ms(11_000), [host(2), host(3)]);
+    assert_eq!(
+        downs(detector.wake(Time::from_ms(30_000))),
+        [],
+        "it is said once"
+    );
+    assert_eq!(detector.heard(host(3)), Some(Signal::Up(host(3))));
+    assert_eq!(detector.heard(host(3)), None);
+}
+
+#[test]
 fn a_crash_is_known_to_all_of_eight_within_seconds_and_nobody_else_is_blamed() {
     for seed in 0..5 {
         let mut world = World::new(8, seed, 0);

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 
-use crate::message::{KeepMessage, MoveProgress, Outcome, Ticket};
+use crate::message::{Event, KeepMessage, MoveProgress, Outcome, Ticket};
 use crate::placement::{HostId, Piece};
 use crate::record::Time;
 use crate::roster::{Roster, RosterVersion};
@@ -35,6 +35,8 @@ pub(super) struct Drive {
     pieces: Vec<Piece>,
     workers: BTreeSet<HostId>,
     reports: BTreeMap<HostId, (Time, MoveProgress)>,
+    /// Whom the move waits for: who has something to merge, as far as is known, and does not answer.
+    silent: BTreeSet<HostId>,
     /// The version this host tells everybody of.
     spreading: Option<RosterVersion>,
     /// Those who have not confirmed it.
@@ -86,6 +88,9 @@ impl Keeper {
                 patience + jitter
             };
         self.drive.reports.clear();
+        if roster.is_moving() {
+            self.drive.silent.clear(); // Of a move that was given up whoever waited for it is told.
+        }
         self.drive.pieces = roster.moves();
         self.drive.workers = self
             .drive
@@ -184,6 +189,7 @@ impl Keeper {
                 }
                 let workers: Vec<HostId> = asked.into_iter().collect();
                 self.ask_progress(cx, &workers);
+                self.see_who_is_silent(cx);
                 self.judge(cx);
             }
         } else if self.drive.sweep {
@@ -237,22 +243,45 @@ impl Keeper {
         }
     }
 
+    /// How long a host has not said how far it is.
+    fn silence(&self, now: Time, host: HostId) -> Duration {
+        let drive = &self.drive;
+        let begun = drive.since.max(drive.takeover);
+        let heard = drive.reports.get(&host).map_or(begun, |(at, _)| *at);
+        now.since(heard)
+    }
+
+    /// Who is waited for in vain shows, and is said once.
+    fn see_who_is_silent(&mut self, cx: &mut Context<'_>) {
+        let workers = self.drive.workers.iter().copied();
+        let silent: BTreeSet<HostId> = workers
+            .filter(|host| *host != self.me && !self.has_reported_complete(*host))
+            .filter(|host| self.silence(cx.now.at, *host) > self.config.source_patience)
+            .collect();
+        let version = self.version();
+        let before = std::mem::replace(&mut self.drive.silent, silent.clone());
+        for host in silent.difference(&before).copied() {
+            if !self.mover.told.contains(&host) {
+                self.note(cx, Event::Waiting { version, host });
+            }
+        }
+    }
+
+    /// Whom this host, which drives the move, waits for in vain.
+    pub(super) const fn silent(&self) -> &BTreeSet<HostId> {
+        &self.drive.silent
+    }
+
+    fn has_reported_complete(&self, host: HostId) -> bool {
+        let report = self.drive.reports.get(&host);
+        report.is_some_and(|(_, progress)| progress.is_complete())
+    }
+
     /// Can the move be settled, must it be given up?
     fn judge(&mut self, cx: &mut Context<'_>) {
         let drive = &self.drive;
-        let complete = |host: &HostId| {
-            drive
-                .reports
-                .get(host)
-                .is_some_and(|(_, progress)| progress.is_complete())
-        };
-        let silence = |host: &HostId| {
-            let heard = drive
-                .reports
-                .get(host)
-                .map_or(drive.since.max(drive.takeover), |(at, _)| *at);
-            cx.now.at.since(heard)
-        };
+        let complete = |host: &HostId| self.has_reported_complete(*host);
+        let silence = |host: &HostId| self.silence(cx.now.at, *host);
         let quorum = |piece: &Piece| piece.new.len() / 2 + 1;
         let held = drive
             .pieces
@@ -316,16 +345,9 @@ impl Keeper {
             .iter()
             .flat_map(|span| roster.new().holders(span.to))
             .collect();
-        let known = |host: &HostId| {
-            self.drive
-                .reports
-                .get(host)
-                .is_some_and(|(_, progress)| progress.is_complete())
-        };
         let unknown: Vec<HostId> = holders
-            .iter()
-            .filter(|host| !known(host))
-            .copied()
+            .into_iter()
+            .filter(|host| !self.has_reported_complete(*host))
             .collect();
         if !unknown.is_empty() {
             return self.ask_progress(cx, &unknown);

@@ -194,8 +194,15 @@ impl Keeper {
         }
         for (ticket, wanted) in std::mem::take(&mut self.agree.settling) {
             if *wanted != **roster.old() {
-                let why = "the move was given up: a host that was to take part did not answer";
-                self.answer(cx, ticket, Err(Failure::Change(why.into())));
+                let silent: Vec<String> = self.silent().iter().map(HostId::to_string).collect();
+                let who = match silent.is_empty() {
+                    true => "a host that was to take part".to_owned(),
+                    false => silent.join(" "),
+                };
+                let why = format!(
+                    "the move was given up: {who} did not answer; start it again, or remove it"
+                );
+                self.answer(cx, ticket, Err(Failure::Change(why)));
             } else if roster.has(self.me) {
                 self.answer(cx, ticket, Ok(Outcome::Settled(roster.version)));
             } else {

@@ -38,6 +38,13 @@ impl Host {
         }
     }
 
+    /// A message of another host came: whoever speaks is not waited for.
+    pub(super) fn speaks(&mut self, now: Now, host: HostId, fx: &mut dyn Effects<Then>) {
+        let detector = self.detector.as_mut().filter(|one| one.awaits(host));
+        let signal = detector.and_then(|detector| detector.heard(host));
+        self.heed(now, signal.into_iter().collect(), fx);
+    }
+
     /// A packet of another detector.
     pub(super) fn detected(&mut self, now: Now, bytes: &[u8], fx: &mut dyn Effects<Then>) {
         if let Some(detector) = &mut self.detector {

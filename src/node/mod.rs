@@ -138,6 +138,9 @@ impl Host {
         if self.keeper.takes_for_down(from) {
             self.nodes.values_mut().for_each(|node| node.host_up(from));
         }
+        if self.detector.is_some() && !matches!(envelope.body, Message::Detect(_)) {
+            self.speaks(now, from, fx);
+        }
         match envelope.body {
             Message::Find {
                 from: id,

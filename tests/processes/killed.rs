@@ -52,6 +52,29 @@ fn a_host_frozen_for_longer_than_others_wait_wakes_up_and_agrees() {
 }
 
 #[test]
+fn a_host_that_does_not_come_back_after_all_lost_their_power_is_down() {
+    let (mut hosts, history, load) = three();
+    load.end();
+    hosts.all().for_each(|host| hosts.kill(host));
+    for host in [0, 1] {
+        hosts.spawn(host);
+        hosts.wait_until_in(host);
+    }
+    wait_for("the others to take it for down", || {
+        (hosts.down(0)? == 1 && hosts.down(1)? == 1).then_some(())
+    });
+    hosts.spawn(2);
+    hosts.wait_until_in(2);
+    wait_for("all to take nobody for down", || {
+        let all: Option<usize> = hosts.all().map(|host| hosts.down(host)).sum();
+        (all? == 0).then_some(())
+    });
+    let load = Load::start(&history, 3, &hosts.urls(hosts.all()));
+    load.goes_on(100);
+    check(&history, vec![load], &hosts, &[0, 1, 2]);
+}
+
+#[test]
 fn a_damaged_directory_is_set_aside_said_loudly_and_filled_again() {
     let (mut hosts, history, load) = three();
     hosts.kill(2);

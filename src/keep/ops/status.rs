@@ -7,7 +7,7 @@
 //! *Hold this true*: a host whose stop would leave a span without a full set of complete copies elsewhere, as far as
 //! it knows, says that it must not be stopped, and why.
 
-use crate::message::Status;
+use crate::message::{MoveProgress, Status};
 use crate::placement::HostId;
 use crate::record::Now;
 use crate::roster::Roster;
@@ -34,7 +34,7 @@ impl Keeper {
             replicas: roster.new().replicas,
             spans: u32::try_from(roster.new().placement.tokens().len()).unwrap_or(u32::MAX),
             lacking: self.lacking(now, roster),
-            progress: self.mover.progress(),
+            progress: self.progress(),
             left: self.move_left(now.at),
             move_bytes_per_s: self.move_rate(),
             hints: self.hints.len() as u64,
@@ -48,6 +48,20 @@ impl Keeper {
             marks: self.least_marks(),
             disagree: self.disagreements(now.at),
             stop_not: self.why_not_stop(now, roster),
+        }
+    }
+
+    /// How far the move is here, and whom it waits for: a source, or who does not say how far it is.
+    fn progress(&self) -> MoveProgress {
+        let progress = self.mover.progress();
+        let moving = self
+            .roster
+            .as_ref()
+            .is_some_and(|roster| roster.is_moving());
+        let silent = self.silent().first().copied().filter(|_| moving);
+        MoveProgress {
+            waiting_for: progress.waiting_for.or(silent),
+            ..progress
         }
     }
 
