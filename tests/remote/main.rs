@@ -17,5 +17,6 @@ mod losses;
 mod real;
 mod ring;
 mod said;
+mod stories;
 mod strangers;
 mod world;

@@ -1,8 +1,9 @@
 //! The hosts of a ring, each in a process of its own: neighbours elsewhere are lines like any other.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -13,31 +14,63 @@ use roundelay::placement::HostId;
 use roundelay::record::WallMs;
 use roundelay::remote::Links;
 use roundelay::sim::RingPlan;
-use roundelay::store::MemoryStore;
+use roundelay::store::{Done, MemoryStore, Op, Setting, Store, Usage};
 use turmoil::net::TcpListener;
 
 use crate::said;
 use crate::world::{PORT, Seat, SimDial, World, at, now, seconds};
 
-type Doors = Rc<RefCell<Vec<(HostId, Recipient<Ask>)>>>;
+/// Where hosts can be asked, each in its latest life.
+pub(crate) type Doors = Rc<RefCell<BTreeMap<HostId, Recipient<Ask>>>>;
 
-/// A whole host: its actors, its store in memory, its links, its port.
-async fn process(seat: Seat, doors: Doors) -> turmoil::Result {
+/// A store that outlives the processes that use it, as a disk does.
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<MemoryStore>>);
+
+impl Store for Kept {
+    fn apply(&mut self, op: Op) -> Done {
+        self.0.lock().unwrap().apply(op)
+    }
+
+    fn setting(&self, name: Setting) -> Option<Bytes> {
+        self.0.lock().unwrap().setting(name)
+    }
+
+    fn usage(&self) -> Usage {
+        self.0.lock().unwrap().usage()
+    }
+}
+
+/// Starts a host in a network, in a ring of that plan or, if it is no member of it, in none.
+pub(crate) fn start(world: &mut World, plan: &RingPlan, host: u64, doors: &Doors) {
+    let (seat, doors, plan) = (Seat::new(host), Rc::clone(doors), plan.clone());
+    let store = Kept::default();
+    world.sim.host(format!("h{host}"), move || {
+        process(seat.clone(), Rc::clone(&doors), plan.clone(), store.clone())
+    });
+}
+
+/// So many hosts know each other's addresses.
+const HOSTS: u64 = 9;
+
+/// A whole host: its actors, its store, its links, its port.
+async fn process(seat: Seat, doors: Doors, plan: RingPlan, store: Kept) -> turmoil::Result {
     let life = seat.life.get();
     seat.life.set(life + 1);
-    let plan = RingPlan::new(3, 7);
     let book = Rc::new(RefCell::new(Book::new()));
     let wall = u64::try_from(now().as_millis()).unwrap();
     let clock = Clock::beginning(WallMs(1_700_000_000_000 + wall));
     let me = HostId(seat.host);
-    let (host, shell) = open(plan.config(me), Box::new(MemoryStore::new()), clock, &book);
+    let (host, shell) = open(plan.config(me), Box::new(store), clock, &book);
     let seed = [u8::try_from(seat.host).unwrap(); 32];
     let links = Links::new(seat.config(life), SimDial, shell, book, seed);
-    for other in plan.ids().filter(|other| *other != me) {
-        links.know(other, &at(&format!("h{}", other.0)), 0);
+    for other in (1..=HOSTS).filter(|other| *other != seat.host) {
+        links.know(HostId(other), &at(&format!("h{other}")), 0);
     }
-    host.do_send(Input::Enter(Arc::new(plan.roster().unwrap())));
-    doors.borrow_mut().push((me, host.recipient()));
+    if life == 1 && plan.ids().any(|id| id == me) {
+        host.do_send(Input::Enter(Arc::new(plan.roster().unwrap())));
+    }
+    doors.borrow_mut().insert(me, host.recipient());
     let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
     loop {
         let (stream, from) = listener.accept().await?;
@@ -48,19 +81,15 @@ async fn process(seat: Seat, doors: Doors) -> turmoil::Result {
 fn ring() -> (World, Doors) {
     let (mut world, doors) = (World::new(11, 1), Doors::default());
     for host in 1..=3 {
-        let (seat, doors) = (Seat::new(host), Rc::clone(&doors));
-        world.sim.host(format!("h{host}"), move || {
-            process(seat.clone(), Rc::clone(&doors))
-        });
+        start(&mut world, &RingPlan::new(3, 7), host, &doors);
     }
     world.run(seconds(3));
     (world, doors)
 }
 
-fn dht(doors: &Doors, host: u64) -> Dht {
-    let doors = doors.borrow();
-    let (id, door) = doors.iter().find(|(id, _)| id.0 == host).unwrap();
-    Dht::new(door.clone(), *id)
+pub(crate) fn dht(doors: &Doors, host: u64) -> Dht {
+    let id = HostId(host);
+    Dht::new(doors.borrow()[&id].clone(), id)
 }
 
 #[test]
