@@ -248,9 +248,8 @@ fn only_those_who_know_the_password_come_in() {
         .closed();
     let mut stranger = ring.client(0);
     stranger.ask("AUTH x\r\n", wrong);
-    let late =
-        "-ERR too many wrong passwords came from this address: wait a little, then try again\r\n";
-    stranger.ask("AUTH \"open sesame\"\r\n", late);
+    // Too many were wrong: the right one is let in a second later.
+    stranger.ask("AUTH \"open sesame\"\r\n", "+OK\r\n");
     let ring = Ring::alone();
     ring.client(0)
         .send("AUTH x\r\n")
