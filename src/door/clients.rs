@@ -109,8 +109,13 @@ impl Clients {
         Some(self.last_id.get())
     }
 
-    pub(super) fn enter(&self, id: u64, from: SocketAddr) -> Rc<RefCell<About>> {
-        let about = Rc::new(RefCell::new(About::new(id, from)));
+    pub(super) fn enter(
+        &self,
+        id: u64,
+        from: SocketAddr,
+        to: Option<SocketAddr>,
+    ) -> Rc<RefCell<About>> {
+        let about = Rc::new(RefCell::new(About::new(id, from, to)));
         self.known.borrow_mut().insert(id, Rc::clone(&about));
         about
     }

@@ -46,7 +46,7 @@ pub(super) async fn serve(door: Rc<Clients>, mut guest: Guest) {
         let why = format!("-ERR max number of clients reached: at most {most}\r\n");
         return bid_farewell(&mut guest.stream, why.as_bytes()).await;
     };
-    let session = Session::new(Rc::clone(&door), guest.from, id, guest.prefix);
+    let session = Session::new(Rc::clone(&door), (guest.from, guest.to), id, guest.prefix);
     let (line, answers) = mpsc::unbounded_channel();
     let stall = door.settings.stall;
     let mut connection = Connection {

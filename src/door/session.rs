@@ -151,9 +151,15 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(door: Rc<Clients>, from: SocketAddr, id: u64, buffer: BytesMut) -> Session {
+    /// Of a client with that number, that came from one address to another; some has been read of it.
+    pub(super) fn new(
+        door: Rc<Clients>,
+        (from, to): (SocketAddr, Option<SocketAddr>),
+        id: u64,
+        buffer: BytesMut,
+    ) -> Session {
         let known = door.settings.password.is_none();
-        let about = door.enter(id, from);
+        let about = door.enter(id, from, to);
         Session {
             me: Me {
                 id,
@@ -224,6 +230,7 @@ impl Session {
     pub(super) fn take(&mut self) {
         self.end_wait();
         if self.asks.is_empty() && !self.buffer.is_empty() {
+            self.me.about.borrow_mut().heard = Instant::now();
             self.asks.reserve_exact(self.asked);
         }
         while self.has_room() {
@@ -469,6 +476,7 @@ impl Session {
             self.buffer.len() + self.parser.held() + self.unread() + self.flows.held() + waits;
         let fits = self.door.hold(self.counted, holds);
         self.counted = holds;
+        self.me.about.borrow_mut().held = holds;
         let busy = self.slots.open() > 0;
         if busy != self.busy {
             self.busy = busy;

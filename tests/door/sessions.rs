@@ -274,9 +274,11 @@ fn what_there_is_can_be_asked() {
     me.send("CLIENT LIST\r\n");
     let (_, first, second) = (me.line(), me.line_lf(), me.line_lf());
     assert!(
-        first.contains("cmd=command") && second.contains("lib-name=mine lib-ver=1.0"),
+        first.contains("cmd=command") && second.ends_with("lib-name=mine lib-ver=1.0\n"),
         "{first} {second}"
     );
+    let to = format!(" laddr={} fd=0 name= age=0 idle=0 ", ring.doors[0]);
+    assert!(second.contains(&to), "{second}");
     let mut me = ring.client(1);
     me.ask("SET a 1\r\nDBSIZE\r\n", "+OK\r\n:");
     let mut me = ring.client(1);
