@@ -131,6 +131,9 @@ fn what_cannot_be_honoured_is_refused_with_the_reason() {
         "INCR a",
         "EXPIRE a 1 NX",
         "WATCH a",
+        "GETRANGE a 0 1",
+        "OBJECT ENCODING a",
+        "MONITOR",
         "KEYS *",
         "LPUSH a b",
         "CLUSTER INFO",
@@ -143,6 +146,7 @@ fn what_cannot_be_honoured_is_refused_with_the_reason() {
             "{refused}: {line}"
         );
     }
+    me.ask("UNWATCH\r\n", "+OK\r\n");
     me.ask("EXPIRE a 1 ZZ\r\n", "-ERR Unsupported option ZZ\r\n");
     me.ask(
         "nonsense a b\r\n",
