@@ -205,7 +205,7 @@ fn both_versions_of_the_protocol() {
     );
     other.ask(
         "SELECT 0\r\nSELECT 1\r\n",
-        "+OK\r\n-ERR DB index is out of range\r\n",
+        "+OK\r\n-ERR DB index is out of range: there is one database, number 0\r\n",
     );
     other.ask("CLIENT REPLY SKIP\r\nPING a\r\nPING b\r\n", "$1\r\nb\r\n");
     other.ask(

@@ -191,7 +191,9 @@ fn reset(cx: &mut Cx<'_>, _: Args) -> Result<Plan, Value> {
 fn select(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
     match args.number()? {
         0 => Ok(Plan::Say(Value::OK)),
-        _ => Err(Value::error("ERR DB index is out of range")),
+        _ => Err(Value::error(
+            "ERR DB index is out of range: there is one database, number 0",
+        )),
     }
 }
 
