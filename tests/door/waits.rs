@@ -85,8 +85,8 @@ fn what_one_speaks_must_be_clear_in_time() {
 
 #[test]
 fn nothing_of_a_transaction_is_run_over_how_many_packets_it_ever_comes() {
-    const NOT_RUN: &str = "-ERR not run: there are no transactions over several commands here; send it without MULTI, each is for itself\r\n";
-    const ABORTED: &str = "-EXECABORT Transaction discarded: nothing of it was run, for there are no transactions over several commands here; send them without MULTI, each is for itself\r\n";
+    const NOT_RUN: &str = "-ERR not run: there are no transactions over several commands here; send it without MULTI (redis-py: pipeline(transaction=False)), each is for itself\r\n";
+    const ABORTED: &str = "-EXECABORT Transaction discarded: nothing of it was run, for there are no transactions over several commands here; send them without MULTI (redis-py: pipeline(transaction=False)), each is for itself\r\n";
     paused().block_on(async {
         let door = door(DoorSettings::default());
         let mut client = knock(&door, 4096);
