@@ -108,6 +108,9 @@ fn lives_have_an_end() {
         "SET b v EX x\r\n",
         "-ERR value is not an integer or out of range\r\n",
     );
+    // The last moment there is stands for what is later.
+    me.ask("SET far v EXAT 253402300799\r\n", "+OK\r\n")
+        .ask("PEXPIRETIME far\r\n", ":70368744177663\r\n");
     me.ask("SET b v EX 1 PX 1\r\n", "-ERR syntax error\r\n");
     me.ask("SET b v EX\r\n", "-ERR syntax error\r\n");
     me.ask("SET c v PX 1\r\n", "+OK\r\n");
