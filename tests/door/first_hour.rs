@@ -59,6 +59,18 @@ fn wrong_words_are_answered_one_by_one_and_the_connection_goes_on() {
 }
 
 #[test]
+fn a_value_that_is_stored_has_to_live() {
+    let ring = Ring::alone();
+    let mut me = ring.client(0);
+    me.ask("SET a 1\r\n", "+OK\r\n");
+    for life in ["EX 0", "PX -1", "EXAT 0"] {
+        let invalid = "-ERR invalid expire time in 'dht.put' command\r\n";
+        me.ask(format!("DHT.PUT a 2 {life}\r\n"), invalid);
+    }
+    me.ask("GET a\r\n", "$1\r\n1\r\n");
+}
+
+#[test]
 fn dbsize_counts_keys_that_are_there() {
     let ring = Ring::start(3, DoorSettings::default());
     let mut me = ring.client(0);
