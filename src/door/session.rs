@@ -311,6 +311,7 @@ impl Session {
             Mute::Next => self.me.mute = Mute::No,
             Mute::No | Mute::Always => {}
         }
+        self.slots.begin(self.last);
         match plan {
             Ok(Plan::Say(value)) | Err(value) => self.slots.ready(value, proto),
             Ok(Plan::One(request, options, shape)) => {
@@ -392,7 +393,7 @@ impl Session {
     pub(super) fn told(&mut self, Told { number, reply }: Told) {
         let answer: Answer = match reply {
             Some(Ok(outcome)) => Ok(outcome),
-            Some(Err(failure)) => Err(told(&failure)),
+            Some(Err(failure)) => Err(told(&failure, self.slots.reads(number))),
             None => Err(Value::error(
                 "ERR this host ended before it answered: ask another one, and read before you write again",
             )),
