@@ -3,7 +3,7 @@
 use roundelay::door::DoorSettings;
 use roundelay::store::SyncPolicy;
 
-use super::harness::Ring;
+use super::harness::{Ring, command};
 
 #[test]
 fn wrong_words_are_answered_one_by_one_and_the_connection_goes_on() {
@@ -108,6 +108,21 @@ fn config_tells_the_limits_of_this_host() {
         "CONFIG GET maxmemory maxclients\r\n",
         "*4\r\n$10\r\nmaxclients\r\n$1\r\n7\r\n$9\r\nmaxmemory\r\n$7\r\n1048576\r\n",
     );
+    let mut me = ring.client(0);
+    // The key by which the ring was seen to be there has kept its name, deleted; it is the only one.
+    let value = [b'v'; 2048 - 7];
+    me.ask(command(&[b"SET", b"started", &value]), "+OK\r\n");
+    me.send("INFO memory\r\n");
+    let told: Vec<String> = (0..7).map(|_| me.line()).collect();
+    for line in [
+        "# Memory",
+        "used_memory:2048",
+        "used_memory_human:2.00K",
+        "maxmemory:1048576",
+        "maxmemory_human:1.00M",
+    ] {
+        assert!(told.iter().any(|told| told == line), "{line}: {told:?}");
+    }
     let settings = DoorSettings {
         fsync: Some(SyncPolicy::EverySecond),
         ..DoorSettings::default()
