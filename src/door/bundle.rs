@@ -16,10 +16,10 @@
 use super::resp::{Arg, Value};
 
 /// What is said to `EXEC`.
-const ABORTED: &str = "EXECABORT Transaction discarded: nothing of it was run, for there are no transactions over several commands here; send them without MULTI, each is for itself";
+const ABORTED: &str = "EXECABORT Transaction discarded: nothing of it was run, for there are no transactions over several commands here; send them without MULTI (redis-py: pipeline(transaction=False)), each is for itself";
 
 /// And to each command before it.
-const NOT_RUN: &str = "ERR not run: there are no transactions over several commands here; send it without MULTI, each is for itself";
+const NOT_RUN: &str = "ERR not run: there are no transactions over several commands here; send it without MULTI (redis-py: pipeline(transaction=False)), each is for itself";
 
 /// Whether a transaction is under way.
 #[derive(Debug, Default)]

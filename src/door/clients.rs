@@ -109,8 +109,13 @@ impl Clients {
         Some(self.last_id.get())
     }
 
-    pub(super) fn enter(&self, id: u64, from: SocketAddr) -> Rc<RefCell<About>> {
-        let about = Rc::new(RefCell::new(About::new(id, from)));
+    pub(super) fn enter(
+        &self,
+        id: u64,
+        from: SocketAddr,
+        to: Option<SocketAddr>,
+    ) -> Rc<RefCell<About>> {
+        let about = Rc::new(RefCell::new(About::new(id, from, to)));
         self.known.borrow_mut().insert(id, Rc::clone(&about));
         about
     }
@@ -181,10 +186,10 @@ impl Clients {
             ),
             (
                 "memory",
-                format!(
-                    "used_memory_dataset:{}\r\nmem_clients_normal:{}\r\n",
+                memory(
                     usage.bytes,
-                    self.held.get()
+                    self.settings.max_memory_bytes.unwrap_or(0),
+                    self.held.get(),
                 ),
             ),
             ("persistence", "loading:0\r\n".to_owned()),
@@ -202,5 +207,42 @@ impl Clients {
                 "role:master\r\nconnected_slaves:0\r\n".to_owned(),
             ),
         ]
+    }
+}
+
+/// What INFO says of memory. What is used is what the limit is about: it is read to see how much room is left.
+fn memory(used: u64, most: u64, clients: usize) -> String {
+    format!(
+        "used_memory:{used}\r\nused_memory_human:{}\r\nused_memory_dataset:{used}\r\nmaxmemory:{most}\r\n\
+         maxmemory_human:{}\r\nmaxmemory_policy:noeviction\r\nmem_clients_normal:{clients}\r\n",
+        human(used),
+        human(most)
+    )
+}
+
+/// Bytes for people, as Redis writes them: `917.36K`.
+fn human(bytes: u64) -> String {
+    let Some((unit, power)) = [('T', 40), ('G', 30), ('M', 20), ('K', 10)]
+        .into_iter()
+        .find(|(_, power)| bytes >> power > 0)
+    else {
+        return format!("{bytes}B");
+    };
+    let hundredths = ((u128::from(bytes) * 100) + (1 << (power - 1))) >> power;
+    format!("{}.{:02}{unit}", hundredths / 100, hundredths % 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_written_as_redis_writes_them() {
+        let written = [0, 1023, 1024, 939_376, 6_684_672, 25_276_514_304].map(human);
+        assert_eq!(
+            written,
+            ["0B", "1023B", "1.00K", "917.36K", "6.38M", "23.54G"]
+        );
+        assert_eq!(human(u64::MAX), "16777216.00T");
     }
 }

@@ -36,6 +36,8 @@ pub struct Guest {
     pub prefix: BytesMut,
     /// Where it comes from.
     pub from: SocketAddr,
+    /// The address of ours it came to, if that is known.
+    pub to: Option<SocketAddr>,
 }
 
 /// Serves a connection to its end.
@@ -93,7 +95,8 @@ impl Door {
                     // Answers are small and awaited; without this they would be held back.
                     let _ = stream.set_nodelay(true);
                     let door = Rc::clone(&self);
-                    tokio::task::spawn_local(door.receive(Box::new(stream), from));
+                    let to = stream.local_addr().ok();
+                    tokio::task::spawn_local(door.welcome(Box::new(stream), from, to));
                 }
                 Err(error) => {
                     log::warn!("no connection could be taken: {error}");
@@ -105,11 +108,21 @@ impl Door {
 
     /// Listens to the first bytes of a connection, and serves it to its end.
     pub async fn receive(self: Rc<Door>, stream: Box<dyn Stream>, from: SocketAddr) {
+        self.welcome(stream, from, None).await;
+    }
+
+    async fn welcome(
+        self: Rc<Door>,
+        stream: Box<dyn Stream>,
+        from: SocketAddr,
+        to: Option<SocketAddr>,
+    ) {
         let prefix = BytesMut::new();
         let mut guest = Guest {
             stream,
             prefix,
             from,
+            to,
         };
         let magic = self
             .handlers

@@ -46,7 +46,7 @@ pub(super) async fn serve(door: Rc<Clients>, mut guest: Guest) {
         let why = format!("-ERR max number of clients reached: at most {most}\r\n");
         return bid_farewell(&mut guest.stream, why.as_bytes()).await;
     };
-    let session = Session::new(Rc::clone(&door), guest.from, id, guest.prefix);
+    let session = Session::new(Rc::clone(&door), (guest.from, guest.to), id, guest.prefix);
     let (line, answers) = mpsc::unbounded_channel();
     let stall = door.settings.stall;
     let mut connection = Connection {
@@ -160,12 +160,21 @@ impl Connection {
         })
     }
 
-    /// Nothing to do now. Whoever is idle may be so for ever; who stands amid something, so long.
+    /// Nothing to do now. Whoever is idle may be so for ever; who stands amid something, so long; a password that waits
+    /// is looked at when it is due.
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Happened> {
-        while !self.session.out.is_empty() || self.session.is_amid() {
-            let due = self.progress + self.stall;
+        loop {
+            let is_amid = !self.session.out.is_empty() || self.session.is_amid();
+            let stalls = is_amid.then(|| self.progress + self.stall);
+            let due = stalls.into_iter().chain(self.session.waits_until()).min();
+            let Some(due) = due else {
+                return Poll::Pending;
+            };
             if due <= Instant::now() {
-                return Poll::Ready(Happened::Stalled);
+                return Poll::Ready(match stalls == Some(due) {
+                    true => Happened::Stalled,
+                    false => Happened::Something,
+                });
             }
             if self.timer.deadline() != due {
                 self.timer.as_mut().reset(due);
@@ -174,7 +183,6 @@ impl Connection {
                 return Poll::Pending;
             }
         }
-        Poll::Pending
     }
 
     /// Says why, if anybody listens, and closes.

@@ -23,6 +23,7 @@ use super::commands::{Answer, Args, Plan, Spec, is_named, is_value, told, unknow
 use super::flows::{Flows, Saying};
 use super::inflow::Apart;
 use super::lanes::{Lanes, Numbered};
+use super::password::Turn;
 use super::resp::{Arg, Command, Out, Parser, Proto, Step, Value};
 use super::slots::{Say, Slots, weight};
 use crate::actor::{Asks, Told};
@@ -57,6 +58,8 @@ pub(super) struct Me {
     pub(super) proto: Proto,
     /// Whether it has given the password, or needs none.
     pub(super) known: bool,
+    /// Whether a password it gives now is looked at.
+    pub(super) may_guess: bool,
     pub(super) mute: Mute,
     /// No more commands are taken; once all is said, it is closed.
     pub(super) leaving: bool,
@@ -77,11 +80,10 @@ impl Cx<'_> {
                 "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
             ));
         };
-        let (from, now) = (self.me.from.ip(), Instant::now());
-        let mut guesses = self.door.guesses.borrow_mut();
-        if !guesses.may_try(from, now) {
+        let from = self.me.from.ip();
+        if !self.me.may_guess {
             return Err(Value::error(
-                "ERR too many wrong passwords came from this address: wait a little, then try again",
+                "WRONGPASS this one was not looked at, for too many wrong passwords come from this address: try again later",
             ));
         }
         let is_default = user.is_none_or(|user| user.is("default"));
@@ -89,7 +91,8 @@ impl Cx<'_> {
             self.me.known = true;
             return Ok(());
         }
-        guesses.wrong(from, now);
+        let mut guesses = self.door.guesses.borrow_mut();
+        guesses.wrong(from, Instant::now());
         log::warn!("client {} from {from} gave a wrong password", self.me.id);
         Err(Value::error(
             "WRONGPASS invalid username-password pair or user is disabled.",
@@ -110,6 +113,14 @@ impl Cx<'_> {
     }
 }
 
+/// Whether a command brings a password.
+fn gives_password(command: &Command) -> bool {
+    let [name, args @ ..] = command.args.as_slice() else {
+        return false;
+    };
+    name.is("auth") || (name.is("hello") && args.iter().any(|arg| arg.is("auth")))
+}
+
 /// One client's connection, but for its socket.
 pub(super) struct Session {
     door: Rc<Clients>,
@@ -126,6 +137,8 @@ pub(super) struct Session {
     asked: usize,
     /// The last command that was found: mostly it is the next one, too.
     last: Option<&'static Spec>,
+    /// A command with a password that is looked at from then on.
+    held: Option<(Command, Instant)>,
     /// Large values on their way.
     flows: Flows,
     window: usize,
@@ -138,15 +151,22 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(door: Rc<Clients>, from: SocketAddr, id: u64, buffer: BytesMut) -> Session {
+    /// Of a client with that number, that came from one address to another; some has been read of it.
+    pub(super) fn new(
+        door: Rc<Clients>,
+        (from, to): (SocketAddr, Option<SocketAddr>),
+        id: u64,
+        buffer: BytesMut,
+    ) -> Session {
         let known = door.settings.password.is_none();
-        let about = door.enter(id, from);
+        let about = door.enter(id, from, to);
         Session {
             me: Me {
                 id,
                 from,
                 proto: Proto::default(),
                 known,
+                may_guess: true,
                 mute: Mute::No,
                 leaving: false,
                 about,
@@ -160,6 +180,7 @@ impl Session {
             asks: Vec::new(),
             asked: 0,
             last: None,
+            held: None,
             flows: Flows::default(),
             window: FIRST_WINDOW,
             busy: false,
@@ -182,6 +203,7 @@ impl Session {
     fn has_room(&self) -> bool {
         let most = self.door.share().min(self.window).max(1);
         !self.me.leaving
+            && self.held.is_none()
             && self.flows.has_room()
             && self.slots.open() < most
             && self.unread() < self.door.settings.pause_bytes
@@ -199,18 +221,21 @@ impl Session {
 
     /// Whether all is done that will ever be.
     pub(super) fn is_over(&self) -> bool {
-        let said = self.flows.is_cut() || (self.slots.is_empty() && !self.flows.is_saying());
+        let idle = self.slots.is_empty() && self.held.is_none();
+        let said = self.flows.is_cut() || (idle && !self.flows.is_saying());
         (self.me.leaving || self.ended) && said && self.out.is_empty()
     }
 
     /// Takes the commands that have come, as many as there is room for. What they ask is to be sent then.
     pub(super) fn take(&mut self) {
+        self.end_wait();
         if self.asks.is_empty() && !self.buffer.is_empty() {
+            self.me.about.borrow_mut().heard = Instant::now();
             self.asks.reserve_exact(self.asked);
         }
         while self.has_room() {
             match self.parser.step(&mut self.buffer) {
-                Ok(Some(Step::Command(command))) => self.run(command),
+                Ok(Some(Step::Command(command))) => self.run_in_turn(command),
                 Ok(Some(Step::Large(len))) => self.begin_large(len),
                 Ok(Some(Step::Piece(bytes))) => self.flows.piece(bytes, &mut self.asks),
                 Ok(None) => break,
@@ -242,6 +267,34 @@ impl Session {
         self.me.leaving = true;
     }
 
+    /// Runs a command; one with a password waits before it, if too many wrong ones came from its address.
+    fn run_in_turn(&mut self, command: Command) {
+        self.me.may_guess = true;
+        if self.door.settings.password.is_some() && gives_password(&command) {
+            let mut guesses = self.door.guesses.borrow_mut();
+            match guesses.turn(self.me.from.ip(), Instant::now()) {
+                Turn::Now => {}
+                Turn::Never => self.me.may_guess = false,
+                Turn::Later(until) => return self.held = Some((command, until)),
+            }
+        }
+        self.run(command);
+    }
+
+    /// When the password is looked at that waits.
+    pub(super) fn waits_until(&self) -> Option<Instant> {
+        self.held.as_ref().map(|(_, until)| *until)
+    }
+
+    /// Looks at the password that has waited.
+    fn end_wait(&mut self) {
+        let now = Instant::now();
+        if let Some((command, _)) = self.held.take_if(|(_, until)| *until <= now) {
+            self.door.guesses.borrow_mut().waited(self.me.from.ip());
+            self.run(command);
+        }
+    }
+
     fn run(&mut self, command: Command) {
         let apart = self.flows.end_in();
         let uploads: Vec<UploadId> = apart.iter().filter_map(|apart| apart.upload).collect();
@@ -258,6 +311,7 @@ impl Session {
             Mute::Next => self.me.mute = Mute::No,
             Mute::No | Mute::Always => {}
         }
+        self.slots.begin(self.last);
         match plan {
             Ok(Plan::Say(value)) | Err(value) => self.slots.ready(value, proto),
             Ok(Plan::One(request, options, shape)) => {
@@ -339,7 +393,7 @@ impl Session {
     pub(super) fn told(&mut self, Told { number, reply }: Told) {
         let answer: Answer = match reply {
             Some(Ok(outcome)) => Ok(outcome),
-            Some(Err(failure)) => Err(told(&failure)),
+            Some(Err(failure)) => Err(told(&failure, self.slots.reads(number))),
             None => Err(Value::error(
                 "ERR this host ended before it answered: ask another one, and read before you write again",
             )),
@@ -417,9 +471,13 @@ impl Session {
 
     /// Brings the door's sums up to date. Whoever brings it over its limit has to go.
     fn account(&mut self) {
-        let holds = self.buffer.len() + self.parser.held() + self.unread() + self.flows.held();
+        let waits = self.held.iter().flat_map(|(command, _)| &command.args);
+        let waits: usize = waits.map(Arg::len).sum();
+        let holds =
+            self.buffer.len() + self.parser.held() + self.unread() + self.flows.held() + waits;
         let fits = self.door.hold(self.counted, holds);
         self.counted = holds;
+        self.me.about.borrow_mut().held = holds;
         let busy = self.slots.open() > 0;
         if busy != self.busy {
             self.busy = busy;
@@ -444,6 +502,9 @@ impl Drop for Session {
         if !asks.is_empty() {
             let (host, (line, _)) = (self.door.host, mpsc::unbounded_channel());
             self.door.ask(Asks { host, asks, line });
+        }
+        if self.held.is_some() {
+            self.door.guesses.borrow_mut().waited(self.me.from.ip());
         }
         self.door.hold(self.counted, 0);
         if self.busy {

@@ -40,10 +40,10 @@ pub struct DoorSettings {
     pub stall: Duration,
     /// What clients have to know.
     pub password: Option<Password>,
-    /// So many wrong passwords an address may try at once; after that, one each [`DoorSettings::try_again`].
-    /// One more is refused without being looked at.
+    /// So many wrong passwords of an address are answered at once; after that each waits before it is looked at.
+    /// At most so many wait. One more is refused without being looked at.
     pub tries: u32,
-    /// After this long an address may try once more.
+    /// So long it waits. After this long without a wrong one, an address may try once more at once.
     pub try_again: Duration,
 }
 

@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::commands::{Answer, Before, OfMany, OfOne};
+use super::commands::{Answer, Before, OfMany, OfOne, Spec};
 use super::resp::{Proto, Value};
 use super::row::{OfRow, Row};
 use crate::message::{Large, Outcome};
@@ -46,6 +46,8 @@ struct Slot {
     /// How many requests it has.
     count: u64,
     wait: Wait,
+    /// Which command it is; `None`: one that is not served.
+    of: Option<&'static Spec>,
     /// In which version of the protocol it is answered; `None`: not at all.
     proto: Option<Proto>,
 }
@@ -56,6 +58,8 @@ pub(super) struct Slots {
     slots: VecDeque<Slot>,
     /// The number of the next request.
     next: u64,
+    /// The command that takes slots now.
+    of: Option<&'static Spec>,
     /// Requests that are not answered yet.
     open: usize,
     /// Bytes of answers that are here and wait for one before them.
@@ -82,6 +86,11 @@ impl Slots {
         self.next
     }
 
+    /// The next slots are of that command.
+    pub(super) fn begin(&mut self, of: Option<&'static Spec>) {
+        self.of = of;
+    }
+
     fn push(&mut self, count: u64, wait: Wait, proto: Option<Proto>) {
         let first = self.next;
         self.next += count;
@@ -90,6 +99,7 @@ impl Slots {
             first,
             count,
             wait,
+            of: self.of,
             proto,
         });
     }
@@ -107,13 +117,24 @@ impl Slots {
         self.push(1, Wait::Flow(None, shape, before), proto);
     }
 
-    /// Whether the answer of that number may be a large value, said as it comes.
-    pub(super) fn flows(&self, number: u64) -> bool {
+    /// The slot of that number, if there is one.
+    fn slot(&self, number: u64) -> Option<&Slot> {
         let place = self
             .slots
             .partition_point(|slot| slot.first + slot.count <= number);
-        let slot = self.slots.get(place);
+        self.slots.get(place)
+    }
+
+    /// Whether the answer of that number may be a large value, said as it comes.
+    pub(super) fn flows(&self, number: u64) -> bool {
+        let slot = self.slot(number);
         slot.is_some_and(|slot| matches!(slot.wait, Wait::Flow(..) | Wait::Row(..)))
+    }
+
+    /// Whether the request of that number is part of a command that writes nothing.
+    pub(super) fn reads(&self, number: u64) -> bool {
+        let of = self.slot(number).and_then(|slot| slot.of);
+        of.is_some_and(Spec::only_reads)
     }
 
     pub(super) fn row(&mut self, count: usize, shape: OfRow, proto: Option<Proto>) {

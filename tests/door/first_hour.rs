@@ -3,7 +3,7 @@
 use roundelay::door::DoorSettings;
 use roundelay::store::SyncPolicy;
 
-use super::harness::Ring;
+use super::harness::{Ring, command};
 
 #[test]
 fn wrong_words_are_answered_one_by_one_and_the_connection_goes_on() {
@@ -59,6 +59,18 @@ fn wrong_words_are_answered_one_by_one_and_the_connection_goes_on() {
 }
 
 #[test]
+fn a_value_that_is_stored_has_to_live() {
+    let ring = Ring::alone();
+    let mut me = ring.client(0);
+    me.ask("SET a 1\r\n", "+OK\r\n");
+    for life in ["EX 0", "PX -1", "EXAT 0"] {
+        let invalid = "-ERR invalid expire time in 'dht.put' command\r\n";
+        me.ask(format!("DHT.PUT a 2 {life}\r\n"), invalid);
+    }
+    me.ask("GET a\r\n", "$1\r\n1\r\n");
+}
+
+#[test]
 fn dbsize_counts_keys_that_are_there() {
     let ring = Ring::start(3, DoorSettings::default());
     let mut me = ring.client(0);
@@ -96,6 +108,21 @@ fn config_tells_the_limits_of_this_host() {
         "CONFIG GET maxmemory maxclients\r\n",
         "*4\r\n$10\r\nmaxclients\r\n$1\r\n7\r\n$9\r\nmaxmemory\r\n$7\r\n1048576\r\n",
     );
+    let mut me = ring.client(0);
+    // The key by which the ring was seen to be there has kept its name, deleted; it is the only one.
+    let value = [b'v'; 2048 - 7];
+    me.ask(command(&[b"SET", b"started", &value]), "+OK\r\n");
+    me.send("INFO memory\r\n");
+    let told: Vec<String> = (0..7).map(|_| me.line()).collect();
+    for line in [
+        "# Memory",
+        "used_memory:2048",
+        "used_memory_human:2.00K",
+        "maxmemory:1048576",
+        "maxmemory_human:1.00M",
+    ] {
+        assert!(told.iter().any(|told| told == line), "{line}: {told:?}");
+    }
     let settings = DoorSettings {
         fsync: Some(SyncPolicy::EverySecond),
         ..DoorSettings::default()

@@ -74,7 +74,7 @@ pub(super) struct ServeArgs {
     /// Memory for what was read from disk [default: 64MiB]
     #[arg(long, value_name = "SIZE")]
     cache: Option<String>,
-    /// Keys and values in memory at most; with --data-dir the disk's free space decides [default: no limit]
+    /// Keys and values in memory at most, 0 for no limit; with --data-dir the disk's free space decides [default: no limit]
     #[arg(long, value_name = "SIZE")]
     max_memory: Option<String>,
     /// The longest value [default: 512MiB]

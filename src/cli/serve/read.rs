@@ -45,7 +45,7 @@ impl Options {
         })?;
         self.set("password-file", &mut settings.password, some(line_of))?;
         self.set("cache", &mut settings.cache_bytes, size)?;
-        self.set("max-memory", &mut settings.max_bytes, some(size))?;
+        self.set("max-memory", &mut settings.max_bytes, limit)?;
         self.set("max-value", &mut settings.max_value_bytes, size)?;
         self.set("max-clients", &mut settings.max_clients, number)?;
         self.set("leave-on-exit", &mut settings.leave_on_exit, |text| {
@@ -140,6 +140,11 @@ fn place(text: &str) -> anyhow::Result<Place> {
     }
 }
 
+/// A limit in bytes; 0 is none, as in Redis.
+fn limit(text: &str) -> anyhow::Result<Option<u64>> {
+    Ok(Some(size(text)?).filter(|bytes| *bytes > 0))
+}
+
 /// Bytes: a number, with K, M, G or T (of 1024 each) behind it, `iB` or not.
 fn size(text: &str) -> anyhow::Result<u64> {
     let end = text.find(|c: char| !c.is_ascii_digit());
@@ -203,6 +208,10 @@ mod tests {
     fn sizes_times_and_places_are_read() {
         assert_eq!(size("512MiB").unwrap(), 512 << 20);
         assert_eq!((size("7").unwrap(), size("2k").unwrap()), (7, 2048));
+        assert_eq!(
+            (limit("0").unwrap(), limit("1K").unwrap()),
+            (None, Some(1024))
+        );
         assert!(size("many").unwrap_err().to_string().contains("512MiB"));
         assert!(
             size("99999999999T")
@@ -266,6 +275,7 @@ mod tests {
         let both = told(&[("max-memory", "1M"), ("data-dir", "d")]);
         assert!(both.contains("the data are in d: leave it away"), "{both}");
         assert_eq!(told(&[("max-memory", "1M")]), "good");
+        assert_eq!(told(&[("max-memory", "0"), ("data-dir", "d")]), "good");
         assert_eq!(told(&[("fsync", "always"), ("data-dir", "d")]), "good");
     }
 }

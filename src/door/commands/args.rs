@@ -153,6 +153,13 @@ pub(super) fn key_of(arg: Arg) -> Result<Key, Value> {
     Key::new(arg.into_bytes()).map_err(|error| Value::error(format!("ERR {error}")))
 }
 
+/// The longest life, and the last deadline after 1970, in milliseconds: 2229 years. No clock of ours will ever show it.
+const LAST_MS: u64 = (1 << 46) - 1;
+
+fn invalid(command: &str) -> Value {
+    Value::error(format!("ERR invalid expire time in '{command}' command"))
+}
+
 /// In which unit a time is given, and whether from now or from 1970 on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unit {
@@ -178,21 +185,26 @@ impl Unit {
         })
     }
 
-    /// The moment so many units away. One that has passed is `At` the beginning of time.
+    /// The same for a value that is stored: it has to live at all.
+    pub(super) fn life(self, n: i64, command: &str) -> Result<Expiry, Value> {
+        match n {
+            1.. => self.expiry(n, command),
+            _ => Err(invalid(command)),
+        }
+    }
+
+    /// The moment so many units away. One that has passed is `At` the beginning of time, one too far away the last there
+    /// is.
     pub(super) fn expiry(self, n: i64, command: &str) -> Result<Expiry, Value> {
-        let invalid = || Value::error(format!("ERR invalid expire time in '{command}' command"));
         let per = match self {
             Unit::Seconds | Unit::AtSecond => 1000,
             Unit::Millis | Unit::AtMilli => 1,
         };
-        let ms = n.checked_mul(per).ok_or_else(invalid)?;
+        let ms = n.checked_mul(per).ok_or_else(|| invalid(command))?;
         let Ok(ms) = u64::try_from(ms) else {
             return Ok(Expiry::At(WallMs(0)));
         };
-        // Beyond what versions can count in: no clock of ours will ever show it.
-        if ms >= 1 << 46 {
-            return Err(invalid());
-        }
+        let ms = ms.min(LAST_MS);
         Ok(match self {
             Unit::Seconds | Unit::Millis => Expiry::In(Duration::from_millis(ms)),
             Unit::AtSecond | Unit::AtMilli => Expiry::At(WallMs(ms)),
@@ -216,7 +228,12 @@ mod tests {
         assert_eq!(at(Unit::AtMilli, -2), Ok(Expiry::At(WallMs(0))));
         let invalid = Err(Value::error("ERR invalid expire time in 'set' command"));
         assert_eq!(at(Unit::Seconds, i64::MAX), invalid);
-        assert_eq!(at(Unit::AtMilli, 1 << 46), invalid);
+        let last = Ok(Expiry::At(WallMs((1 << 46) - 1)));
+        assert_eq!(at(Unit::AtMilli, (1 << 46) - 1), last);
+        assert_eq!(at(Unit::AtMilli, 1 << 46), last);
+        let year_9999 = at(Unit::AtSecond, 253_402_300_799);
+        assert_eq!(year_9999, last);
+        assert_eq!(Unit::Millis.life(0, "set"), invalid);
     }
 
     #[test]

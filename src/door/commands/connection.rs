@@ -76,6 +76,16 @@ pub(super) const SPECS: &[Spec] = &[
         summary: "Chooses the database; there is one, number 0.",
         run: select,
     },
+    Spec {
+        name: "unwatch",
+        arity: 1,
+        flags: HERE,
+        keys: (0, 0, 0),
+        group: "connection",
+        usage: "UNWATCH",
+        summary: "Answers OK, for nothing is watched: WATCH is refused.",
+        run: |_, _| Ok(Plan::Say(Value::OK)),
+    },
 ];
 
 fn ping(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
@@ -181,7 +191,9 @@ fn reset(cx: &mut Cx<'_>, _: Args) -> Result<Plan, Value> {
 fn select(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
     match args.number()? {
         0 => Ok(Plan::Say(Value::OK)),
-        _ => Err(Value::error("ERR DB index is out of range")),
+        _ => Err(Value::error(
+            "ERR DB index is out of range: there is one database, number 0",
+        )),
     }
 }
 

@@ -150,6 +150,11 @@ impl Spec {
         words == self.arity || (self.arity < 0 && words >= -self.arity)
     }
 
+    /// Whether it stores nothing.
+    pub(super) fn only_reads(&self) -> bool {
+        !self.flags.contains(&"write")
+    }
+
     /// Whether it is open to whoever has not given the password.
     pub(super) fn is_free(&self) -> bool {
         self.flags.contains(&"no_auth")
@@ -175,8 +180,12 @@ pub(super) fn unknown(name: &Arg, args: &[Arg]) -> Value {
 /// How a store says that it has no room: by its limit, or because its disk is full.
 const FULL: [&str; 2] = ["the store is full", "the disk is full"];
 
-/// What a client is told of a failure: its words, after a code that clients know where one fits.
-pub(super) fn told(failure: &Failure) -> Value {
+/// What a failure says of what is stored; one that was to be read only leaves it out.
+const NOT_STORED: &str = "; nothing was stored";
+
+/// What a client is told of a failure: its words, after a code that clients know where one fits. `reads`: nothing was to
+/// be stored.
+pub(super) fn told(failure: &Failure, reads: bool) -> Value {
     let code = match failure {
         Failure::NoQuorum { .. } | Failure::NotFound(_) | Failure::Replaced => "TRYAGAIN",
         Failure::Unknown { .. } => "UNCERTAIN",
@@ -185,7 +194,12 @@ pub(super) fn told(failure: &Failure) -> Value {
         Failure::Limit(why) if why.ends_with("try again") => "TRYAGAIN",
         Failure::Limit(_) | Failure::Change(_) => "ERR",
     };
-    Value::error(format!("{code} {failure}"))
+    let said = failure.to_string();
+    let said = match reads {
+        true => said.replacen(NOT_STORED, "", 1),
+        false => said,
+    };
+    Value::error(format!("{code} {said}"))
 }
 
 /// What is said if the host answers something else than was asked: a mistake in this program.
@@ -228,11 +242,41 @@ mod tests {
             StoreError::NoSpace { free, reserve },
         ] {
             let failure = Failure::Limit(format!("h1: {full}"));
-            let said = format!("{:?}", told(&failure));
+            let said = format!("{:?}", told(&failure, false));
             assert!(said.contains("OOM h1: the "), "{said}");
         }
         let failure = Failure::Limit("h1: the store failed: x".into());
-        assert!(format!("{:?}", told(&failure)).contains("ERR h1"));
+        assert!(format!("{:?}", told(&failure, false)).contains("ERR h1"));
+    }
+
+    #[test]
+    fn only_a_write_that_failed_says_that_nothing_was_stored() {
+        let failure = Failure::NoQuorum {
+            answered: 1,
+            needed: 2,
+            silent: Vec::new(),
+        };
+        let of = |name: &str| {
+            let reads = Table::new().get(name.as_bytes()).unwrap().only_reads();
+            told(&failure, reads)
+        };
+        let said = "TRYAGAIN 1 of 2 replicas answered in time (silent: none)";
+        let read = Value::error(format!("{said}: try again"));
+        let write = Value::error(format!("{said}; nothing was stored: try again"));
+        for name in ["get", "mget", "ttl", "dht.get", "dbsize"] {
+            assert_eq!(of(name), read, "{name}");
+        }
+        for name in [
+            "set",
+            "mset",
+            "del",
+            "expire",
+            "persist",
+            "dht.put",
+            "dht.import",
+        ] {
+            assert_eq!(of(name), write, "{name}");
+        }
     }
 
     #[test]

@@ -129,19 +129,10 @@ fn set(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
         }
         let unit = Unit::named(&option).filter(|_| expiry.is_none());
         let unit = unit.ok_or_else(syntax)?;
-        expiry = Some(positive(&mut args, unit, "set")?);
+        expiry = Some(unit.life(args.number()?, "set")?);
     }
     let request = given.put(key, None, expiry);
     Ok(Plan::One(request, Options::default(), stored))
-}
-
-fn positive(args: &mut Args, unit: Unit, command: &str) -> Result<crate::message::Expiry, Value> {
-    match args.number()? {
-        n if n > 0 => unit.expiry(n, command),
-        _ => Err(Value::error(format!(
-            "ERR invalid expire time in '{command}' command"
-        ))),
-    }
 }
 
 fn setex(_: &mut Cx<'_>, args: Args) -> Result<Plan, Value> {
@@ -154,7 +145,7 @@ fn psetex(_: &mut Cx<'_>, args: Args) -> Result<Plan, Value> {
 
 fn set_for(mut args: Args, unit: Unit, command: &str) -> Result<Plan, Value> {
     let key = args.key()?;
-    let expiry = positive(&mut args, unit, command)?;
+    let expiry = unit.life(args.number()?, command)?;
     let request = args.value()?.put(key, None, Some(expiry));
     Ok(Plan::One(request, Options::default(), stored))
 }

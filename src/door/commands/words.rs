@@ -54,7 +54,7 @@ impl Extras {
                 other => {
                     let unit = Unit::named(other).filter(|_| writes && extras.expiry.is_none());
                     let unit = unit.ok_or_else(syntax)?;
-                    extras.expiry = Some(unit.expiry(args.number()?, "dht.put")?);
+                    extras.expiry = Some(unit.life(args.number()?, "dht.put")?);
                 }
             }
         }
