@@ -142,6 +142,11 @@ impl Plan {
         let mut plan = Plan::draw(seed);
         let more = Fault::WIDE.into_iter();
         plan.faults.extend(more.filter(|_| rng.random_ratio(1, 2)));
+        if plan.faults.contains(&Fault::FullDisk) {
+            // What comes twice may be refused the first time, for want of room, and stored the second: whoever was told that nothing
+            // was stored was told a lie. A link delivers at most once.
+            plan.faults.retain(|fault| *fault != Fault::Double);
+        }
         plan.zones = plan.zones.max(*pick(&mut rng, &[1, 2, 3]));
         plan.detects = rng.random_ratio(1, 3);
         plan.wide = true;
