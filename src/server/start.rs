@@ -64,6 +64,7 @@ pub type Ending = String;
 pub struct Server {
     pub(super) settings: Settings,
     pub(super) dht: Dht,
+    listens_on: SocketAddr,
     pub(super) address: Address,
     pub(super) shell: Rc<RefCell<Shell>>,
     pub(super) links: Links,
@@ -109,7 +110,7 @@ impl Server {
         Ok(Server::assemble(
             settings,
             ready,
-            address,
+            (local, address),
             (listener, socket),
         ))
     }
@@ -117,7 +118,7 @@ impl Server {
     fn assemble(
         settings: Settings,
         ready: Ready,
-        address: Address,
+        (listens_on, address): (SocketAddr, Address),
         (listener, socket): (TcpListener, UdpSocket),
     ) -> Server {
         let (me, life) = (ready.host, ready.life);
@@ -156,6 +157,7 @@ impl Server {
         Server {
             settings,
             dht,
+            listens_on,
             address,
             shell: body.shell,
             links,
@@ -178,6 +180,12 @@ impl Server {
     #[must_use]
     pub const fn is_durable(&self) -> bool {
         self.home.is_some()
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn listens_on(&self) -> SocketAddr {
+        self.listens_on
     }
 
     /// Where others reach it.

@@ -1,10 +1,12 @@
 //! A host from its start to its end.
 
 use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
+use roundelay::remote::Address;
 use roundelay::server::{Farewell, Server, Settings};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -49,10 +51,10 @@ async fn serve(settings: Settings, end_with_stdin: bool) -> anyhow::Result<ExitC
     let mut orphaned = end_with_stdin.then(stdin_ends);
     let mut server = Server::start(settings).await?;
     tell(format!(
-        "roundelay {}: host {} listens on {}",
+        "roundelay {}: host {} {}",
         env!("CARGO_PKG_VERSION"),
         server.dht().host(),
-        server.address()
+        reached_at(server.listens_on(), server.address())
     ));
     server.said().iter().cloned().for_each(tell);
     let watching = actix::spawn(say_when_in(server.dht()));
@@ -134,6 +136,14 @@ async fn say_when_in(dht: roundelay::dht::Dht) {
     }
 }
 
+/// Where it listens, and where others reach it, if that is somewhere else.
+fn reached_at(listens: SocketAddr, address: &Address) -> String {
+    match *address == Address::from(listens) {
+        true => format!("listens on {listens}"),
+        false => format!("listens on {listens}, others reach it at {address}"),
+    }
+}
+
 /// A line for people and programs that wait for it.
 fn tell(line: String) {
     let mut out = std::io::stdout();
@@ -141,5 +151,23 @@ fn tell(line: String) {
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
     if !out.is_terminal() {
         log::info!("{line}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_it_listens_is_no_place_where_others_reach_it() {
+        let listens: SocketAddr = "0.0.0.0:7000".parse().unwrap();
+        assert_eq!(
+            reached_at(listens, &listens.into()),
+            "listens on 0.0.0.0:7000"
+        );
+        assert_eq!(
+            reached_at(listens, &"dht-1.example:7001".parse().unwrap()),
+            "listens on 0.0.0.0:7000, others reach it at dht-1.example:7001"
+        );
     }
 }
