@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::ServeArgs;
 use super::options::Options;
+use crate::cli::printed;
 
 /// Ended at once, by a second signal.
 const AT_ONCE: u8 = 130;
@@ -32,8 +33,7 @@ pub(in crate::cli) fn run(args: &ServeArgs) -> ExitCode {
         }
     };
     if args.print_config {
-        print!("{}", options.print());
-        return ExitCode::SUCCESS;
+        return printed(&options.print());
     }
     match actix::System::new().block_on(serve(settings, args.end_with_stdin)) {
         Ok(code) => code,
