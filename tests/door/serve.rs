@@ -125,16 +125,55 @@ fn bad_settings_end_with_2_and_say_where_they_come_from() {
         (&["--config", "/none/at/all"], "/none/at/all"),
         (&["--listen", "0.0.0.0:7"], "--advertise"),
         (&["--listen", "10.1.1.1:7"], "--secret-file"),
+        (&["--join", ","], "it names nobody"),
+        (&["--join", ""], "it names nobody"),
     ] {
         let (code, _, told) = run(&mut program(&[&["serve"], words].concat()));
         assert!(code == 2 && told.contains(why), "{words:?}: {code}, {told}");
     }
-    let mut command = program(&["serve"]);
-    let (code, _, told) = run(command.env("ROUNDELAY_FSYNC", "sometimes"));
-    assert!(
-        code == 2 && told.contains("ROUNDELAY_FSYNC sometimes"),
-        "{told}"
-    );
+    for (name, text, why) in [
+        ("ROUNDELAY_FSYNC", "sometimes", "ROUNDELAY_FSYNC sometimes"),
+        ("ROUNDELAY_JOIN", "", "it names nobody"),
+        ("ROUNDELAY_FSYNK", "always", "no setting ROUNDELAY_FSYNK"),
+        ("ROUNDELAY_CONFIG", "/none/at/all", "/none/at/all"),
+    ] {
+        let (code, _, told) = run(program(&["serve"]).env(name, text));
+        assert!(code == 2 && told.contains(why), "{name}: {code}, {told}");
+    }
+}
+
+/// Its output goes to a file that takes nothing; or to somebody who has gone.
+#[test]
+fn who_cannot_print_says_so_and_a_closed_pipe_is_no_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().join("cluster");
+    let port = free_ports(1).to_string();
+    let cluster = [
+        "cluster", "--nodes", "1", "--memory", "--port", &port, "--dir",
+    ];
+    let cluster = [&cluster[..], &[dir.to_str().unwrap()]].concat();
+    let printed = [&cluster[..], &["--print"]].concat();
+    for words in [&["serve", "--print-config"][..], &printed, &cluster] {
+        let full = std::fs::File::create("/dev/full").unwrap();
+        let output = program(words).stdout(full).stderr(Stdio::piped()).output();
+        let output = output.unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.code() == Some(1) && told.contains("cannot print: "),
+            "{words:?}: {told}"
+        );
+    }
+    for words in [&["serve", "--print-config"][..], &printed] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = program(words)
+            .stdout(writer)
+            .stderr(Stdio::piped())
+            .output();
+        let output = output.unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(0) && told.is_empty(), "{told}");
+    }
 }
 
 #[test]

@@ -25,7 +25,11 @@ impl Options {
         self.set("advertise", &mut settings.advertise, some(plain))?;
         self.set("join", &mut settings.join, |text| {
             let parts = text.split(',').map(str::trim);
-            parts.filter(|part| !part.is_empty()).map(plain).collect()
+            let named: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+            if named.is_empty() {
+                bail!("it names nobody: say whom to join, or leave it away to found a ring");
+            }
+            named.into_iter().map(plain).collect()
         })?;
         self.set("cluster", &mut settings.cluster, plain)?;
         self.set("data-dir", &mut settings.data_dir, some(plain))?;
@@ -258,6 +262,8 @@ mod tests {
             ("fsync", "always", "say where (--data-dir DIR)"),
             ("cache", "1M", "say where (--data-dir DIR)"),
             ("tls-cert", "x", "--tls-ca"),
+            ("join", "", "--join : it names nobody"),
+            ("join", " , ", "it names nobody"),
             ("join", "localhost", "an address is a host and a port"),
         ] {
             let told = told(&[(name, text)]);

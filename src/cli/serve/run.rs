@@ -12,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::ServeArgs;
-use super::options::Options;
+use super::options::{Options, environment};
 use crate::cli::printed;
 
 /// Ended at once, by a second signal.
@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Starts a host and serves until it is told to end.
 pub(in crate::cli) fn run(args: &ServeArgs) -> ExitCode {
-    let options = Options::gather(args, &|name| std::env::var(name).ok());
+    let options = environment().and_then(|environment| Options::gather(args, &environment));
     let settings = options.and_then(|options| Ok((options.settings()?, options)));
     let (settings, options) = match settings {
         Ok(both) => both,
