@@ -35,6 +35,10 @@ const HOST: &str = "host";
 const STORE: &str = "store";
 const DAMAGED: &str = "damaged";
 const SET_ASIDE: &str = "set-aside-";
+const NEW_HOST: &str = "host.new";
+
+/// What may lie in a directory without a host. A disk of its own has `lost+found`.
+const OURS: [&str; 6] = [LOCK, HOST, NEW_HOST, STORE, DAMAGED, "lost+found"];
 
 /// What the directory says about the store in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +90,11 @@ impl Home {
         draw: &mut dyn FnMut() -> HostId,
     ) -> Result<(Home, DiskStore), OpenError> {
         let path = config.path.clone();
-        fs::create_dir_all(&path).map_err(|error| OpenError::device(&path, &error))?;
+        fs::create_dir_all(&path).map_err(|error| OpenError::refused(&path, &error))?;
+        // Before anything is written there.
+        if is_foreign(&path).map_err(|error| OpenError::refused(&path, &error))? {
+            return Err(OpenError::Foreign { path });
+        }
         let lock = lock(&path)?;
         let store_config = DiskConfig {
             path: path.join(STORE),
@@ -96,7 +104,7 @@ impl Home {
             Ok((was, standing, store)) => (was, standing, store),
             Err(OpenError::Damaged { why, .. }) => {
                 let was = read(&path).ok().flatten().map(|identity| identity.host);
-                let to = set_aside(&path).map_err(|error| OpenError::device(&path, &error))?;
+                let to = set_aside(&path).map_err(|error| OpenError::refused(&path, &error))?;
                 let store = DiskStore::open(store_config)?;
                 (None, Standing::SetAside { was, why, to }, store)
             }
@@ -109,7 +117,7 @@ impl Home {
             sync: config.sync,
             closed: false,
         };
-        write(&path, &identity).map_err(|error| OpenError::device(&path, &error))?;
+        write(&path, &identity).map_err(|error| OpenError::refused(&path, &error))?;
         let home = Home {
             path,
             identity,
@@ -185,13 +193,13 @@ fn lock(path: &Path) -> Result<File, OpenError> {
         .create(true)
         .truncate(false)
         .open(&name);
-    let file = open.map_err(|error| OpenError::device(&name, &error))?;
+    let file = open.map_err(|error| OpenError::refused(&name, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => Err(OpenError::Locked {
             path: path.to_path_buf(),
         }),
-        Err(fs::TryLockError::Error(error)) => Err(OpenError::device(&name, &error)),
+        Err(fs::TryLockError::Error(error)) => Err(OpenError::refused(&name, &error)),
     }
 }
 
@@ -204,7 +212,9 @@ fn look(
         return Err(OpenError::damaged(path, why));
     }
     let Some(identity) = read(path)? else {
-        check_empty(path)?;
+        if config.path.exists() {
+            return Err(OpenError::damaged(path, "nothing says whose store it is"));
+        }
         return Ok((None, Standing::New, DiskStore::open(config.clone())?));
     };
     if !config.path.exists() {
@@ -221,23 +231,15 @@ fn look(
     Ok((Some(identity), standing, store))
 }
 
-/// Without a host file there must be nothing of ours or of others.
-fn check_empty(path: &Path) -> Result<(), OpenError> {
-    let entries = fs::read_dir(path).map_err(|error| OpenError::device(path, &error))?;
-    for entry in entries {
-        let entry = entry.map_err(|error| OpenError::device(path, &error))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name == STORE {
-            return Err(OpenError::damaged(path, "nothing says whose store it is"));
-        }
-        let ours = [LOCK, "lost+found", "host.new"].contains(&name.as_str());
-        if !ours && !name.starts_with(SET_ASIDE) {
-            return Err(OpenError::Foreign {
-                path: path.to_path_buf(),
-            });
-        }
+/// Whether there is something of others, and no host of ours.
+fn is_foreign(path: &Path) -> std::io::Result<bool> {
+    let mut foreign = false;
+    for entry in fs::read_dir(path)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        foreign |= !OURS.contains(&name.as_str()) && !name.starts_with(SET_ASIDE);
     }
-    Ok(())
+    // Last: another process may be writing it.
+    Ok(foreign && !path.join(HOST).exists() && !path.join(DAMAGED).exists())
 }
 
 /// Renames what is there. Nothing is deleted.
@@ -263,9 +265,9 @@ fn read(path: &Path) -> Result<Option<Identity>, OpenError> {
     match File::open(&name) {
         Ok(mut file) => file
             .read_to_end(&mut bytes)
-            .map_err(|error| OpenError::device(&name, &error))?,
+            .map_err(|error| OpenError::refused(&name, &error))?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(OpenError::device(&name, &error)),
+        Err(error) => return Err(OpenError::refused(&name, &error)),
     };
     let text = String::from_utf8_lossy(&bytes);
     let damaged = || OpenError::damaged(path, format!("its file `{HOST}` cannot be read"));
@@ -311,7 +313,7 @@ fn write(path: &Path, identity: &Identity) -> std::io::Result<()> {
         identity.sync.name(),
     );
     let text = format!("{lines}check {}\n", check(&lines));
-    let new = path.join("host.new");
+    let new = path.join(NEW_HOST);
     let mut file = File::create(&new)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;

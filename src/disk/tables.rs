@@ -68,6 +68,20 @@ impl OpenError {
         }
     }
 
+    /// The system's own words, in plain ones where what to do is known.
+    pub(super) fn refused(path: &Path, error: &std::io::Error) -> OpenError {
+        let why = match error.kind() {
+            ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
+                "it is a file, a directory is wanted"
+            }
+            ErrorKind::PermissionDenied => {
+                "permission denied: let the user that this program runs as write there, or choose another --data-dir"
+            }
+            _ => return OpenError::device(path, error),
+        };
+        OpenError::device(path, &why)
+    }
+
     pub(super) fn damaged(path: &Path, why: impl Into<String>) -> OpenError {
         OpenError::Damaged {
             path: path.to_path_buf(),
@@ -170,6 +184,8 @@ fn why_not(path: &Path, error: &fjall::Error) -> OpenError {
         OpenError::Locked { path }
     } else if is_damage(error) {
         OpenError::damaged(path, error.to_string())
+    } else if let fjall::Error::Io(io) | fjall::Error::Storage(LsmError::Io(io)) = error {
+        OpenError::refused(path, io)
     } else {
         OpenError::device(path, error)
     }

@@ -133,6 +133,9 @@ pub enum SettingsError {
         "max-memory limits what is kept in memory, and the data are in {0}: leave it away; on disk new values are refused when the disk is nearly full"
     )]
     MemoryOfDisk(PathBuf),
+    /// A directory without a name would be the present one.
+    #[error("data-dir is empty: say which directory, or leave it away to keep the data in memory")]
+    NoDirectory,
     /// A bad name.
     #[error("a cluster's name has 1 to {MAX_CLUSTER_BYTES} bytes, got {0}")]
     Cluster(usize),
@@ -168,6 +171,10 @@ impl Settings {
             Settings { tokens, .. } if *tokens == 0 || usize::from(*tokens) > MAX_TOKENS => {
                 range("tokens", format!("1 to {MAX_TOKENS}"), u64::from(*tokens))
             }
+            Settings {
+                data_dir: Some(path),
+                ..
+            } if path.as_os_str().is_empty() => Err(SettingsError::NoDirectory),
             Settings {
                 max_bytes: Some(_),
                 data_dir: Some(path),
@@ -227,6 +234,7 @@ mod tests {
         assert!(told(|s| s.max_clients = 0).contains("max-clients must be at least 1"));
         assert!(told(|s| s.max_value_bytes = 0).contains("max-value must be 1 to"));
         assert!(told(|s| s.max_value_bytes = MAX_VALUE_BYTES + 1).contains("max-value"));
+        assert!(told(|s| s.data_dir = Some("".into())).contains("data-dir is empty"));
         assert_eq!(told(|s| s.max_bytes = Some(1 << 20)), "good");
         let both = |s: &mut Settings| {
             s.max_bytes = Some(1 << 20);

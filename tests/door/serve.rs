@@ -127,6 +127,7 @@ fn bad_settings_end_with_2_and_say_where_they_come_from() {
         (&["--listen", "10.1.1.1:7"], "--secret-file"),
         (&["--join", ","], "it names nobody"),
         (&["--join", ""], "it names nobody"),
+        (&["--data-dir", ""], "data-dir is empty"),
     ] {
         let (code, _, told) = run(&mut program(&[&["serve"], words].concat()));
         assert!(code == 2 && told.contains(why), "{words:?}: {code}, {told}");

@@ -264,6 +264,7 @@ mod tests {
             ("tls-cert", "x", "--tls-ca"),
             ("join", "", "--join : it names nobody"),
             ("join", " , ", "it names nobody"),
+            ("data-dir", "", "data-dir is empty"),
             ("join", "localhost", "an address is a host and a port"),
         ] {
             let told = told(&[(name, text)]);

@@ -33,6 +33,25 @@ fn somebody_elses_directory_is_left_alone() {
         matches!(error, Some(OpenError::Foreign { .. })),
         "{error:?}"
     );
+    let left = fs::read_dir(dir.path()).unwrap().count();
+    assert_eq!(left, 1, "no lock is left behind");
+}
+
+#[test]
+fn what_is_no_directory_or_is_not_ours_to_write_is_said_in_plain_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("letter.txt");
+    fs::write(&file, "dear").unwrap();
+    for path in [file.clone(), file.join("below")] {
+        let error = home(&path, SyncPolicy::Always).err().unwrap().to_string();
+        assert!(
+            error.ends_with("is a file, a directory is wanted"),
+            "{error}"
+        );
+    }
+    let denied = std::io::ErrorKind::PermissionDenied.into();
+    let error = OpenError::refused(&file, &denied).to_string();
+    assert!(error.contains("choose another --data-dir"), "{error}");
 }
 
 /// As if the machine had been started anew since.
