@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! DIR/lock              held by the process that uses it
-//! DIR/host              format 1, host h3fa9…, incarnation 7, boot 6e3c…, fsync everysec, not closed
+//! DIR/host              format 1, host h3fa9…, cluster roundelay, incarnation 7, boot 6e3c…, fsync everysec, not closed
 //! DIR/store/            the engine's files
 //! DIR/set-aside-1/      a damaged store with its host file: kept, never read again
 //! ```
@@ -16,7 +16,7 @@
 //! damaged                                                   SetAside     a new id, and all is to be fetched
 //! ```
 //!
-//! *Hold these true*: one process at a time; an incarnation is on the disk before it is used, and never used
+//! *Hold these true*: one process at a time; a host of one cluster is never started in another; an incarnation is on the disk before it is used, and never used
 //! twice; a damaged directory is renamed, never deleted.
 
 use std::fs::{self, File, OpenOptions};
@@ -72,6 +72,8 @@ pub struct Home {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Identity {
     host: HostId,
+    /// The cluster's name, escaped; none in a directory of before it was noted.
+    cluster: Option<String>,
     incarnation: u64,
     boot: String,
     sync: SyncPolicy,
@@ -80,13 +82,14 @@ struct Identity {
 
 impl Home {
     /// Opens a data directory and the store in it; makes them if there are none. `config.path` is the
-    /// directory; `draw` gives the id of a new host.
+    /// directory; `cluster` the name of the host's cluster; `draw` gives the id of a new host.
     ///
     /// # Errors
-    /// If another process has it, it holds something else, or the system refuses. What is damaged is no error:
+    /// If another process has it, it holds something else or a host of another cluster, or the system refuses. What is damaged is no error:
     /// see [`Standing::SetAside`].
     pub fn open(
         config: &DiskConfig,
+        cluster: &str,
         draw: &mut dyn FnMut() -> HostId,
     ) -> Result<(Home, DiskStore), OpenError> {
         let path = config.path.clone();
@@ -96,6 +99,8 @@ impl Home {
             return Err(OpenError::Foreign { path });
         }
         let lock = lock(&path)?;
+        let cluster = cluster.escape_default().to_string();
+        is_of(&path, &cluster)?;
         let store_config = DiskConfig {
             path: path.join(STORE),
             ..config.clone()
@@ -112,6 +117,7 @@ impl Home {
         };
         let identity = Identity {
             host: was.as_ref().map_or_else(draw, |was| was.host),
+            cluster: Some(cluster),
             incarnation: was.map_or(0, |was| was.incarnation) + 1,
             boot: boot_id().unwrap_or_default(),
             sync: config.sync,
@@ -200,6 +206,19 @@ fn lock(path: &Path) -> Result<File, OpenError> {
             path: path.to_path_buf(),
         }),
         Err(fs::TryLockError::Error(error)) => Err(OpenError::refused(&name, &error)),
+    }
+}
+
+/// Whether its host, as far as that can be read, is of that cluster.
+fn is_of(path: &Path, cluster: &str) -> Result<(), OpenError> {
+    let identity = read(path).ok().flatten();
+    match identity.and_then(|identity| identity.cluster) {
+        Some(was) if was != cluster => Err(OpenError::OtherCluster {
+            path: path.to_path_buf(),
+            was,
+            now: cluster.to_owned(),
+        }),
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -293,6 +312,7 @@ fn read(path: &Path) -> Result<Option<Identity>, OpenError> {
     let parse = || {
         Some(Identity {
             host: HostId(u64::from_str_radix(value("host")?.strip_prefix('h')?, 16).ok()?),
+            cluster: value("cluster").map(str::to_owned),
             incarnation: value("incarnation")?.parse().ok()?,
             boot: value("boot")?.to_string(),
             sync: SyncPolicy::named(value("fsync")?)?,
@@ -305,8 +325,10 @@ fn read(path: &Path) -> Result<Option<Identity>, OpenError> {
 /// Written beside, synced, then renamed: a crash leaves the old file or the new one.
 fn write(path: &Path, identity: &Identity) -> std::io::Result<()> {
     let closed = if identity.closed { "yes" } else { "no" };
+    let cluster = identity.cluster.iter();
+    let cluster: String = cluster.map(|name| format!("cluster {name}\n")).collect();
     let lines = format!(
-        "roundelay data\nformat {FORMAT}\nhost {}\nincarnation {}\nboot {}\nfsync {}\nclosed {closed}\n",
+        "roundelay data\nformat {FORMAT}\nhost {}\n{cluster}incarnation {}\nboot {}\nfsync {}\nclosed {closed}\n",
         identity.host,
         identity.incarnation,
         identity.boot,

@@ -34,6 +34,16 @@ pub enum OpenError {
         /// The directory.
         path: PathBuf,
     },
+    /// Its host is of another cluster.
+    #[error("{} holds a host of the cluster {was}, and this one is of {now}: say --cluster {was}, or choose another --data-dir", path.display())]
+    OtherCluster {
+        /// The directory.
+        path: PathBuf,
+        /// The name of the cluster that its host was in.
+        was: String,
+        /// The name that was given now.
+        now: String,
+    },
     /// Written by a later version of this program.
     #[error("{} is written in format {found}, this program reads {}: use a newer one", path.display(), super::FORMAT)]
     Newer {

@@ -265,7 +265,7 @@ fn ready(settings: &Settings) -> Result<Ready, StartError> {
         limit_bytes: u64::MAX,
         reserve_bytes: settings.reserve_bytes,
     };
-    let (home, store) = Home::open(&config, &mut draw_host)?;
+    let (home, store) = Home::open(&config, &settings.cluster, &mut draw_host)?;
     let (shelf, results) = Shelf::disk(store, recent_bytes).map_err(StartError::Thread)?;
     let (said, replaces) = tell_of(&home, settings);
     Ok(Ready {
