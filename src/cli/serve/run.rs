@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use roundelay::remote::Address;
-use roundelay::server::{Farewell, Server, Settings};
+use roundelay::server::{Farewell, Server, Settings, Stays};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -35,7 +35,8 @@ pub(in crate::cli) fn run(args: &ServeArgs) -> ExitCode {
     if args.print_config {
         return printed(&options.print());
     }
-    match actix::System::new().block_on(serve(settings, args.end_with_stdin)) {
+    let given = move |name: &str| options.get(name).is_some();
+    match actix::System::new().block_on(serve(settings, given, args.end_with_stdin)) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("roundelay: {error:#}");
@@ -44,7 +45,11 @@ pub(in crate::cli) fn run(args: &ServeArgs) -> ExitCode {
     }
 }
 
-async fn serve(settings: Settings, end_with_stdin: bool) -> anyhow::Result<ExitCode> {
+async fn serve(
+    settings: Settings,
+    given: impl Fn(&str) -> bool,
+    end_with_stdin: bool,
+) -> anyhow::Result<ExitCode> {
     let signals = "cannot listen to signals";
     let mut end = signal(SignalKind::terminate()).context(signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).context(signals)?;
@@ -57,6 +62,7 @@ async fn serve(settings: Settings, end_with_stdin: bool) -> anyhow::Result<ExitC
         reached_at(server.listens_on(), server.address())
     ));
     server.said().iter().cloned().for_each(tell);
+    warn_of_what_stays(&server, given);
     let watching = actix::spawn(say_when_in(server.dht()));
     let ended = tokio::select! {
         why = server.ended() => Some(why),
@@ -65,12 +71,7 @@ async fn serve(settings: Settings, end_with_stdin: bool) -> anyhow::Result<ExitC
     };
     watching.abort();
     if let Some(why) = ended {
-        let kept = match server.is_durable() {
-            true => "nothing acknowledged is lost",
-            false => {
-                "what it held was in memory, and comes from the other replicas, if there are any"
-            }
-        };
+        let kept = kept(&server);
         eprintln!("roundelay: this host ends: {why}. Start it again: {kept}");
         server.close().await;
         return Ok(ExitCode::FAILURE);
@@ -88,6 +89,23 @@ async fn serve(settings: Settings, end_with_stdin: bool) -> anyhow::Result<ExitC
             // Without waiting for anything, the disk included.
             std::process::exit(i32::from(AT_ONCE));
         }
+    }
+}
+
+/// Settings without effect. Of a default nobody expects anything.
+fn warn_of_what_stays(server: &Server, given: impl Fn(&str) -> bool) {
+    for Stays { name, why } in server.stays() {
+        if given(name) {
+            log::warn!("{why}");
+        }
+    }
+}
+
+/// What becomes of what it held.
+const fn kept(server: &Server) -> &'static str {
+    match server.is_durable() {
+        true => "nothing acknowledged is lost",
+        false => "what it held was in memory, and comes from the other replicas, if there are any",
     }
 }
 
