@@ -78,13 +78,15 @@ fn values_go_in_and_out_as_they_are() {
 #[test]
 fn what_fails_ends_with_its_code_and_says_why() {
     let ring = Ring::start(3, DoorSettings::default());
-    for words in [&["get", "none"][..], &["del", "none"], &["haskey", "none"]] {
-        let (code, output, complaint) = at(&ring, words);
+    for words in [["get", "none"], ["haskey", "none"]] {
+        let (code, output, complaint) = at(&ring, &words);
         assert_eq!(
             (code, output.as_str(), complaint.as_str()),
             (1, "", "roundelay: none not found\n")
         );
     }
+    let none = at(&ring, &["del", "none", "neither"]);
+    assert_eq!(none, (0, "0\n".into(), String::new()));
     let (code, _, complaint) = run(&["get", "a", "--node", "127.0.0.1:1"], b"");
     assert!(
         code == 1 && complaint.contains("127.0.0.1:1"),
