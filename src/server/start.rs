@@ -32,6 +32,9 @@ const RECENT_PART: u64 = 4;
 /// How often it is looked for a free port that TCP and UDP can both have.
 const PORT_TRIES: u32 = 20;
 
+/// How a line begins that is worth a line in the log, too.
+const WARNING: &str = "WARNING: ";
+
 /// How often it is looked whether there is a reason to end.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -268,6 +271,8 @@ fn ready(settings: &Settings) -> Result<Ready, StartError> {
     let (home, store) = Home::open(&config, &settings.cluster, &mut draw_host)?;
     let (shelf, results) = Shelf::disk(store, recent_bytes).map_err(StartError::Thread)?;
     let (said, replaces) = tell_of(&home, settings);
+    let warnings = said.iter().filter_map(|line| line.strip_prefix(WARNING));
+    warnings.for_each(|line| log::warn!("{line}"));
     Ok(Ready {
         host: home.host(),
         life: home.incarnation(),
@@ -288,7 +293,7 @@ fn tell_of(home: &Home, settings: &Settings) -> (Vec<String>, Option<HostId>) {
         Standing::New | Standing::Whole => (vec![line], None),
         Standing::MayHaveLost(sync) => {
             let lost = format!(
-                "WARNING: the machine was started anew since, with fsync {}: writes acknowledged last may be \
+                "{WARNING}the machine was started anew since, with fsync {}: writes acknowledged last may be \
                  missing here, until the other replicas have been compared with",
                 sync.name()
             );
@@ -296,10 +301,11 @@ fn tell_of(home: &Home, settings: &Settings) -> (Vec<String>, Option<HostId>) {
         }
         Standing::SetAside { was, why, to } => {
             let former = was.map_or_else(|| "its host".into(), |was| was.to_string());
+            let aside = to.display();
             let aside = format!(
-                "WARNING: the data directory was damaged ({why}); it lies in {} now, nothing was deleted. This is \
-                 a new host, {}, in the place of {former}: it is filled again by the others",
-                to.display(),
+                "{WARNING}the data directory was damaged ({why}); it lies in {aside} now, nothing was deleted. This \
+                 is a new host, {}, in the place of {former}: what other hosts hold copies of comes back from them; \
+                 what was there alone is in {aside} only",
                 home.host()
             );
             (vec![line, aside], *was)
