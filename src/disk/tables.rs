@@ -79,6 +79,10 @@ impl OpenError {
     }
 
     /// The system's own words, in plain ones where what to do is known.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the list of errors is open: of others the system's own words are said"
+    )]
     pub(super) fn refused(path: &Path, error: &std::io::Error) -> OpenError {
         let why = match error.kind() {
             ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {

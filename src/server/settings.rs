@@ -118,6 +118,11 @@ pub enum SettingsError {
         "it listens on all addresses ({0}): say under which one others reach it (--advertise HOST:PORT)"
     )]
     NoAddress(SocketAddr),
+    /// An address that is none.
+    #[error(
+        "nobody can reach {0}: say under which name or number of this machine others reach it (--advertise HOST:PORT)"
+    )]
+    Nowhere(Address),
     /// A number out of range.
     #[error("{name} must be {range}, got {got}")]
     Range {
@@ -149,6 +154,9 @@ impl Settings {
     pub fn check(&self) -> Result<(), SettingsError> {
         if self.listen.ip().is_unspecified() && self.advertise.is_none() {
             return Err(SettingsError::NoAddress(self.listen));
+        }
+        if let Some(address) = self.advertise.as_ref().filter(|to| is_nowhere(to)) {
+            return Err(SettingsError::Nowhere(address.clone()));
         }
         if self.secret.is_empty() {
             let far = |address: &&Address| !is_loopback(address);
@@ -196,6 +204,12 @@ fn is_loopback(address: &Address) -> bool {
     let host = address.host();
     let number = host.parse::<std::net::IpAddr>();
     host == "localhost" || number.is_ok_and(|number| number.is_loopback())
+}
+
+/// Whether an address means all of a machine's, and none to others.
+fn is_nowhere(address: &Address) -> bool {
+    let number = address.host().parse::<std::net::IpAddr>();
+    number.is_ok_and(|number| number.is_unspecified())
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ pub enum StartError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The port cannot be had.
-    #[error("cannot listen on {at}: {why}")]
+    #[error("cannot listen on {at}: {}", no_port(.why))]
     Listen {
         /// Where.
         at: SocketAddr,
@@ -58,6 +58,27 @@ pub enum StartError {
     /// The system gave no thread.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
+}
+
+/// Why a port cannot be had, and what to do.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the list of errors is open: of others the system's own words are said"
+)]
+fn no_port(why: &io::Error) -> String {
+    let rest = match why.kind() {
+        io::ErrorKind::AddrInUse => {
+            "some process listens there already: choose another --listen, or end that one"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine has no such address: choose another --listen"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "this user may not: choose another --listen, with a port of 1024 or more"
+        }
+        _ => return why.to_string(),
+    };
+    rest.into()
 }
 
 /// Why a server ends by itself.

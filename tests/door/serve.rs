@@ -207,6 +207,82 @@ fn a_host_with_another_secret_says_why_it_is_in_no_ring() {
     assert!(why.contains(&expected), "{why}");
 }
 
+/// Flags for a host with a certificate of its own making, whose files lie there.
+fn certified(dir: &std::path::Path) -> Vec<String> {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec!["roundelay".to_owned()]).unwrap();
+    let pem = params.self_signed(&key).unwrap().pem();
+    let texts = [
+        ("cert", pem.clone()),
+        ("key", key.serialize_pem()),
+        ("ca", pem),
+    ];
+    let flags = texts.map(|(name, text)| {
+        let path = dir.join(name);
+        std::fs::write(&path, text).unwrap();
+        [format!("--tls-{name}"), path.to_str().unwrap().to_owned()]
+    });
+    flags.concat()
+}
+
+#[test]
+fn tls_on_one_side_only_is_said_on_either() {
+    let dir = tempfile::tempdir().unwrap();
+    let tls = certified(dir.path());
+    let port = free_ports(4);
+    let name = |n: u16| format!("127.0.0.1:{}", port + n);
+    let serve = |n: u16, join: u16, tls: &[String]| {
+        let (at, join) = (name(n), name(join));
+        let words = ["serve", "--listen", &at, "--join", &join];
+        let tls: Vec<&str> = tls.iter().map(String::as_str).collect();
+        Running::start(&[&words[..], &tls].concat())
+    };
+    let (mut plain, mut sealed) = (serve(0, 0, &[]), serve(1, 1, &tls));
+    plain.said("is in a ring of 1", false);
+    sealed.said("is in a ring of 1", false);
+    let (mut one, mut other) = (serve(2, 1, &[]), serve(3, 0, &tls));
+    one.said("it speaks TLS, and this host does not", true);
+    other.said("TLS: the other side does not speak it", true);
+}
+
+#[test]
+fn what_people_should_know_of_a_directory_is_in_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().join("data");
+    let port = free_ports(1);
+    let at = format!("127.0.0.1:{port}");
+    let words = [
+        "serve",
+        "--listen",
+        &at,
+        "--data-dir",
+        dir.to_str().unwrap(),
+    ];
+    let mut host = Running::start(&[&words[..], &["--zone", "north"]].concat());
+    let first = host.said("is in a ring of 1", false);
+    assert!(first.contains(&format!("listens on {at}\n")), "{first}");
+    drop(host);
+    let more = ["--tokens", "5", "--zone", "north"];
+    let mut host = Running::start(&[&words[..], &more].concat());
+    let log = host.said("--tokens 5 has no effect: the ring goes by 16", true);
+    assert!(
+        !log.contains("--zone") && !log.contains("--weight"),
+        "{log}"
+    );
+    drop(host);
+    let (code, _, told) = run(&mut program(&[&words[..], &["--cluster", "x"]].concat()));
+    assert!(
+        code == 1 && told.contains("a host of the cluster roundelay, and this one is of x"),
+        "{told}"
+    );
+    std::fs::write(dir.join("host"), "torn").unwrap();
+    let mut host = Running::start(&words);
+    host.said("the data directory was damaged", true);
+    let (code, _, told) = run(&mut program(&["serve", "--listen", &at]));
+    let why = "some process listens there already: choose another --listen";
+    assert!(code == 1 && told.contains(why), "{told}");
+}
+
 #[test]
 fn a_cluster_says_who_has_ended_and_ends_with_all_its_processes() {
     let port = free_ports(3).to_string();
