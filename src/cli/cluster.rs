@@ -72,10 +72,10 @@ impl ClusterArgs {
 /// Starts them, watches them, and ends them all when it is told to end.
 pub(super) fn run(args: &ClusterArgs) -> ExitCode {
     if args.print {
-        for command in args.commands() {
-            println!("roundelay {}", command.join(" "));
-        }
-        return ExitCode::SUCCESS;
+        let commands = args.commands();
+        let lines = commands.iter().map(|command| command.join(" "));
+        let lines: Vec<String> = lines.map(|line| format!("roundelay {line}\n")).collect();
+        return super::printed(&lines.concat());
     }
     match actix::System::new().block_on(watch(args)) {
         Ok(code) => code,
@@ -164,13 +164,10 @@ impl Hosts {
         let mut hosts = Hosts(Vec::new());
         for (n, command) in args.commands().iter().enumerate() {
             let host = Host::start(&program, command, args.log(n))?;
-            println!(
-                "process {}: {} > {}",
-                host.child.id(),
-                command[2],
-                host.log.display()
-            );
+            let (pid, log) = (host.child.id(), host.log.display());
+            let line = format!("process {pid}: {} > {log}\n", command[2]);
             hosts.0.push(host);
+            super::print(line.as_bytes())?;
         }
         Ok(hosts)
     }
@@ -205,7 +202,8 @@ async fn watch(args: &ClusterArgs) -> anyhow::Result<ExitCode> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hosts = Hosts::start(args)?;
     let port = args.port;
-    println!("try: redis-cli -p {port} set cat meow; to end: Ctrl-C");
+    let line = format!("try: redis-cli -p {port} set cat meow; to end: Ctrl-C\n");
+    super::print(line.as_bytes())?;
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}

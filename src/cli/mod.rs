@@ -25,6 +25,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::anyhow;
 use clap::{Parser, Subcommand};
 
 /// A ring of actors, as a lesson, a laboratory and a store.
@@ -95,12 +96,27 @@ pub(crate) fn run() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    // Whoever reads from a pipe may stop early; that is no failure of ours.
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            eprintln!("roundelay: cannot print: {error}");
+    printed(&text)
+}
+
+/// Prints, and nothing else is to be done.
+fn printed(text: &str) -> ExitCode {
+    match print(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("roundelay: {error:#}");
             ExitCode::FAILURE
         }
-        Ok(()) | Err(_) => ExitCode::SUCCESS,
+    }
+}
+
+/// Prints bytes. Whoever reads from a pipe may stop early; that is no failure of ours.
+fn print(bytes: &[u8]) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(anyhow!("cannot print: {error}"))
+        }
+        Ok(()) | Err(_) => Ok(()),
     }
 }

@@ -191,12 +191,8 @@ fn again(plan: Plan, until: Option<f64>, trace: bool) -> anyhow::Result<bool> {
     Ok(held)
 }
 
-/// Prints; whoever reads from a pipe may stop early.
 fn print(text: &str) -> anyhow::Result<()> {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        Ok(()) | Err(_) => Ok(()),
-    }
+    super::print(text.as_bytes())
 }
 
 #[cfg(test)]

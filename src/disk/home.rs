@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! DIR/lock              held by the process that uses it
-//! DIR/host              format 1, host h3fa9…, incarnation 7, boot 6e3c…, fsync everysec, not closed
+//! DIR/host              format 1, host h3fa9…, cluster roundelay, incarnation 7, boot 6e3c…, fsync everysec, not closed
 //! DIR/store/            the engine's files
 //! DIR/set-aside-1/      a damaged store with its host file: kept, never read again
 //! ```
@@ -16,7 +16,7 @@
 //! damaged                                                   SetAside     a new id, and all is to be fetched
 //! ```
 //!
-//! *Hold these true*: one process at a time; an incarnation is on the disk before it is used, and never used
+//! *Hold these true*: one process at a time; a host of one cluster is never started in another; an incarnation is on the disk before it is used, and never used
 //! twice; a damaged directory is renamed, never deleted.
 
 use std::fs::{self, File, OpenOptions};
@@ -35,6 +35,10 @@ const HOST: &str = "host";
 const STORE: &str = "store";
 const DAMAGED: &str = "damaged";
 const SET_ASIDE: &str = "set-aside-";
+const NEW_HOST: &str = "host.new";
+
+/// What may lie in a directory without a host. A disk of its own has `lost+found`.
+const OURS: [&str; 6] = [LOCK, HOST, NEW_HOST, STORE, DAMAGED, "lost+found"];
 
 /// What the directory says about the store in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +72,8 @@ pub struct Home {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Identity {
     host: HostId,
+    /// The cluster's name, escaped; none in a directory of before it was noted.
+    cluster: Option<String>,
     incarnation: u64,
     boot: String,
     sync: SyncPolicy,
@@ -76,18 +82,25 @@ struct Identity {
 
 impl Home {
     /// Opens a data directory and the store in it; makes them if there are none. `config.path` is the
-    /// directory; `draw` gives the id of a new host.
+    /// directory; `cluster` the name of the host's cluster; `draw` gives the id of a new host.
     ///
     /// # Errors
-    /// If another process has it, it holds something else, or the system refuses. What is damaged is no error:
+    /// If another process has it, it holds something else or a host of another cluster, or the system refuses. What is damaged is no error:
     /// see [`Standing::SetAside`].
     pub fn open(
         config: &DiskConfig,
+        cluster: &str,
         draw: &mut dyn FnMut() -> HostId,
     ) -> Result<(Home, DiskStore), OpenError> {
         let path = config.path.clone();
-        fs::create_dir_all(&path).map_err(|error| OpenError::device(&path, &error))?;
+        fs::create_dir_all(&path).map_err(|error| OpenError::refused(&path, &error))?;
+        // Before anything is written there.
+        if is_foreign(&path).map_err(|error| OpenError::refused(&path, &error))? {
+            return Err(OpenError::Foreign { path });
+        }
         let lock = lock(&path)?;
+        let cluster = cluster.escape_default().to_string();
+        is_of(&path, &cluster)?;
         let store_config = DiskConfig {
             path: path.join(STORE),
             ..config.clone()
@@ -96,7 +109,7 @@ impl Home {
             Ok((was, standing, store)) => (was, standing, store),
             Err(OpenError::Damaged { why, .. }) => {
                 let was = read(&path).ok().flatten().map(|identity| identity.host);
-                let to = set_aside(&path).map_err(|error| OpenError::device(&path, &error))?;
+                let to = set_aside(&path).map_err(|error| OpenError::refused(&path, &error))?;
                 let store = DiskStore::open(store_config)?;
                 (None, Standing::SetAside { was, why, to }, store)
             }
@@ -104,12 +117,13 @@ impl Home {
         };
         let identity = Identity {
             host: was.as_ref().map_or_else(draw, |was| was.host),
+            cluster: Some(cluster),
             incarnation: was.map_or(0, |was| was.incarnation) + 1,
             boot: boot_id().unwrap_or_default(),
             sync: config.sync,
             closed: false,
         };
-        write(&path, &identity).map_err(|error| OpenError::device(&path, &error))?;
+        write(&path, &identity).map_err(|error| OpenError::refused(&path, &error))?;
         let home = Home {
             path,
             identity,
@@ -185,13 +199,26 @@ fn lock(path: &Path) -> Result<File, OpenError> {
         .create(true)
         .truncate(false)
         .open(&name);
-    let file = open.map_err(|error| OpenError::device(&name, &error))?;
+    let file = open.map_err(|error| OpenError::refused(&name, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => Err(OpenError::Locked {
             path: path.to_path_buf(),
         }),
-        Err(fs::TryLockError::Error(error)) => Err(OpenError::device(&name, &error)),
+        Err(fs::TryLockError::Error(error)) => Err(OpenError::refused(&name, &error)),
+    }
+}
+
+/// Whether its host, as far as that can be read, is of that cluster.
+fn is_of(path: &Path, cluster: &str) -> Result<(), OpenError> {
+    let identity = read(path).ok().flatten();
+    match identity.and_then(|identity| identity.cluster) {
+        Some(was) if was != cluster => Err(OpenError::OtherCluster {
+            path: path.to_path_buf(),
+            was,
+            now: cluster.to_owned(),
+        }),
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -204,7 +231,9 @@ fn look(
         return Err(OpenError::damaged(path, why));
     }
     let Some(identity) = read(path)? else {
-        check_empty(path)?;
+        if config.path.exists() {
+            return Err(OpenError::damaged(path, "nothing says whose store it is"));
+        }
         return Ok((None, Standing::New, DiskStore::open(config.clone())?));
     };
     if !config.path.exists() {
@@ -221,23 +250,15 @@ fn look(
     Ok((Some(identity), standing, store))
 }
 
-/// Without a host file there must be nothing of ours or of others.
-fn check_empty(path: &Path) -> Result<(), OpenError> {
-    let entries = fs::read_dir(path).map_err(|error| OpenError::device(path, &error))?;
-    for entry in entries {
-        let entry = entry.map_err(|error| OpenError::device(path, &error))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name == STORE {
-            return Err(OpenError::damaged(path, "nothing says whose store it is"));
-        }
-        let ours = [LOCK, "lost+found", "host.new"].contains(&name.as_str());
-        if !ours && !name.starts_with(SET_ASIDE) {
-            return Err(OpenError::Foreign {
-                path: path.to_path_buf(),
-            });
-        }
+/// Whether there is something of others, and no host of ours.
+fn is_foreign(path: &Path) -> std::io::Result<bool> {
+    let mut foreign = false;
+    for entry in fs::read_dir(path)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        foreign |= !OURS.contains(&name.as_str()) && !name.starts_with(SET_ASIDE);
     }
-    Ok(())
+    // Last: another process may be writing it.
+    Ok(foreign && !path.join(HOST).exists() && !path.join(DAMAGED).exists())
 }
 
 /// Renames what is there. Nothing is deleted.
@@ -263,9 +284,9 @@ fn read(path: &Path) -> Result<Option<Identity>, OpenError> {
     match File::open(&name) {
         Ok(mut file) => file
             .read_to_end(&mut bytes)
-            .map_err(|error| OpenError::device(&name, &error))?,
+            .map_err(|error| OpenError::refused(&name, &error))?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(OpenError::device(&name, &error)),
+        Err(error) => return Err(OpenError::refused(&name, &error)),
     };
     let text = String::from_utf8_lossy(&bytes);
     let damaged = || OpenError::damaged(path, format!("its file `{HOST}` cannot be read"));
@@ -291,6 +312,7 @@ fn read(path: &Path) -> Result<Option<Identity>, OpenError> {
     let parse = || {
         Some(Identity {
             host: HostId(u64::from_str_radix(value("host")?.strip_prefix('h')?, 16).ok()?),
+            cluster: value("cluster").map(str::to_owned),
             incarnation: value("incarnation")?.parse().ok()?,
             boot: value("boot")?.to_string(),
             sync: SyncPolicy::named(value("fsync")?)?,
@@ -303,15 +325,17 @@ fn read(path: &Path) -> Result<Option<Identity>, OpenError> {
 /// Written beside, synced, then renamed: a crash leaves the old file or the new one.
 fn write(path: &Path, identity: &Identity) -> std::io::Result<()> {
     let closed = if identity.closed { "yes" } else { "no" };
+    let cluster = identity.cluster.iter();
+    let cluster: String = cluster.map(|name| format!("cluster {name}\n")).collect();
     let lines = format!(
-        "roundelay data\nformat {FORMAT}\nhost {}\nincarnation {}\nboot {}\nfsync {}\nclosed {closed}\n",
+        "roundelay data\nformat {FORMAT}\nhost {}\n{cluster}incarnation {}\nboot {}\nfsync {}\nclosed {closed}\n",
         identity.host,
         identity.incarnation,
         identity.boot,
         identity.sync.name(),
     );
     let text = format!("{lines}check {}\n", check(&lines));
-    let new = path.join("host.new");
+    let new = path.join(NEW_HOST);
     let mut file = File::create(&new)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;

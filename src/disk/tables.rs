@@ -34,6 +34,16 @@ pub enum OpenError {
         /// The directory.
         path: PathBuf,
     },
+    /// Its host is of another cluster.
+    #[error("{} holds a host of the cluster {was}, and this one is of {now}: say --cluster {was}, or choose another --data-dir", path.display())]
+    OtherCluster {
+        /// The directory.
+        path: PathBuf,
+        /// The name of the cluster that its host was in.
+        was: String,
+        /// The name that was given now.
+        now: String,
+    },
     /// Written by a later version of this program.
     #[error("{} is written in format {found}, this program reads {}: use a newer one", path.display(), super::FORMAT)]
     Newer {
@@ -66,6 +76,24 @@ impl OpenError {
             path: path.to_path_buf(),
             why: why.to_string(),
         }
+    }
+
+    /// The system's own words, in plain ones where what to do is known.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the list of errors is open: of others the system's own words are said"
+    )]
+    pub(super) fn refused(path: &Path, error: &std::io::Error) -> OpenError {
+        let why = match error.kind() {
+            ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
+                "it is a file, a directory is wanted"
+            }
+            ErrorKind::PermissionDenied => {
+                "permission denied: let the user that this program runs as write there, or choose another --data-dir"
+            }
+            _ => return OpenError::device(path, error),
+        };
+        OpenError::device(path, &why)
     }
 
     pub(super) fn damaged(path: &Path, why: impl Into<String>) -> OpenError {
@@ -170,6 +198,8 @@ fn why_not(path: &Path, error: &fjall::Error) -> OpenError {
         OpenError::Locked { path }
     } else if is_damage(error) {
         OpenError::damaged(path, error.to_string())
+    } else if let fjall::Error::Io(io) | fjall::Error::Storage(LsmError::Io(io)) = error {
+        OpenError::refused(path, io)
     } else {
         OpenError::device(path, error)
     }

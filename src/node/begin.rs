@@ -123,10 +123,13 @@ impl Beginning {
                 Begin::GoOn(other.map(|(name, ring)| two_rings(&self.me, mine, name, *ring)))
             }
             Some(Mine::Bare(mine)) => self.with_a_bare_ring(mine, &rings),
-            Some(Mine::Out(mine)) => match rings.full.iter().find(|(_, ring)| *ring == mine) {
-                Some((name, _)) => Begin::Join((*name).to_owned()),
-                None => Begin::Wait("nobody of the ring it was in answers".to_owned()),
-            },
+            Some(Mine::Out(mine)) => {
+                let mut known = rings.full.iter().chain(rings.bare.iter());
+                match known.find(|(_, ring)| *ring == mine) {
+                    Some((name, _)) => Begin::Join((*name).to_owned()),
+                    None => Begin::Wait("nobody of the ring it was in answers".to_owned()),
+                }
+            }
         }
     }
 
@@ -333,6 +336,21 @@ mod tests {
         assert_eq!(out.decide(AT_ONCE, own), Begin::Join("b".into()));
         let other = |_: &str| Said::In(RingId(2));
         assert!(matches!(out.decide(PATIENCE, other), Begin::Wait(_)));
+    }
+
+    #[test]
+    fn who_is_out_joins_its_own_ring_again_whether_it_is_bare_or_full() {
+        let out = host("c", &["a", "c"], Some(Mine::Out(RingId(2))));
+        for (said, begin) in [
+            (Said::In(RingId(2)), Begin::Join("a".into())),
+            (Said::Bare(RingId(2)), Begin::Join("a".into())),
+            (
+                Said::Bare(RingId(1)),
+                Begin::Wait("nobody of the ring it was in answers".into()),
+            ),
+        ] {
+            assert_eq!(out.decide(AT_ONCE, |_| said), begin, "{said:?}");
+        }
     }
 
     #[test]

@@ -106,8 +106,11 @@ pub enum LinkError {
     /// No address to dial.
     #[error("no address is known")]
     NoAddress,
+    /// Nobody knows the name in the address.
+    #[error("its name cannot be resolved")]
+    NoName,
     /// Some other protocol.
-    #[error("not a host of Roundelay: it begins with {}", .0.escape_ascii())]
+    #[error("{}", not_a_hello(.0))]
     NotAHello([u8; 4]),
     /// Another version of this protocol.
     #[error("it speaks version {0} of the protocol, which this host does not")]
@@ -186,15 +189,46 @@ impl From<io::Error> for LinkError {
     fn from(error: io::Error) -> LinkError {
         if error.kind() == io::ErrorKind::UnexpectedEof {
             LinkError::Closed
+        } else if error.kind() == io::ErrorKind::NotFound {
+            LinkError::NoName
         } else {
             LinkError::Io(error.kind())
         }
     }
 }
 
+/// What somebody speaks that begins so, as far as that is plain.
+fn not_a_hello(bytes: &[u8; 4]) -> String {
+    match bytes {
+        // An alert, or the beginning of a handshake.
+        [0x15 | 0x16, 3, ..] => {
+            "it speaks TLS, and this host does not: give this one --tls-cert, --tls-key and \
+             --tls-ca as well"
+                .into()
+        }
+        b"HTTP" => "not a host of Roundelay: it speaks HTTP".into(),
+        [b'-', rest @ ..] if rest.iter().all(u8::is_ascii_alphabetic) => {
+            "not a host of Roundelay: it speaks as a Redis server does".into()
+        }
+        other => format!(
+            "not a host of Roundelay: it begins with {}",
+            other.escape_ascii()
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_it_speaks_is_said_where_that_is_plain() {
+        let told = |bytes: &[u8; 4]| LinkError::NotAHello(*bytes).to_string();
+        assert!(told(&[0x15, 3, 3, 0]).contains("speaks TLS, and this host does not"));
+        assert!(told(b"HTTP").ends_with("speaks HTTP"));
+        assert!(told(b"-ERR").ends_with("as a Redis server does"));
+        assert!(told(b"SSH-").ends_with("it begins with SSH-"));
+    }
 
     #[test]
     fn refusals_keep_their_numbers() {

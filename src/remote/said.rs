@@ -63,6 +63,7 @@ fn kind(why: &LinkError) -> String {
         | LinkError::DialTimeout(_)
         | LinkError::HandshakeTimeout(_)
         | LinkError::NoAddress
+        | LinkError::NoName
         | LinkError::Protocol(_)
         | LinkError::LongHello(_)
         | LinkError::Refused(_)

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -24,7 +25,8 @@ pub type Dialling = Pin<Box<dyn Future<Output = io::Result<BoxChannel>>>>;
 
 /// How to reach an address. A real network here, a simulated one in tests.
 pub trait Dial {
-    /// Begins to dial. Whoever asked gives up after a while, and drops it.
+    /// Begins to dial. Whoever asked gives up after a while, and drops it. A name that cannot be resolved is
+    /// [`io::ErrorKind::NotFound`].
     fn dial(&self, to: &Address) -> Dialling;
 }
 
@@ -36,7 +38,10 @@ impl Dial for TcpDial {
     fn dial(&self, to: &Address) -> Dialling {
         let to = to.clone();
         Box::pin(async move {
-            let stream = TcpStream::connect(to.as_str()).await?;
+            let found = tokio::net::lookup_host(to.as_str()).await;
+            let found = found.map_err(|error| io::Error::new(io::ErrorKind::NotFound, error))?;
+            let found: Vec<SocketAddr> = found.collect();
+            let stream = TcpStream::connect(found.as_slice()).await?;
             stream.set_nodelay(true)?;
             Ok(Box::new(stream) as BoxChannel)
         })
@@ -106,6 +111,14 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_name_that_nobody_knows_is_said_to_be_one() {
+        let to: Address = "nohost.invalid:50140".parse().unwrap();
+        let error = TcpDial.dial(&to).await.err().unwrap();
+        let why = super::super::error::LinkError::from(error).to_string();
+        assert_eq!(why, "its name cannot be resolved");
+    }
 
     #[tokio::test]
     async fn what_was_read_already_is_read_first() {

@@ -18,6 +18,11 @@ use super::stream::{BoxChannel, Channel};
 /// The first byte of every TLS connection.
 pub const TLS_FIRST_BYTE: u8 = 0x16;
 
+/// What is read, as errors call it.
+const CERTIFICATE: &str = "certificate";
+const KEY: &str = "key";
+const AUTHORITY: &str = "certificate of the authority";
+
 /// Certificates for both directions.
 #[derive(Clone)]
 pub struct Tls {
@@ -44,7 +49,10 @@ pub enum TlsError {
     /// The name cannot be one.
     #[error("{0:?} cannot be the name in a certificate")]
     Name(String),
-    /// Certificate and key do not fit, or the like.
+    /// Certificate and key do not fit.
+    #[error("the key does not belong to the certificate")]
+    OtherKey,
+    /// They are of a kind that is not known here, or the like.
     #[error("these certificates cannot be used: {0}")]
     Unusable(String),
 }
@@ -63,12 +71,13 @@ impl Tls {
     ) -> Result<Tls, TlsError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let unusable = |error: &dyn fmt::Display| TlsError::Unusable(error.to_string());
-        let chain = certificates("certificate", chain)?;
+        let chain = certificates(CERTIFICATE, chain)?;
         let key = PrivateKeyDer::from_pem_slice(key)
-            .map_err(|error| TlsError::Pem("key", error.to_string()))?;
+            .map_err(|error| TlsError::Pem(KEY, error.to_string()))?;
         let mut roots = RootCertStore::empty();
-        for certificate in certificates("certificate of the authority", authority)? {
-            roots.add(certificate).map_err(|error| unusable(&error))?;
+        for certificate in certificates(AUTHORITY, authority)? {
+            let added = roots.add(certificate);
+            added.map_err(|error| TlsError::Pem(AUTHORITY, error.to_string()))?;
         }
         let roots = Arc::new(roots);
         let client = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -76,7 +85,12 @@ impl Tls {
             .map_err(|error| unusable(&error))?
             .with_root_certificates(Arc::clone(&roots))
             .with_client_auth_cert(chain.clone(), key.clone_key())
-            .map_err(|error| unusable(&error))?;
+            .map_err(
+                |error| match matches!(error, rustls::Error::InconsistentKeys(_)) {
+                    true => TlsError::OtherKey,
+                    false => unusable(&error),
+                },
+            )?;
         let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider))
             .build()
             .map_err(|error| unusable(&error))?;
@@ -99,6 +113,9 @@ impl Tls {
     pub(super) async fn connect(&self, stream: BoxChannel) -> Result<BoxChannel, LinkError> {
         match self.connector.connect(self.name.clone(), stream).await {
             Ok(stream) => Ok(Box::new(stream)),
+            Err(error) if is_plain(&error) => Err(LinkError::Tls(
+                "the other side does not speak it: give all hosts certificates (--tls-cert), or none".into(),
+            )),
             Err(error) => Err(LinkError::Tls(error.to_string())),
         }
     }
@@ -113,6 +130,19 @@ impl Tls {
             Err(error) => Err(LinkError::Tls(error.to_string())),
         }
     }
+}
+
+/// Whether what came was no TLS at all, or the alert of a host of ours that has no certificate.
+fn is_plain(error: &std::io::Error) -> bool {
+    use rustls::{AlertDescription, Error, InvalidMessage};
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(
+        inner,
+        Some(
+            Error::InvalidMessage(InvalidMessage::InvalidContentType)
+                | Error::AlertReceived(AlertDescription::HandshakeFailure)
+        )
+    )
 }
 
 fn certificates(what: &'static str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {

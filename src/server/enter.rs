@@ -15,13 +15,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use log::Level;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokio::time::sleep;
 
 use super::around::from_nothing;
 use super::look::{Loud, Seen};
-use super::radio::Ground;
+use super::radio::{Away, Ground};
 use super::settings::{Place, Settings};
 use crate::actor::{Input, live_anew};
 use crate::dht::Dht;
@@ -84,15 +85,12 @@ impl Entering {
             Some(Mine::In(_) | Mine::Bare(_)) => {
                 seen.was_in = true;
                 seen.gave_up &= matches!(ring, Some(Mine::Bare(_)));
-                self.ground.was_away.set(false);
+                self.ground.is_in();
             }
-            Some(Mine::Out(_)) if seen.was_in && !seen.gave_up && !self.ground.was_away.get() => {
-                return seen.say_loudly(format!(
-                    "{} is not in the ring any more: it has left, or was removed. It stays out until it is started again",
-                    self.ground.me
-                ));
-            }
-            Some(Mine::Out(_)) | None => {}
+            Some(Mine::Out(_)) if seen.was_in && !seen.gave_up && self.stays_out(seen) => return,
+            // Who was in none was not away from it.
+            None => self.ground.away.set(Away::No),
+            Some(Mine::Out(_)) => {}
         }
         self.look_round(seen, ring.is_some()).await;
         seen.rounds += 1;
@@ -105,6 +103,25 @@ impl Entering {
             Begin::Join(name) => self.come_to(seen, &name, ring, chance).await,
             Begin::Wait(why) => self.say(seen, &why),
         }
+    }
+
+    /// Whether it has left, or was removed while it was there to be asked: then it stays out, and says so. Who was
+    /// removed while it was down, or for its silence, comes in again.
+    fn stays_out(&self, seen: &mut Seen) -> bool {
+        let me = self.ground.me;
+        let rest = "It stays out until it is started again";
+        // Whoever proposed a roster saw to its end: nobody removes itself but by leaving.
+        if self.ground.roster().is_some_and(|roster| roster.by == me) {
+            seen.say(Level::Info, format!("{me} has left the ring. {rest}"));
+            return true;
+        }
+        let away = self.ground.away.get() != Away::No;
+        if !away {
+            seen.say_loudly(format!(
+                "{me} is not in the ring any more: it was removed, or has left. {rest}"
+            ));
+        }
+        !away
     }
 
     /// How the host stands to the ring of its roster.
@@ -193,7 +210,10 @@ impl Entering {
             tokens: self.settings.tokens,
         };
         match self.dht.ask(request).await {
-            Ok(_) => log::info!("{} is in, and holds its share", self.ground.me),
+            Ok(_) => {
+                self.ground.away.set(Away::No);
+                log::info!("{} is in, and holds its share", self.ground.me);
+            }
             Err(error) => log::warn!("{} is not in yet: {error}", self.ground.me),
         }
     }

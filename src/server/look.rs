@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use log::Level;
 use tokio::time::{Instant, sleep};
 
 use super::enter::Entering;
@@ -153,8 +154,13 @@ impl Seen {
     }
 
     pub(super) fn say_loudly(&mut self, why: String) {
+        self.say(Level::Error, why);
+    }
+
+    /// Says it, once.
+    pub(super) fn say(&mut self, level: Level, why: String) {
         if *self.loud.borrow() != why {
-            log::error!("{why}");
+            log::log!(level, "{why}");
             self.loud.replace(why);
         }
     }

@@ -40,6 +40,7 @@ mod radio;
 mod settings;
 mod shelf;
 mod start;
+mod stays;
 mod stop;
 #[cfg(test)]
 mod tests;
@@ -47,4 +48,5 @@ mod tests;
 pub use embed::{Builder, Hosted};
 pub use settings::{Place, Settings, SettingsError};
 pub use start::{Ending, Server, StartError};
+pub use stays::Stays;
 pub use stop::Farewell;

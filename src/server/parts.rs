@@ -8,7 +8,7 @@ use tokio::net::UdpSocket;
 
 use super::around::{Around, Packets};
 use super::packet::Seal;
-use super::radio::Ground;
+use super::radio::{Away, Ground};
 use super::settings::Settings;
 use super::shelf::{Reason, Results as FromStore, Shared, Shelf};
 use crate::actor::{Book, Clock, Results, Shell, start};
@@ -109,7 +109,7 @@ pub(super) fn ground(
         seal: Seal::new(&settings.cluster, settings.secret.bytes()),
         socket,
         heard: Cell::new(tokio::time::Instant::now()),
-        was_away: Cell::new(false),
+        away: Cell::new(Away::Yes),
     })
 }
 

@@ -59,12 +59,27 @@ pub(super) struct Ground {
     pub(super) socket: UdpSocket,
     /// When a host of its ring was last heard.
     pub(super) heard: Cell<Instant>,
-    /// It heard none of them for so long that they may have removed it for its silence.
-    pub(super) was_away: Cell<bool>,
+    /// Whether they may have removed it without its knowledge.
+    pub(super) away: Cell<Away>,
+}
+
+/// Whether a host was down, or heard none of its ring for so long that it may have been removed meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Away {
+    /// It was there: if it is removed, somebody has said so.
+    No,
+    /// It was, and has not heard them again.
+    Yes,
+    /// It hears them again, since then.
+    Back(Instant),
 }
 
 /// Who hears nobody of its ring for so long may have been removed for its silence: others wait for twice that, at least.
 const AWAY: Duration = Duration::from_secs(120);
+
+/// So long after it hears them again a host knows whether it is still in: of a change it is told within some of the
+/// others' looks, and its own rounds are 5 s apart.
+const LEARNS: Duration = Duration::from_secs(15);
 
 impl Ground {
     /// The roster the host lives by.
@@ -184,9 +199,21 @@ impl Ground {
         let roster = self.roster();
         if roster.is_some_and(|roster| packet.ring == Some(roster.ring)) {
             if self.heard.get().elapsed() >= AWAY {
-                self.was_away.set(true);
+                self.away.set(Away::Yes);
+            }
+            if self.away.get() == Away::Yes {
+                self.away.set(Away::Back(Instant::now()));
             }
             self.heard.set(Instant::now());
+        }
+    }
+
+    /// It is in its ring, as far as it knows.
+    pub(super) fn is_in(&self) {
+        if let Away::Back(since) = self.away.get()
+            && since.elapsed() >= LEARNS
+        {
+            self.away.set(Away::No);
         }
     }
 

@@ -118,6 +118,11 @@ pub enum SettingsError {
         "it listens on all addresses ({0}): say under which one others reach it (--advertise HOST:PORT)"
     )]
     NoAddress(SocketAddr),
+    /// An address that is none.
+    #[error(
+        "nobody can reach {0}: say under which name or number of this machine others reach it (--advertise HOST:PORT)"
+    )]
+    Nowhere(Address),
     /// A number out of range.
     #[error("{name} must be {range}, got {got}")]
     Range {
@@ -133,6 +138,9 @@ pub enum SettingsError {
         "max-memory limits what is kept in memory, and the data are in {0}: leave it away; on disk new values are refused when the disk is nearly full"
     )]
     MemoryOfDisk(PathBuf),
+    /// A directory without a name would be the present one.
+    #[error("data-dir is empty: say which directory, or leave it away to keep the data in memory")]
+    NoDirectory,
     /// A bad name.
     #[error("a cluster's name has 1 to {MAX_CLUSTER_BYTES} bytes, got {0}")]
     Cluster(usize),
@@ -146,6 +154,9 @@ impl Settings {
     pub fn check(&self) -> Result<(), SettingsError> {
         if self.listen.ip().is_unspecified() && self.advertise.is_none() {
             return Err(SettingsError::NoAddress(self.listen));
+        }
+        if let Some(address) = self.advertise.as_ref().filter(|to| is_nowhere(to)) {
+            return Err(SettingsError::Nowhere(address.clone()));
         }
         if self.secret.is_empty() {
             let far = |address: &&Address| !is_loopback(address);
@@ -169,6 +180,10 @@ impl Settings {
                 range("tokens", format!("1 to {MAX_TOKENS}"), u64::from(*tokens))
             }
             Settings {
+                data_dir: Some(path),
+                ..
+            } if path.as_os_str().is_empty() => Err(SettingsError::NoDirectory),
+            Settings {
                 max_bytes: Some(_),
                 data_dir: Some(path),
                 ..
@@ -189,6 +204,12 @@ fn is_loopback(address: &Address) -> bool {
     let host = address.host();
     let number = host.parse::<std::net::IpAddr>();
     host == "localhost" || number.is_ok_and(|number| number.is_loopback())
+}
+
+/// Whether an address means all of a machine's, and none to others.
+fn is_nowhere(address: &Address) -> bool {
+    let number = address.host().parse::<std::net::IpAddr>();
+    number.is_ok_and(|number| number.is_unspecified())
 }
 
 #[cfg(test)]
@@ -227,6 +248,7 @@ mod tests {
         assert!(told(|s| s.max_clients = 0).contains("max-clients must be at least 1"));
         assert!(told(|s| s.max_value_bytes = 0).contains("max-value must be 1 to"));
         assert!(told(|s| s.max_value_bytes = MAX_VALUE_BYTES + 1).contains("max-value"));
+        assert!(told(|s| s.data_dir = Some("".into())).contains("data-dir is empty"));
         assert_eq!(told(|s| s.max_bytes = Some(1 << 20)), "good");
         let both = |s: &mut Settings| {
             s.max_bytes = Some(1 << 20);

@@ -32,6 +32,9 @@ const RECENT_PART: u64 = 4;
 /// How often it is looked for a free port that TCP and UDP can both have.
 const PORT_TRIES: u32 = 20;
 
+/// How a line begins that is worth a line in the log, too.
+const WARNING: &str = "WARNING: ";
+
 /// How often it is looked whether there is a reason to end.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -45,7 +48,7 @@ pub enum StartError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The port cannot be had.
-    #[error("cannot listen on {at}: {why}")]
+    #[error("cannot listen on {at}: {}", no_port(.why))]
     Listen {
         /// Where.
         at: SocketAddr,
@@ -57,6 +60,27 @@ pub enum StartError {
     Thread(io::Error),
 }
 
+/// Why a port cannot be had, and what to do.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the list of errors is open: of others the system's own words are said"
+)]
+fn no_port(why: &io::Error) -> String {
+    let rest = match why.kind() {
+        io::ErrorKind::AddrInUse => {
+            "some process listens there already: choose another --listen, or end that one"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine has no such address: choose another --listen"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "this user may not: choose another --listen, with a port of 1024 or more"
+        }
+        _ => return why.to_string(),
+    };
+    rest.into()
+}
+
 /// Why a server ends by itself.
 pub type Ending = String;
 
@@ -64,6 +88,7 @@ pub type Ending = String;
 pub struct Server {
     pub(super) settings: Settings,
     pub(super) dht: Dht,
+    listens_on: SocketAddr,
     pub(super) address: Address,
     pub(super) shell: Rc<RefCell<Shell>>,
     pub(super) links: Links,
@@ -109,7 +134,7 @@ impl Server {
         Ok(Server::assemble(
             settings,
             ready,
-            address,
+            (local, address),
             (listener, socket),
         ))
     }
@@ -117,7 +142,7 @@ impl Server {
     fn assemble(
         settings: Settings,
         ready: Ready,
-        address: Address,
+        (listens_on, address): (SocketAddr, Address),
         (listener, socket): (TcpListener, UdpSocket),
     ) -> Server {
         let (me, life) = (ready.host, ready.life);
@@ -156,6 +181,7 @@ impl Server {
         Server {
             settings,
             dht,
+            listens_on,
             address,
             shell: body.shell,
             links,
@@ -178,6 +204,12 @@ impl Server {
     #[must_use]
     pub const fn is_durable(&self) -> bool {
         self.home.is_some()
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn listens_on(&self) -> SocketAddr {
+        self.listens_on
     }
 
     /// Where others reach it.
@@ -257,9 +289,11 @@ fn ready(settings: &Settings) -> Result<Ready, StartError> {
         limit_bytes: u64::MAX,
         reserve_bytes: settings.reserve_bytes,
     };
-    let (home, store) = Home::open(&config, &mut draw_host)?;
+    let (home, store) = Home::open(&config, &settings.cluster, &mut draw_host)?;
     let (shelf, results) = Shelf::disk(store, recent_bytes).map_err(StartError::Thread)?;
     let (said, replaces) = tell_of(&home, settings);
+    let warnings = said.iter().filter_map(|line| line.strip_prefix(WARNING));
+    warnings.for_each(|line| log::warn!("{line}"));
     Ok(Ready {
         host: home.host(),
         life: home.incarnation(),
@@ -280,7 +314,7 @@ fn tell_of(home: &Home, settings: &Settings) -> (Vec<String>, Option<HostId>) {
         Standing::New | Standing::Whole => (vec![line], None),
         Standing::MayHaveLost(sync) => {
             let lost = format!(
-                "WARNING: the machine was started anew since, with fsync {}: writes acknowledged last may be \
+                "{WARNING}the machine was started anew since, with fsync {}: writes acknowledged last may be \
                  missing here, until the other replicas have been compared with",
                 sync.name()
             );
@@ -288,10 +322,11 @@ fn tell_of(home: &Home, settings: &Settings) -> (Vec<String>, Option<HostId>) {
         }
         Standing::SetAside { was, why, to } => {
             let former = was.map_or_else(|| "its host".into(), |was| was.to_string());
+            let aside = to.display();
             let aside = format!(
-                "WARNING: the data directory was damaged ({why}); it lies in {} now, nothing was deleted. This is \
-                 a new host, {}, in the place of {former}: it is filled again by the others",
-                to.display(),
+                "{WARNING}the data directory was damaged ({why}); it lies in {aside} now, nothing was deleted. This \
+                 is a new host, {}, in the place of {former}: what other hosts hold copies of comes back from them; \
+                 what was there alone is in {aside} only",
                 home.host()
             );
             (vec![line, aside], *was)

@@ -1,6 +1,6 @@
 //! The program `roundelay` as a client: what it prints, and with which code it ends.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -78,13 +78,15 @@ fn values_go_in_and_out_as_they_are() {
 #[test]
 fn what_fails_ends_with_its_code_and_says_why() {
     let ring = Ring::start(3, DoorSettings::default());
-    for words in [&["get", "none"][..], &["del", "none"], &["haskey", "none"]] {
-        let (code, output, complaint) = at(&ring, words);
+    for words in [["get", "none"], ["haskey", "none"]] {
+        let (code, output, complaint) = at(&ring, &words);
         assert_eq!(
             (code, output.as_str(), complaint.as_str()),
             (1, "", "roundelay: none not found\n")
         );
     }
+    let none = at(&ring, &["del", "none", "neither"]);
+    assert_eq!(none, (0, "0\n".into(), String::new()));
     let (code, _, complaint) = run(&["get", "a", "--node", "127.0.0.1:1"], b"");
     assert!(
         code == 1 && complaint.contains("127.0.0.1:1"),
@@ -135,6 +137,48 @@ fn a_password_comes_from_a_file() {
         code == 1 && complaint.contains("NOAUTH") && complaint.contains("--password-file"),
         "{complaint}"
     );
+    std::fs::write(file.path(), "open barley\n").unwrap();
+    let node = ring.doors[0].to_string();
+    for words in [["get", "a"], ["del", "a"]] {
+        let (code, _, complaint) = at(&ring, &[&words[..], &["--password-file", path]].concat());
+        assert!(
+            code == 1
+                && complaint.matches(&node).count() == 1
+                && complaint.contains("look into the file named by --password-file"),
+            "{complaint}"
+        );
+    }
+}
+
+/// A server that says that, whatever it is asked.
+fn parrot(says: &'static str) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for guest in listener.incoming() {
+            let mut guest = guest.unwrap();
+            let mut buf = [0; 1024];
+            while guest.read(&mut buf).is_ok_and(|read| read > 0) {
+                // Who has gone hears nothing.
+                let _ = guest.write_all(says.as_bytes());
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn a_server_of_another_kind_is_told_from_a_host() {
+    let http = parrot("HTTP/1.1 400 Bad Request\r\n\r\n");
+    let redis = parrot("-ERR unknown command\r\n");
+    for words in [["get", "a"], ["del", "a"]] {
+        let (code, _, complaint) = run(&[&words[..], &["--node", &http]].concat(), b"");
+        let why = "no host of Roundelay: it speaks something else";
+        assert!(code == 1 && complaint.contains(why), "{complaint}");
+    }
+    let (code, _, complaint) = run(&["get", "a", "--node", &redis], b"");
+    let why = "no host of Roundelay, but some other server";
+    assert!(code == 1 && complaint.contains(why), "{complaint}");
 }
 
 #[test]

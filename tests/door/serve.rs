@@ -125,16 +125,56 @@ fn bad_settings_end_with_2_and_say_where_they_come_from() {
         (&["--config", "/none/at/all"], "/none/at/all"),
         (&["--listen", "0.0.0.0:7"], "--advertise"),
         (&["--listen", "10.1.1.1:7"], "--secret-file"),
+        (&["--join", ","], "it names nobody"),
+        (&["--join", ""], "it names nobody"),
+        (&["--data-dir", ""], "data-dir is empty"),
     ] {
         let (code, _, told) = run(&mut program(&[&["serve"], words].concat()));
         assert!(code == 2 && told.contains(why), "{words:?}: {code}, {told}");
     }
-    let mut command = program(&["serve"]);
-    let (code, _, told) = run(command.env("ROUNDELAY_FSYNC", "sometimes"));
-    assert!(
-        code == 2 && told.contains("ROUNDELAY_FSYNC sometimes"),
-        "{told}"
-    );
+    for (name, text, why) in [
+        ("ROUNDELAY_FSYNC", "sometimes", "ROUNDELAY_FSYNC sometimes"),
+        ("ROUNDELAY_JOIN", "", "it names nobody"),
+        ("ROUNDELAY_FSYNK", "always", "no setting ROUNDELAY_FSYNK"),
+        ("ROUNDELAY_CONFIG", "/none/at/all", "/none/at/all"),
+    ] {
+        let (code, _, told) = run(program(&["serve"]).env(name, text));
+        assert!(code == 2 && told.contains(why), "{name}: {code}, {told}");
+    }
+}
+
+/// Its output goes to a file that takes nothing; or to somebody who has gone.
+#[test]
+fn who_cannot_print_says_so_and_a_closed_pipe_is_no_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().join("cluster");
+    let port = free_ports(1).to_string();
+    let cluster = [
+        "cluster", "--nodes", "1", "--memory", "--port", &port, "--dir",
+    ];
+    let cluster = [&cluster[..], &[dir.to_str().unwrap()]].concat();
+    let printed = [&cluster[..], &["--print"]].concat();
+    for words in [&["serve", "--print-config"][..], &printed, &cluster] {
+        let full = std::fs::File::create("/dev/full").unwrap();
+        let output = program(words).stdout(full).stderr(Stdio::piped()).output();
+        let output = output.unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.code() == Some(1) && told.contains("cannot print: "),
+            "{words:?}: {told}"
+        );
+    }
+    for words in [&["serve", "--print-config"][..], &printed] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = program(words)
+            .stdout(writer)
+            .stderr(Stdio::piped())
+            .output();
+        let output = output.unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(0) && told.is_empty(), "{told}");
+    }
 }
 
 #[test]
@@ -165,6 +205,82 @@ fn a_host_with_another_secret_says_why_it_is_in_no_ring() {
     let why = other.said("is in no ring yet", true);
     let expected = format!("{}: refused: the secrets differ", name(0));
     assert!(why.contains(&expected), "{why}");
+}
+
+/// Flags for a host with a certificate of its own making, whose files lie there.
+fn certified(dir: &std::path::Path) -> Vec<String> {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec!["roundelay".to_owned()]).unwrap();
+    let pem = params.self_signed(&key).unwrap().pem();
+    let texts = [
+        ("cert", pem.clone()),
+        ("key", key.serialize_pem()),
+        ("ca", pem),
+    ];
+    let flags = texts.map(|(name, text)| {
+        let path = dir.join(name);
+        std::fs::write(&path, text).unwrap();
+        [format!("--tls-{name}"), path.to_str().unwrap().to_owned()]
+    });
+    flags.concat()
+}
+
+#[test]
+fn tls_on_one_side_only_is_said_on_either() {
+    let dir = tempfile::tempdir().unwrap();
+    let tls = certified(dir.path());
+    let port = free_ports(4);
+    let name = |n: u16| format!("127.0.0.1:{}", port + n);
+    let serve = |n: u16, join: u16, tls: &[String]| {
+        let (at, join) = (name(n), name(join));
+        let words = ["serve", "--listen", &at, "--join", &join];
+        let tls: Vec<&str> = tls.iter().map(String::as_str).collect();
+        Running::start(&[&words[..], &tls].concat())
+    };
+    let (mut plain, mut sealed) = (serve(0, 0, &[]), serve(1, 1, &tls));
+    plain.said("is in a ring of 1", false);
+    sealed.said("is in a ring of 1", false);
+    let (mut one, mut other) = (serve(2, 1, &[]), serve(3, 0, &tls));
+    one.said("it speaks TLS, and this host does not", true);
+    other.said("TLS: the other side does not speak it", true);
+}
+
+#[test]
+fn what_people_should_know_of_a_directory_is_in_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().join("data");
+    let port = free_ports(1);
+    let at = format!("127.0.0.1:{port}");
+    let words = [
+        "serve",
+        "--listen",
+        &at,
+        "--data-dir",
+        dir.to_str().unwrap(),
+    ];
+    let mut host = Running::start(&[&words[..], &["--zone", "north"]].concat());
+    let first = host.said("is in a ring of 1", false);
+    assert!(first.contains(&format!("listens on {at}\n")), "{first}");
+    drop(host);
+    let more = ["--tokens", "5", "--zone", "north"];
+    let mut host = Running::start(&[&words[..], &more].concat());
+    let log = host.said("--tokens 5 has no effect: the ring goes by 16", true);
+    assert!(
+        !log.contains("--zone") && !log.contains("--weight"),
+        "{log}"
+    );
+    drop(host);
+    let (code, _, told) = run(&mut program(&[&words[..], &["--cluster", "x"]].concat()));
+    assert!(
+        code == 1 && told.contains("a host of the cluster roundelay, and this one is of x"),
+        "{told}"
+    );
+    std::fs::write(dir.join("host"), "torn").unwrap();
+    let mut host = Running::start(&words);
+    host.said("the data directory was damaged", true);
+    let (code, _, told) = run(&mut program(&["serve", "--listen", &at]));
+    let why = "some process listens there already: choose another --listen";
+    assert!(code == 1 && told.contains(why), "{told}");
 }
 
 #[test]

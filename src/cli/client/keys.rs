@@ -114,9 +114,6 @@ impl Keys {
                     command.arg(key.as_bytes());
                 }
                 let deleted = Nodes::of(&reach)?.ask(&command)?;
-                if deleted == Value::Int(0) {
-                    return Err(not_found(&keys[0]));
-                }
                 printed(&deleted)
             }
             Keys::Haskey { key, how } => {

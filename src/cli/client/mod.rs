@@ -19,7 +19,6 @@ mod stream;
 mod values;
 
 use std::ffi::OsStr;
-use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -81,15 +80,9 @@ fn printed(answer: &Value) -> Result<(), Failed> {
     said(show::text(answer).as_bytes())
 }
 
-/// Prints bytes. Whoever reads from a pipe may stop early; that is no failure of ours.
+/// Prints bytes.
 fn said(bytes: &[u8]) -> Result<(), Failed> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failed::Not(format!("cannot print: {error}")))
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
+    super::print(bytes).map_err(|error| Failed::Not(error.to_string()))
 }
 
 impl Reach {

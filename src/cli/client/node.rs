@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use redis::{
-    Client, Cmd, Connection, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion,
-    RedisConnectionInfo, RedisError, Value,
+    Client, Cmd, Connection, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo,
+    ProtocolVersion, RedisConnectionInfo, RedisError, Value,
 };
 
 use super::stream::{Said, Wire};
@@ -66,8 +66,8 @@ impl Nodes {
             let password = info.redis_settings().password();
             let mut wire = match Wire::open(node, password, self.patience) {
                 Ok(wire) => wire,
-                Err(error) => {
-                    whys.push(format!("{node}: {error}"));
+                Err(Failed::Not(why) | Failed::Arguments(why)) => {
+                    whys.push(why);
                     continue;
                 }
             };
@@ -95,7 +95,8 @@ impl Nodes {
             match self.ask_one(info, command) {
                 Ok(Value::ServerError(error)) => {
                     let details = error.details().unwrap_or_default();
-                    return Err(Failed::Not(format!("{node}: {} {details}", error.code())));
+                    let why = advised(&format!("{} {details}", error.code()));
+                    return Err(Failed::Not(format!("{node}: {why}")));
                 }
                 Ok(answer) => return Ok(answer),
                 Err(Trouble::Before(error)) => whys.push(format!("{node}: {}", worded(&error))),
@@ -150,15 +151,32 @@ fn address(node: &str) -> ConnectionAddr {
     ConnectionAddr::Tcp(host.to_owned(), port)
 }
 
+/// What is said of a server that speaks another language.
+pub(super) const NO_ANSWER: &str =
+    "what answers there is no host of Roundelay: it speaks something else, such as HTTP";
+
 /// What is said of a host that wants to know who asks.
-pub(super) const WANTS_A_PASSWORD: &str =
+const WANTS_A_PASSWORD: &str =
     "NOAUTH it wants a password: say in which file it is (--password-file FILE)";
+
+/// What a host said, and what to do about it.
+pub(super) fn advised(said: &str) -> String {
+    if said.starts_with("NOAUTH ") {
+        WANTS_A_PASSWORD.to_owned()
+    } else if said.starts_with("WRONGPASS ") {
+        "WRONGPASS it has another password: look into the file named by --password-file".to_owned()
+    } else if said.contains("unknown command") {
+        format!("{said}: no host of Roundelay, but some other server that speaks as Redis does?")
+    } else {
+        said.to_owned()
+    }
+}
 
 /// What went wrong, in the host's own words where it said any.
 fn worded(error: &RedisError) -> String {
     match (error.code(), error.detail()) {
-        (Some("NOAUTH"), _) => WANTS_A_PASSWORD.to_owned(),
-        (Some(code), Some(detail)) => format!("{code} {detail}"),
+        _ if error.kind() == ErrorKind::Parse => NO_ANSWER.to_owned(),
+        (Some(code), detail) => advised(&format!("{code} {}", detail.unwrap_or_default())),
         _ if error.is_timeout() => {
             "no answer in time: a write may be stored or not, read the key to learn".to_owned()
         }

@@ -11,7 +11,7 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use super::Failed;
-use super::node::WANTS_A_PASSWORD;
+use super::node::{NO_ANSWER, advised};
 
 /// How it is said that a value did not come to its end, here and by a host.
 pub(super) const REPLACED: &str = "overwritten or deleted while it was read";
@@ -38,22 +38,16 @@ impl Wire {
         node: &str,
         password: Option<&str>,
         patience: Duration,
-    ) -> Result<Wire, io::Error> {
-        let address = node.to_socket_addrs()?.next();
-        let address = address.ok_or_else(|| io::Error::other("no such address"))?;
-        let stream = TcpStream::connect_timeout(&address, patience)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(patience))?;
-        stream.set_write_timeout(Some(patience))?;
+    ) -> Result<Wire, Failed> {
+        let stream = connected(node, patience);
+        let stream = stream.map_err(|error| Failed::Not(format!("{node}: {error}")))?;
         let mut wire = Wire {
             stream: BufReader::new(stream),
             node: node.to_owned(),
         };
         if let Some(password) = password {
-            wire.write(&command(&[b"AUTH", password.as_bytes()]))?;
-            if let Err(Failed::Not(why) | Failed::Arguments(why)) = wire.said() {
-                return Err(io::Error::other(why));
-            }
+            wire.more(&command(&[b"AUTH", password.as_bytes()]))?;
+            wire.said()?;
         }
         Ok(wire)
     }
@@ -129,7 +123,7 @@ impl Wire {
             ("$", Some(len)) => Ok(Said::Bulk(u64::try_from(len).unwrap_or_default())),
             ("*", Some(count)) => Ok(Said::Several(u64::try_from(count).unwrap_or_default())),
             ("+" | ":", _) => Ok(Said::Text(rest.to_owned())),
-            _ => Err(self.not("the host answered something that is no answer")),
+            _ => Err(self.not(NO_ANSWER)),
         }
     }
 
@@ -176,12 +170,7 @@ impl Wire {
     }
 
     fn not(&self, why: &str) -> Failed {
-        let why = if why.starts_with("NOAUTH ") {
-            WANTS_A_PASSWORD
-        } else {
-            why
-        };
-        Failed::Not(format!("{}: {why}", self.node))
+        Failed::Not(format!("{}: {}", self.node, advised(why)))
     }
 
     /// The connection failed: in the host's own words, if it said any before.
@@ -201,6 +190,16 @@ impl Wire {
             _ => self.not(&error.to_string()),
         }
     }
+}
+
+fn connected(node: &str, patience: Duration) -> io::Result<TcpStream> {
+    let address = node.to_socket_addrs()?.next();
+    let address = address.ok_or_else(|| io::Error::other("no such address"))?;
+    let stream = TcpStream::connect_timeout(&address, patience)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(patience))?;
+    stream.set_write_timeout(Some(patience))?;
+    Ok(stream)
 }
 
 fn string(word: &[u8]) -> Vec<u8> {

@@ -3,7 +3,7 @@
 //! ```text
 //! a flag                   --fsync always
 //! beats the environment    ROUNDELAY_FSYNC=always
-//! beats a file             fsync = "always"                 in FILE.toml, named by --config
+//! beats a file             fsync = "always"                 in FILE.toml, named by --config or ROUNDELAY_CONFIG
 //! beats the default        everysec
 //! ```
 
@@ -92,7 +92,7 @@ pub(super) struct ServeArgs {
     /// End, in order, when standard input does: whoever started this host is gone then
     #[arg(long)]
     end_with_stdin: bool,
-    /// A file with settings: the names of these flags, in TOML
+    /// A file with settings: the names of these flags, in TOML [also: ROUNDELAY_CONFIG]
     #[arg(long, value_name = "FILE.toml")]
     config: Option<PathBuf>,
     /// Print the settings in force as such a file, and where each comes from; start nothing

@@ -2,10 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 
 use super::ServeArgs;
+
+/// What the environment's names of settings begin with.
+const PREFIX: &str = "ROUNDELAY_";
+
+/// The same as `--config`.
+const CONFIG: &str = "ROUNDELAY_CONFIG";
+
+/// Names that this project's own tests use.
+const TESTS: &str = "ROUNDELAY_TEST_";
 
 /// All settings, as flags, in files, and (in capitals, with `_` and `ROUNDELAY_` before) in the environment.
 pub(super) const NAMES: [&str; 23] = [
@@ -49,10 +59,14 @@ impl Options {
     /// Flags, then the environment, then the file.
     pub(super) fn gather(
         args: &ServeArgs,
-        environment: &dyn Fn(&str) -> Option<String>,
+        environment: &BTreeMap<String, String>,
     ) -> anyhow::Result<Options> {
         let mut options = Options::default();
-        if let Some(path) = &args.config {
+        environment
+            .iter()
+            .try_for_each(|(name, text)| is_known(name, text))?;
+        let named = environment.get(CONFIG).map(PathBuf::from);
+        if let Some(path) = args.config.as_ref().or(named.as_ref()) {
             let text = std::fs::read_to_string(path)
                 .with_context(|| format!("cannot read the settings in {}", path.display()))?;
             options
@@ -61,8 +75,8 @@ impl Options {
         }
         for name in NAMES {
             let variable = variable(name);
-            if let Some(text) = environment(&variable) {
-                options.put(name, text, variable);
+            if let Some(text) = environment.get(&variable) {
+                options.put(name, text.clone(), variable);
             }
             if let Some(text) = args.flag(name) {
                 options.put(name, text, format!("--{name}"));
@@ -130,9 +144,43 @@ fn text_of(value: &toml::Value) -> anyhow::Result<String> {
     Ok(text)
 }
 
+/// What of the environment is meant for this program.
+pub(super) fn environment() -> anyhow::Result<BTreeMap<String, String>> {
+    let all = std::env::vars_os()
+        .filter_map(|(name, text)| Some((name.into_string().ok()?, text)))
+        .filter(|(name, _)| name.starts_with(PREFIX));
+    all.map(|(name, text)| match text.into_string() {
+        Ok(text) => Ok((name, text)),
+        Err(text) => bail!("{name} must be UTF-8, got {text:?}"),
+    })
+    .collect()
+}
+
+/// A slip of the pen is as bad here as in a file.
+fn is_known(name: &str, text: &str) -> anyhow::Result<()> {
+    // Kubernetes sets such ones beside a service of our name, for each of its ports.
+    let of_a_service = name.ends_with("_SERVICE_HOST")
+        || ["_SERVICE_PORT", "_PORT_"]
+            .iter()
+            .any(|part| name.contains(part))
+        || name.ends_with("_PORT") && text.contains("://");
+    let known: Vec<String> = NAMES.into_iter().map(variable).collect();
+    if of_a_service
+        || name == CONFIG
+        || name.starts_with(TESTS)
+        || known.iter().any(|known| known == name)
+    {
+        return Ok(());
+    }
+    bail!(
+        "there is no setting {name}; there are: {CONFIG}, {}",
+        known.join(", ")
+    )
+}
+
 /// The environment's name of a setting.
 fn variable(name: &str) -> String {
-    format!("ROUNDELAY_{}", name.to_uppercase().replace('-', "_"))
+    format!("{PREFIX}{}", name.to_uppercase().replace('-', "_"))
 }
 
 impl ServeArgs {
@@ -185,11 +233,10 @@ mod tests {
             config: Some(file),
             ..ServeArgs::default()
         };
-        let environment = |name: &str| match name {
-            "ROUNDELAY_FSYNC" => Some("everysec".into()),
-            "ROUNDELAY_TOKENS" => Some("4".into()),
-            _ => None,
-        };
+        let environment = BTreeMap::from([
+            ("ROUNDELAY_FSYNC".into(), "everysec".into()),
+            ("ROUNDELAY_TOKENS".into(), "4".into()),
+        ]);
         let options = Options::gather(&args, &environment).unwrap();
         let told = |name: &str| options.get(name).map(|given| given.text.as_str());
         assert_eq!(told("fsync"), Some("always"));
@@ -209,6 +256,25 @@ mod tests {
             texts(&options),
             "what is printed can be read"
         );
+    }
+
+    #[test]
+    fn an_unknown_variable_is_named_and_services_of_kubernetes_are_none() {
+        for (name, text, known) in [
+            ("ROUNDELAY_FSYNK", "always", false),
+            ("ROUNDELAY_PORT", "7000", false),
+            ("ROUNDELAY_MAX_CLIENTS", "7", true),
+            ("ROUNDELAY_TEST_INSIDE", "1", true),
+            ("ROUNDELAY_PORT", "tcp://10.0.0.1:7000", true),
+            ("ROUNDELAY_PORT_7000_TCP_ADDR", "10.0.0.1", true),
+            ("ROUNDELAY_PEERS_SERVICE_HOST", "10.0.0.1", true),
+        ] {
+            let environment = BTreeMap::from([(name.to_owned(), text.to_owned())]);
+            let told = Options::gather(&ServeArgs::default(), &environment);
+            let told = told.map_or_else(|error| error.to_string(), |_| String::new());
+            assert_eq!(told.is_empty(), known, "{name}: {told}");
+            assert!(known || told.contains(name) && told.contains("ROUNDELAY_FSYNC"));
+        }
     }
 
     #[test]

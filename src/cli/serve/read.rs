@@ -8,8 +8,9 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use roundelay::keyspace::Id;
 use roundelay::placement::Zone;
-use roundelay::remote::{Secret, Tls};
-use roundelay::server::{Place, Settings};
+use roundelay::remote::{Secret, Tls, TlsError};
+use roundelay::roster::{MAX_REPLICAS, MAX_TOKENS};
+use roundelay::server::{Place, Settings, SettingsError};
 use roundelay::store::SyncPolicy;
 
 use super::options::{Given, Options};
@@ -25,7 +26,11 @@ impl Options {
         self.set("advertise", &mut settings.advertise, some(plain))?;
         self.set("join", &mut settings.join, |text| {
             let parts = text.split(',').map(str::trim);
-            parts.filter(|part| !part.is_empty()).map(plain).collect()
+            let named: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+            if named.is_empty() {
+                bail!("it names nobody: say whom to join, or leave it away to found a ring");
+            }
+            named.into_iter().map(plain).collect()
         })?;
         self.set("cluster", &mut settings.cluster, plain)?;
         self.set("data-dir", &mut settings.data_dir, some(plain))?;
@@ -33,8 +38,16 @@ impl Options {
             SyncPolicy::named(text)
                 .ok_or_else(|| anyhow!("always, everysec or never, got {text:?}"))
         })?;
-        self.set("replicas", &mut settings.replicas, some(number))?;
-        self.set("tokens", &mut settings.tokens, number)?;
+        self.set(
+            "replicas",
+            &mut settings.replicas,
+            some(up_to("replicas", MAX_REPLICAS.into())),
+        )?;
+        self.set(
+            "tokens",
+            &mut settings.tokens,
+            up_to("tokens", MAX_TOKENS as u64),
+        )?;
         self.set("place", &mut settings.place, place)?;
         self.set("zone", &mut settings.zone, |text| {
             Ok(Some(Zone::new(text)?))
@@ -86,17 +99,48 @@ impl Options {
         Ok(())
     }
 
+    /// Which files an error is about.
+    fn whose(&self, error: &TlsError) -> String {
+        let names = match error {
+            TlsError::Pem("key", _) | TlsError::Empty("key") => &["tls-key"][..],
+            TlsError::Pem("certificate", _) | TlsError::Empty("certificate") => &["tls-cert"],
+            TlsError::Pem(..) | TlsError::Empty(_) => &["tls-ca"],
+            TlsError::Name(_) => &["tls-name"],
+            TlsError::OtherKey => &["tls-cert", "tls-key"],
+            TlsError::Unusable(_) => &["tls-cert", "tls-key", "tls-ca"],
+        };
+        let given = names.iter().filter_map(|name| self.get(name));
+        let told = given.map(|Given { text, from }| format!("{from} {text}"));
+        told.collect::<Vec<String>>().join(", ")
+    }
+
     fn tls(&self, cluster: &str) -> anyhow::Result<Option<Tls>> {
         let given = |name| self.get(name).map(|given| given.text.as_str());
         let name = given("tls-name").unwrap_or(cluster);
         match (given("tls-cert"), given("tls-key"), given("tls-ca")) {
             (None, None, None) => Ok(None),
             (Some(chain), Some(key), Some(authority)) => {
-                let (chain, key) = (file(chain)?, file(key)?);
-                Ok(Some(Tls::from_pem(&chain, &key, &file(authority)?, name)?))
+                let tls = Tls::from_pem(&file(chain)?, &file(key)?, &file(authority)?, name);
+                tls.map(Some).map_err(|error| {
+                    let whose = self.whose(&error);
+                    anyhow!("{whose}: {error}")
+                })
             }
             _ => bail!("TLS between hosts needs all of --tls-cert, --tls-key and --tls-ca"),
         }
+    }
+}
+
+/// A whole number from 1 to so many.
+fn up_to<T: TryFrom<u64>>(name: &'static str, most: u64) -> impl FnOnce(&str) -> anyhow::Result<T> {
+    move |text| {
+        let got = number(text)?;
+        let wrong = || SettingsError::Range {
+            name,
+            range: format!("1 to {most}"),
+            got,
+        };
+        T::try_from(got).map_err(|_| wrong().into())
     }
 }
 
@@ -239,6 +283,34 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_that_cannot_be_used_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: String| {
+            let path = dir.path().join(name);
+            fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(vec!["birds".to_owned()]).unwrap();
+        let cert = write("cert", params.self_signed(&key).unwrap().pem());
+        let other = rcgen::KeyPair::generate().unwrap().serialize_pem();
+        let (key, other) = (write("key", key.serialize_pem()), write("other", other));
+        let empty = write("empty", String::new());
+        let told = |cert: &str, key: &str, ca: &str| {
+            told(&[("tls-cert", cert), ("tls-key", key), ("tls-ca", ca)])
+        };
+        assert_eq!(told(&cert, &key, &cert), "good");
+        let no_cert = format!("--tls-cert {empty}: there is no certificate in the certificate");
+        assert_eq!(told(&empty, &key, &cert), no_cert);
+        assert!(told(&cert, &key, &empty).starts_with(&format!("--tls-ca {empty}: ")));
+        assert!(told(&cert, &empty, &cert).starts_with(&format!("--tls-key {empty}: ")));
+        let both = format!(
+            "--tls-cert {cert}, --tls-key {other}: the key does not belong to the certificate"
+        );
+        assert_eq!(told(&cert, &other, &cert), both);
+    }
+
+    #[test]
     fn what_cannot_be_says_what_is_wanted() {
         for (name, text, why) in [
             (
@@ -249,8 +321,10 @@ mod tests {
             (
                 "tokens",
                 "100000",
-                "--tokens 100000: 100000 is more than there can be",
+                "--tokens 100000: tokens must be 1 to 4096, got 100000",
             ),
+            ("replicas", "300", "replicas must be 1 to 16, got 300"),
+            ("advertise", "0.0.0.0:1", "nobody can reach 0.0.0.0:1"),
             ("tokens", "0", "tokens must be 1 to"),
             ("max-clients", "0", "max-clients must be at least 1, got 0"),
             (
@@ -267,6 +341,9 @@ mod tests {
             ("fsync", "always", "say where (--data-dir DIR)"),
             ("cache", "1M", "say where (--data-dir DIR)"),
             ("tls-cert", "x", "--tls-ca"),
+            ("join", "", "--join : it names nobody"),
+            ("join", " , ", "it names nobody"),
+            ("data-dir", "", "data-dir is empty"),
             ("join", "localhost", "an address is a host and a port"),
         ] {
             let told = told(&[(name, text)]);

@@ -1,16 +1,19 @@
 //! A host from its start to its end.
 
 use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use roundelay::server::{Farewell, Server, Settings};
+use roundelay::remote::Address;
+use roundelay::server::{Farewell, Server, Settings, Stays};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::ServeArgs;
-use super::options::Options;
+use super::options::{Options, environment};
+use crate::cli::printed;
 
 /// Ended at once, by a second signal.
 const AT_ONCE: u8 = 130;
@@ -20,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Starts a host and serves until it is told to end.
 pub(in crate::cli) fn run(args: &ServeArgs) -> ExitCode {
-    let options = Options::gather(args, &|name| std::env::var(name).ok());
+    let options = environment().and_then(|environment| Options::gather(args, &environment));
     let settings = options.and_then(|options| Ok((options.settings()?, options)));
     let (settings, options) = match settings {
         Ok(both) => both,
@@ -30,10 +33,10 @@ pub(in crate::cli) fn run(args: &ServeArgs) -> ExitCode {
         }
     };
     if args.print_config {
-        print!("{}", options.print());
-        return ExitCode::SUCCESS;
+        return printed(&options.print());
     }
-    match actix::System::new().block_on(serve(settings, args.end_with_stdin)) {
+    let given = move |name: &str| options.get(name).is_some();
+    match actix::System::new().block_on(serve(settings, given, args.end_with_stdin)) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("roundelay: {error:#}");
@@ -42,19 +45,24 @@ pub(in crate::cli) fn run(args: &ServeArgs) -> ExitCode {
     }
 }
 
-async fn serve(settings: Settings, end_with_stdin: bool) -> anyhow::Result<ExitCode> {
+async fn serve(
+    settings: Settings,
+    given: impl Fn(&str) -> bool,
+    end_with_stdin: bool,
+) -> anyhow::Result<ExitCode> {
     let signals = "cannot listen to signals";
     let mut end = signal(SignalKind::terminate()).context(signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).context(signals)?;
     let mut orphaned = end_with_stdin.then(stdin_ends);
     let mut server = Server::start(settings).await?;
     tell(format!(
-        "roundelay {}: host {} listens on {}",
+        "roundelay {}: host {} {}",
         env!("CARGO_PKG_VERSION"),
         server.dht().host(),
-        server.address()
+        reached_at(server.listens_on(), server.address())
     ));
     server.said().iter().cloned().for_each(tell);
+    warn_of_what_stays(&server, given);
     let watching = actix::spawn(say_when_in(server.dht()));
     let ended = tokio::select! {
         why = server.ended() => Some(why),
@@ -63,12 +71,7 @@ async fn serve(settings: Settings, end_with_stdin: bool) -> anyhow::Result<ExitC
     };
     watching.abort();
     if let Some(why) = ended {
-        let kept = match server.is_durable() {
-            true => "nothing acknowledged is lost",
-            false => {
-                "what it held was in memory, and comes from the other replicas, if there are any"
-            }
-        };
+        let kept = kept(&server);
         eprintln!("roundelay: this host ends: {why}. Start it again: {kept}");
         server.close().await;
         return Ok(ExitCode::FAILURE);
@@ -86,6 +89,23 @@ async fn serve(settings: Settings, end_with_stdin: bool) -> anyhow::Result<ExitC
             // Without waiting for anything, the disk included.
             std::process::exit(i32::from(AT_ONCE));
         }
+    }
+}
+
+/// Settings without effect. Of a default nobody expects anything.
+fn warn_of_what_stays(server: &Server, given: impl Fn(&str) -> bool) {
+    for Stays { name, why } in server.stays() {
+        if given(name) {
+            log::warn!("{why}");
+        }
+    }
+}
+
+/// What becomes of what it held.
+const fn kept(server: &Server) -> &'static str {
+    match server.is_durable() {
+        true => "nothing acknowledged is lost",
+        false => "what it held was in memory, and comes from the other replicas, if there are any",
     }
 }
 
@@ -134,6 +154,14 @@ async fn say_when_in(dht: roundelay::dht::Dht) {
     }
 }
 
+/// Where it listens, and where others reach it, if that is somewhere else.
+fn reached_at(listens: SocketAddr, address: &Address) -> String {
+    match *address == Address::from(listens) {
+        true => format!("listens on {listens}"),
+        false => format!("listens on {listens}, others reach it at {address}"),
+    }
+}
+
 /// A line for people and programs that wait for it.
 fn tell(line: String) {
     let mut out = std::io::stdout();
@@ -141,5 +169,23 @@ fn tell(line: String) {
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
     if !out.is_terminal() {
         log::info!("{line}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_it_listens_is_no_place_where_others_reach_it() {
+        let listens: SocketAddr = "0.0.0.0:7000".parse().unwrap();
+        assert_eq!(
+            reached_at(listens, &listens.into()),
+            "listens on 0.0.0.0:7000"
+        );
+        assert_eq!(
+            reached_at(listens, &"dht-1.example:7001".parse().unwrap()),
+            "listens on 0.0.0.0:7000, others reach it at dht-1.example:7001"
+        );
     }
 }

@@ -33,6 +33,25 @@ fn somebody_elses_directory_is_left_alone() {
         matches!(error, Some(OpenError::Foreign { .. })),
         "{error:?}"
     );
+    let left = fs::read_dir(dir.path()).unwrap().count();
+    assert_eq!(left, 1, "no lock is left behind");
+}
+
+#[test]
+fn what_is_no_directory_or_is_not_ours_to_write_is_said_in_plain_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("letter.txt");
+    fs::write(&file, "dear").unwrap();
+    for path in [file.clone(), file.join("below")] {
+        let error = home(&path, SyncPolicy::Always).err().unwrap().to_string();
+        assert!(
+            error.ends_with("is a file, a directory is wanted"),
+            "{error}"
+        );
+    }
+    let denied = std::io::ErrorKind::PermissionDenied.into();
+    let error = OpenError::refused(&file, &denied).to_string();
+    assert!(error.contains("choose another --data-dir"), "{error}");
 }
 
 /// As if the machine had been started anew since.
@@ -75,4 +94,30 @@ fn a_killed_process_has_lost_nothing_and_a_power_cut_without_always_may_have() {
     power_cut(dir.path());
     let (second, _store) = home(dir.path(), SyncPolicy::Never).unwrap();
     assert_eq!(second.standing(), &Standing::Whole, "it was closed before");
+}
+
+#[test]
+fn a_host_of_one_cluster_is_not_started_in_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, store) = home_of("north", dir.path(), SyncPolicy::Never).unwrap();
+    let host = first.host();
+    first.close(store).unwrap();
+    let name = dir.path().join("host");
+    let before = fs::read_to_string(&name).unwrap();
+    let error = home_of("south", dir.path(), SyncPolicy::Never).err();
+    let error = error.unwrap().to_string();
+    assert!(
+        error.contains("a host of the cluster north, and this one is of south"),
+        "{error}"
+    );
+    assert_eq!(fs::read_to_string(&name).unwrap(), before);
+    // A directory from before the name was noted takes the first it is told.
+    let (lines, _) = before.rsplit_once("check ").unwrap();
+    let lines = lines.replace("cluster north\n", "");
+    fs::write(&name, format!("{lines}check {}\n", mark::check(&lines))).unwrap();
+    let (again, store) = home_of("south", dir.path(), SyncPolicy::Never).unwrap();
+    assert_eq!((again.host(), again.standing()), (host, &Standing::Whole));
+    again.close(store).unwrap();
+    let error = home_of("north", dir.path(), SyncPolicy::Never).err();
+    assert!(matches!(error, Some(OpenError::OtherCluster { .. })));
 }

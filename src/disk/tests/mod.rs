@@ -47,12 +47,16 @@ fn fresh() -> (TempDir, DiskStore) {
 }
 
 fn home(dir: &Path, sync: SyncPolicy) -> Result<(Home, DiskStore), OpenError> {
+    home_of("roundelay", dir, sync)
+}
+
+fn home_of(cluster: &str, dir: &Path, sync: SyncPolicy) -> Result<(Home, DiskStore), OpenError> {
     let mut next = 0;
     let config = DiskConfig {
         sync,
         ..config(dir)
     };
-    Home::open(&config, &mut || {
+    Home::open(&config, cluster, &mut || {
         next += 1;
         HostId(0x3fa9 + next)
     })

@@ -141,10 +141,8 @@ fn who_has_left_stays_out_until_it_is_started_again() {
         are_one_ring(&[&one, &other]).await;
         other.dht().leave().await.unwrap();
         until("it to say so", || {
-            other
-                .loud
-                .borrow()
-                .contains("stays out until it is started again")
+            let said = other.loud.borrow();
+            said.contains("has left the ring. It stays out until it is started again")
         })
         .await;
         are_one_ring(&[&one]).await;
@@ -152,5 +150,52 @@ fn who_has_left_stays_out_until_it_is_started_again() {
         let anew = start(at(&b, &[&a, &b])).await;
         are_one_ring(&[&one, &anew]).await;
         close([one, anew]).await;
+    });
+}
+
+#[test]
+fn who_was_removed_while_it_was_down_comes_in_again_when_it_is_started() {
+    live(async {
+        let [a, b, c] = addresses();
+        let all = [&a, &b, &c];
+        let dir = tempfile::tempdir().unwrap();
+        let home = Settings {
+            data_dir: Some(dir.path().join("c")),
+            fsync: SyncPolicy::Never,
+            ..at(&c, &all)
+        };
+        let one = start(at(&a, &all)).await;
+        let second = start(at(&b, &all)).await;
+        let third = start(home.clone()).await;
+        are_one_ring(&[&one, &second, &third]).await;
+        let removed = third.dht().host();
+        close([third]).await;
+        one.dht().remove(&[removed]).await.unwrap();
+        are_one_ring(&[&one, &second]).await;
+        let third = start(home).await;
+        assert_eq!(third.dht().host(), removed);
+        are_one_ring(&[&one, &second, &third]).await;
+        assert_eq!(third.loud.borrow().as_str(), "");
+        close([one, second, third]).await;
+    });
+}
+
+#[test]
+fn who_is_removed_while_it_is_there_stays_out_until_it_is_started_again() {
+    live(async {
+        let [a, b, c] = addresses();
+        let all = [&a, &b, &c];
+        let one = start(at(&a, &all)).await;
+        let second = start(at(&b, &all)).await;
+        let third = start(at(&c, &all)).await;
+        are_one_ring(&[&one, &second, &third]).await;
+        one.dht().remove(&[third.dht().host()]).await.unwrap();
+        until("it to say so", || {
+            let said = third.loud.borrow();
+            said.contains("it was removed, or has left. It stays out until")
+        })
+        .await;
+        are_one_ring(&[&one, &second]).await;
+        close([one, second, third]).await;
     });
 }
