@@ -30,6 +30,8 @@ pub struct Behind {
     pub wall: Rc<dyn Fn() -> WallMs>,
     /// What its store keeps.
     pub usage: Rc<dyn Fn() -> Usage>,
+    /// Where a host is reached, if that is known: for people, who look for a machine.
+    pub address: Rc<dyn Fn(HostId) -> Option<String>>,
 }
 
 impl Behind {
@@ -43,6 +45,7 @@ impl Behind {
             asks: Rc::new(move || shell.upgrade()?.borrow().door_for_many()),
             wall,
             usage: Rc::new(move || usage().unwrap_or_default()),
+            address: Rc::new(|_| None),
         }
     }
 }
@@ -57,6 +60,7 @@ pub(super) struct Clients {
     line: RefCell<Option<Recipient<Asks>>>,
     pub(super) wall: Rc<dyn Fn() -> WallMs>,
     pub(super) usage: Rc<dyn Fn() -> Usage>,
+    pub(super) address: Rc<dyn Fn(HostId) -> Option<String>>,
     pub(super) guesses: RefCell<Guesses>,
     since: Instant,
     known: RefCell<BTreeMap<u64, Rc<RefCell<About>>>>,
@@ -76,6 +80,7 @@ impl Clients {
             line: RefCell::default(),
             wall: behind.wall,
             usage: behind.usage,
+            address: behind.address,
             guesses: RefCell::new(Guesses::new(settings.tries, settings.try_again)),
             since: Instant::now(),
             known: RefCell::default(),

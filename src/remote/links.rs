@@ -89,6 +89,15 @@ impl Links {
         self.hub.learn(host, Some(address), incarnation);
     }
 
+    /// Where a host is reached, this one or another, if that is known.
+    #[must_use]
+    pub fn address(&self, host: HostId) -> Option<Address> {
+        if host == self.hub.config.host {
+            return Some(self.hub.config.listen.clone());
+        }
+        self.hub.addresses(host).into_iter().next()
+    }
+
     /// Sees who lives at an address, a seed's for instance, and remembers it.
     ///
     /// # Errors

@@ -120,7 +120,11 @@ pub(super) fn door(
     clock: Clock,
     links: &Links,
 ) -> Rc<Door> {
-    let behind = Behind::of(me, Rc::downgrade(shell), Rc::new(move || clock.now().wall));
+    let known = links.clone();
+    let behind = Behind {
+        address: Rc::new(move |host| known.address(host).map(|address| address.to_string())),
+        ..Behind::of(me, Rc::downgrade(shell), Rc::new(move || clock.now().wall))
+    };
     let door = Door::new(
         behind,
         DoorSettings {

@@ -1,11 +1,14 @@
 //! The ring's own commands about who is in, and how it is.
 
+use std::rc::Rc;
+
 use super::super::resp::Value;
 use super::super::session::Cx;
 use super::args::{Args, syntax};
 use super::words::{hosts_of, map, or_nil, small, text, texts};
 use super::{Answer, OfOne, Plan, Run, Spec, TELL, unexpected};
 use crate::message::{Options, Outcome, Request};
+use crate::placement::HostId;
 use crate::record::WallMs;
 use crate::roster::{Change, Phase, Roster};
 
@@ -36,8 +39,8 @@ pub(super) const SPECS: &[Spec] = &[
         ("dht.ring", "DHT.RING"),
         1,
         TELL,
-        "Who is in: each host with its zone, weight, tokens and share of the circle.",
-        |_, args| only(args, Request::Roster, ring),
+        "Who is in: each host with its address, whether it is up, its zone, weight, tokens and share of the circle.",
+        who_is_in,
     ),
     spec(
         ("dht.rebalance", "DHT.REBALANCE"),
@@ -135,16 +138,31 @@ fn replicas(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
     }))
 }
 
-fn ring(answer: Answer, _: WallMs) -> Value {
-    match answer {
-        Ok(Outcome::Roster(Some(roster))) => ring_of(&roster),
-        Ok(Outcome::Roster(None)) => Value::error("LOADING this host is in no ring with a roster"),
-        Ok(other) => unexpected(&other),
-        Err(told) => told,
-    }
+/// The roster, and what this host knows besides of those who are in it.
+fn who_is_in(cx: &mut Cx<'_>, args: Args) -> Result<Plan, Value> {
+    args.end()?;
+    let address = Rc::clone(&cx.door.address);
+    let both = vec![Request::Roster, Request::Status];
+    let told = move |answers: Vec<Answer>, _: WallMs| {
+        let mut answers = answers.into_iter();
+        let roster = match answers.next() {
+            Some(Ok(Outcome::Roster(Some(roster)))) => roster,
+            Some(Ok(Outcome::Roster(None))) | None => {
+                return Value::error("LOADING this host is in no ring with a roster");
+            }
+            Some(Ok(other)) => return unexpected(&other),
+            Some(Err(told)) => return told,
+        };
+        let down = match answers.next() {
+            Some(Ok(Outcome::Status(status))) => status.down,
+            _ => Vec::new(),
+        };
+        ring_of(&roster, &down, &*address)
+    };
+    Ok(Plan::Many(both, Options::default(), Box::new(told)))
 }
 
-fn ring_of(roster: &Roster) -> Value {
+fn ring_of(roster: &Roster, down: &[HostId], address: &dyn Fn(HostId) -> Option<String>) -> Value {
     let state = match roster.phase {
         Phase::Settled(_) => "settled",
         Phase::Moving { .. } => "moving",
@@ -156,9 +174,12 @@ fn ring_of(roster: &Roster) -> Value {
             (true, true) => "may stop",
             (true, false) => "in",
         };
+        let up = if down.contains(host) { "down" } else { "up" };
         map([
             ("host", text(host)),
+            ("address", or_nil(address(*host))),
             ("state", text(state)),
+            ("seems", text(up)),
             ("zone", or_nil(member.zone.as_ref())),
             ("weight", Value::count(member.weight)),
             ("tokens", Value::count(member.tokens.len())),
