@@ -7,7 +7,7 @@
 //! the roster moves            what it gives this host, from a quorum of Old; and what stays, and is closed
 //! it is late                  all it holds: something of an earlier move is missing, and nobody noted what
 //! its move has settled        what it had not finished of it, from those who hold it now
-//! it slept through versions   what came to it meanwhile
+//! it slept through versions   what changed hands meanwhile; after two moves all it holds
 //! ```
 //!
 //! *Hold these true*: nothing is planned but what the roster gives this host; complete belongs to one version, so no
@@ -117,7 +117,8 @@ impl<'a> Outlook<'a> {
         let missed = pieces(&held.placement, held.r(), &now.placement, now.r()).into_iter();
         let came = missed.filter(|piece| piece.new.contains(&me) && !piece.old.contains(&me));
         closed.add(came.map(|piece| piece.span));
-        if unfinished || closed != self.unfinished.closed {
+        let twice = lived_by.missed_two_moves(self.roster);
+        if unfinished || twice || closed != self.unfinished.closed {
             (self.unfinished.late, self.unfinished.closed) = (true, closed);
         }
     }
@@ -225,12 +226,15 @@ impl<'a> Outlook<'a> {
         unfinished.map(task).collect()
     }
 
-    /// What has come to it between the roster it lived by and this settled one.
+    /// What has changed hands between the roster it lived by and this settled one. After two moves that is all it holds:
+    /// others may have come to a span and gone again, with writes that this host never heard of.
     fn slept_through(&self, lived_by: &Roster) -> Vec<Task> {
         let (old, new) = (lived_by.held_until(self.roster), self.roster.new());
+        let twice = lived_by.missed_two_moves(self.roster);
         let missed = pieces(&old.placement, old.r(), &new.placement, new.r()).into_iter();
-        let mine = missed
-            .filter(|piece| piece.new.contains(&self.me) && !same_hosts(&piece.old, &piece.new));
+        let mine = missed.filter(|piece| {
+            piece.new.contains(&self.me) && (twice || !same_hosts(&piece.old, &piece.new))
+        });
         let task = |piece: Piece| {
             let newcomer = !piece.old.contains(&self.me);
             Task::new(settled(piece)).with_marks(self.me, newcomer)
@@ -368,6 +372,26 @@ mod tests {
         assert_eq!((closed.spans(), late), (&[span(10, 25)][..], true));
         let both = vec![(10, 20, vec![2, 5], true), (20, 25, vec![5, 3], true)];
         assert_eq!(shown(&plan), both);
+    }
+
+    #[test]
+    fn two_moves_that_were_slept_through_may_have_gone_there_and_back() {
+        let [settled, _, there] = rosters();
+        let leave = [Change::Remove(HostId(5))];
+        let moving = there.moved(HostId(1), &leave).unwrap();
+        let back = moving.finished(HostId(1)).unwrap();
+        // h1 holds what it held, with the same others; while h5 was in, they may have been one quorum, and h5 another.
+        let plan = outlook(1, Some(&settled), &back).plan();
+        let both = vec![(40, 10, vec![1, 2], false), (30, 40, vec![4, 1], false)];
+        let mut told = shown(&plan);
+        told.sort_by_key(|(from, ..)| std::cmp::Reverse(*from));
+        assert_eq!(told, both);
+        assert!(plan.behind);
+        // If spans move just then, it is late with all it holds once that has ended.
+        let plan = outlook(1, Some(&settled), &moving).plan();
+        assert!(!plan.unfinished.late, "of one move it knows all");
+        let next = back.moved(HostId(1), &[Change::Replicas(3)]).unwrap();
+        assert!(outlook(1, Some(&settled), &next).plan().unfinished.late);
     }
 
     #[test]

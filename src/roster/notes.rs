@@ -109,14 +109,22 @@ impl Roster {
     /// have had what it came to in that one either.
     #[must_use]
     pub fn may_have_lapsed(&self, host: HostId, later: &Roster) -> bool {
-        let [last_but_one, last] = later.notes.moves;
         let gained = later.notes.gained.get(&host).copied();
         let gained = gained.unwrap_or(RosterVersion::NONE);
-        if self.is_moving() {
-            last > self.version && gained >= self.version
-        } else {
-            last_but_one > self.version && gained > self.version
-        }
+        let since = match self.is_moving() {
+            true => gained >= self.version,
+            false => gained > self.version,
+        };
+        since && self.missed_two_moves(later)
+    }
+
+    /// Whether two moves or more have succeeded since this roster, its own among them if it moves: then a span may have gone
+    /// to others and come back to whom this one gives it.
+    #[must_use]
+    pub fn missed_two_moves(&self, later: &Roster) -> bool {
+        let [last_but_one, last] = later.notes.moves;
+        let then = if self.is_moving() { last } else { last_but_one };
+        then > self.version
     }
 
     /// What a host that lives by this roster holds when it hears of a later one, having slept in between: what the
