@@ -44,6 +44,26 @@ pub(super) const NAMES: [&str; 23] = [
     "farewell",
 ];
 
+/// What a setting is if it is not given.
+fn default_of(name: &str) -> &'static str {
+    match name {
+        "listen" => "127.0.0.1:50140",
+        "cluster" => "roundelay",
+        "fsync" => "everysec",
+        "replicas" => "3 where it founds a ring, otherwise the ring's",
+        "tokens" => "16",
+        "place" => "even",
+        "weight" => "1",
+        "cache" => "64MiB",
+        "max-value" => "512MiB",
+        "max-clients" => "10000",
+        "leave-on-exit" => "false",
+        "farewell" => "30s",
+        "advertise" => "where it listens",
+        _ => "none",
+    }
+}
+
 /// A setting that was given, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Given {
@@ -119,7 +139,7 @@ impl Options {
                     let _ = writeln!(text, "{name} = {value}  # {from}");
                 }
                 None => {
-                    let _ = writeln!(text, "# {name}: its default");
+                    let _ = writeln!(text, "# {name}: {}, its default", default_of(name));
                 }
             }
         }
@@ -217,6 +237,8 @@ impl ServeArgs {
 
 #[cfg(test)]
 mod tests {
+    use roundelay::server::Settings;
+
     use super::*;
 
     #[test]
@@ -275,6 +297,40 @@ mod tests {
             assert_eq!(told.is_empty(), known, "{name}: {told}");
             assert!(known || told.contains(name) && told.contains("ROUNDELAY_FSYNC"));
         }
+    }
+
+    #[test]
+    fn the_defaults_that_are_told_are_the_defaults() {
+        let told = [
+            "listen",
+            "cluster",
+            "fsync",
+            "tokens",
+            "place",
+            "weight",
+            "max-value",
+            "max-clients",
+            "leave-on-exit",
+            "farewell",
+        ];
+        let mut options = Options::default();
+        for name in told {
+            options.put(name, default_of(name).to_owned(), "a test".to_owned());
+        }
+        // Only where data lie on a disk.
+        options.put("data-dir", "somewhere".to_owned(), "a test".to_owned());
+        options.put("cache", default_of("cache").to_owned(), "a test".to_owned());
+        let settings = options.settings().unwrap();
+        let usual = Settings {
+            data_dir: Some("somewhere".into()),
+            ..Settings::default()
+        };
+        assert_eq!(format!("{settings:?}"), format!("{usual:?}"));
+        assert!(
+            Options::default()
+                .print()
+                .contains("# fsync: everysec, its default\n")
+        );
     }
 
     #[test]
