@@ -65,6 +65,8 @@ pub(super) fn host_config(settings: &Settings, me: HostId) -> HostConfig {
     HostConfig {
         keep: KeepConfig {
             max_value_bytes: settings.max_value_bytes,
+            consistency: settings.consistency,
+            remove_after: settings.remove_after,
             ..KeepConfig::default()
         },
         detect: Some(DetectConfig::new(DETECT_HOSTS)),

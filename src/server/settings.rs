@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::keyspace::Id;
+use crate::message::Consistency;
 use crate::placement::Zone;
 use crate::remote::{Address, MAX_CLUSTER_BYTES, Secret, Tls};
 use crate::roster::{MAX_REPLICAS, MAX_TOKENS};
@@ -58,6 +59,10 @@ pub struct Settings {
     pub password: Option<Vec<u8>>,
     /// Certificates between hosts.
     pub tls: Option<Tls>,
+    /// How many replicas must answer a request that does not say it itself.
+    pub consistency: Consistency,
+    /// A host that is silent for so long is removed, if a majority finds so too; zero: never.
+    pub remove_after: Duration,
     /// At most so many bytes of what was read from disk stay in memory.
     pub cache_bytes: u64,
     /// At most so many bytes of keys and values in memory; with more, new values are refused. It must not be said of
@@ -93,6 +98,8 @@ impl Default for Settings {
             secret: Secret::new(Vec::new()),
             password: None,
             tls: None,
+            consistency: Consistency::Quorum,
+            remove_after: Duration::from_secs(300),
             cache_bytes: 64 * 1024 * 1024,
             max_bytes: None,
             reserve_bytes: 64 * 1024 * 1024,

@@ -113,7 +113,7 @@ fn settings_that_were_printed_are_read_again() {
         lines.collect()
     };
     assert_eq!(settings(&again), settings(&printed));
-    assert_eq!(settings(&again).len(), 23, "{again}");
+    assert_eq!(settings(&again).len(), 25, "{again}");
 }
 
 #[test]

@@ -41,6 +41,12 @@ pub(super) struct ServeArgs {
     /// Copies of every key [default: as the ring has it; 3 in a new one]
     #[arg(long, value_name = "R")]
     replicas: Option<String>,
+    /// How many replicas answer a request that does not say it itself: one, quorum or all [default: quorum]
+    #[arg(long, value_name = "HOW")]
+    consistency: Option<String>,
+    /// A host that is silent for so long is removed, if a majority finds so too; 0: never [default: 5m]
+    #[arg(long, value_name = "TIME")]
+    remove_after: Option<String>,
     /// Places on the circle [default: 16]
     #[arg(long, value_name = "N")]
     tokens: Option<String>,

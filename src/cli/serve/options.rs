@@ -18,7 +18,7 @@ const CONFIG: &str = "ROUNDELAY_CONFIG";
 const TESTS: &str = "ROUNDELAY_TEST_";
 
 /// All settings, as flags, in files, and (in capitals, with `_` and `ROUNDELAY_` before) in the environment.
-pub(super) const NAMES: [&str; 23] = [
+pub(super) const NAMES: [&str; 25] = [
     "listen",
     "advertise",
     "join",
@@ -26,6 +26,8 @@ pub(super) const NAMES: [&str; 23] = [
     "data-dir",
     "fsync",
     "replicas",
+    "consistency",
+    "remove-after",
     "tokens",
     "place",
     "zone",
@@ -51,6 +53,8 @@ fn default_of(name: &str) -> &'static str {
         "cluster" => "roundelay",
         "fsync" => "everysec",
         "replicas" => "3 where it founds a ring, otherwise the ring's",
+        "consistency" => "quorum",
+        "remove-after" => "5m",
         "tokens" => "16",
         "place" => "even",
         "weight" => "1",
@@ -214,6 +218,8 @@ impl ServeArgs {
             "data-dir" => self.data_dir.clone(),
             "fsync" => self.fsync.clone(),
             "replicas" => self.replicas.clone(),
+            "consistency" => self.consistency.clone(),
+            "remove-after" => self.remove_after.clone(),
             "tokens" => self.tokens.clone(),
             "place" => self.place.clone(),
             "zone" => self.zone.clone(),
@@ -305,6 +311,8 @@ mod tests {
             "listen",
             "cluster",
             "fsync",
+            "consistency",
+            "remove-after",
             "tokens",
             "place",
             "weight",

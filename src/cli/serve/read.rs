@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use roundelay::keyspace::Id;
+use roundelay::message::Consistency;
 use roundelay::placement::Zone;
 use roundelay::remote::{Secret, Tls, TlsError};
 use roundelay::roster::{MAX_REPLICAS, MAX_TOKENS};
@@ -43,6 +44,17 @@ impl Options {
             &mut settings.replicas,
             some(up_to("replicas", MAX_REPLICAS.into())),
         )?;
+        self.set(
+            "consistency",
+            &mut settings.consistency,
+            |text| match text {
+                "one" => Ok(Consistency::One),
+                "quorum" => Ok(Consistency::Quorum),
+                "all" => Ok(Consistency::All),
+                _ => bail!("one, quorum or all, got {text:?}"),
+            },
+        )?;
+        self.set("remove-after", &mut settings.remove_after, time)?;
         self.set(
             "tokens",
             &mut settings.tokens,
