@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow, bail};
 use roundelay::keyspace::Id;
 use roundelay::message::Consistency;
 use roundelay::placement::Zone;
-use roundelay::remote::{Secret, Tls, TlsError};
+use roundelay::remote::{Address, Secret, Tls, TlsError};
 use roundelay::roster::{MAX_REPLICAS, MAX_TOKENS};
 use roundelay::server::{Place, Settings, SettingsError};
 use roundelay::store::SyncPolicy;
@@ -25,14 +25,7 @@ impl Options {
         let mut settings = Settings::default();
         self.set("listen", &mut settings.listen, listen)?;
         self.set("advertise", &mut settings.advertise, some(plain))?;
-        self.set("join", &mut settings.join, |text| {
-            let parts = text.split(',').map(str::trim);
-            let named: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
-            if named.is_empty() {
-                bail!("it names nobody: say whom to join, or leave it away to found a ring");
-            }
-            named.into_iter().map(plain).collect()
-        })?;
+        self.set("join", &mut settings.join, whom)?;
         self.set("cluster", &mut settings.cluster, plain)?;
         self.set("data-dir", &mut settings.data_dir, some(plain))?;
         self.set("fsync", &mut settings.fsync, |text| {
@@ -44,16 +37,7 @@ impl Options {
             &mut settings.replicas,
             some(up_to("replicas", MAX_REPLICAS.into())),
         )?;
-        self.set(
-            "consistency",
-            &mut settings.consistency,
-            |text| match text {
-                "one" => Ok(Consistency::One),
-                "quorum" => Ok(Consistency::Quorum),
-                "all" => Ok(Consistency::All),
-                _ => bail!("one, quorum or all, got {text:?}"),
-            },
-        )?;
+        self.set("consistency", &mut settings.consistency, consistency)?;
         self.set("remove-after", &mut settings.remove_after, time)?;
         self.set(
             "tokens",
@@ -223,6 +207,24 @@ fn size(text: &str) -> anyhow::Result<u64> {
 }
 
 /// A time: a number with `ms`, `s` or `m`.
+fn whom(text: &str) -> anyhow::Result<Vec<Address>> {
+    let parts = text.split(',').map(str::trim);
+    let named: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+    if named.is_empty() {
+        bail!("it names nobody: say whom to join, or leave it away to found a ring");
+    }
+    named.into_iter().map(plain).collect()
+}
+
+fn consistency(text: &str) -> anyhow::Result<Consistency> {
+    match text {
+        "one" => Ok(Consistency::One),
+        "quorum" => Ok(Consistency::Quorum),
+        "all" => Ok(Consistency::All),
+        _ => bail!("one, quorum or all, got {text:?}"),
+    }
+}
+
 fn time(text: &str) -> anyhow::Result<Duration> {
     let end = text.find(|c: char| !c.is_ascii_digit());
     let (number, unit) = text.split_at(end.unwrap_or(text.len()));
