@@ -18,7 +18,7 @@
 //! it is taken for down, too, or one that does not come back after all have lost their power would seem to be well.
 //!
 //! *Hold these true*: the same calls give the same signals, in the same order; [`Signal::Up`] and
-//! [`Signal::Down`] of a host alternate, `Down` first only of one that was waited for in vain; a greeting is repeated until
+//! [`Signal::Down`] of a host alternate, `Down` first only of one that was waited for in vain, and `Up` twice only of one that was then heard by another road; a greeting is repeated until
 //! somebody answers; hosts that were declared down are greeted from time to time, so that a healed partition grows together.
 //!
 //! Left out on purpose: any influence on who holds a key. A detector errs; it only orders whom to ask

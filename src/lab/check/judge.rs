@@ -100,18 +100,7 @@ impl Checker {
     ) -> BTreeMap<usize, Version> {
         let mut known = written.by_number.clone();
         // What no store has kept was not written.
-        let told = self
-            .operations
-            .iter()
-            .filter_map(|operation| match operation.told {
-                Told::Found { version, .. }
-                | Told::Present(version)
-                | Told::Wrote(version)
-                | Told::Unknown(version) => Some(version),
-                _ => None,
-            });
-        let told: BTreeSet<Version> = told.collect();
-        known.retain(|_, version| told.contains(version) || written.may_be_stored(*version));
+        known.retain(|_, version| written.may_be_stored(*version));
         let mut owned: BTreeSet<Version> = BTreeSet::new();
         let mut unsaid: BTreeMap<&Key, Vec<usize>> = BTreeMap::new();
         for (number, operation) in self.operations.iter().enumerate() {

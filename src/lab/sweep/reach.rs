@@ -42,8 +42,7 @@ pub(super) struct Reach {
 impl Reach {
     /// A host was stopped or started, or its clock was set.
     pub(super) fn disturbed(&mut self, host: HostId, now: Time) {
-        let last = self.hosts.entry(host).or_insert(now);
-        *last = now.max(*last);
+        self.hosts.insert(host, now);
     }
 
     /// A host is hampered, whatever else disturbs it, until that ends.
@@ -51,10 +50,10 @@ impl Reach {
         self.hampered.insert((host, by));
     }
 
-    /// That has ended, and so will have at that time what came of it.
-    pub(super) fn fit(&mut self, host: HostId, by: Fault, at: Time) {
+    /// That has ended.
+    pub(super) fn fit(&mut self, host: HostId, by: Fault, now: Time) {
         self.hampered.remove(&(host, by));
-        self.disturbed(host, at);
+        self.disturbed(host, now);
     }
 
     /// Messages are lost or late from now on.

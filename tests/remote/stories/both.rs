@@ -49,9 +49,11 @@ impl Runner for Both {
         if name == "trace" {
             return Ok(String::new());
         }
+        if name == "ring" {
+            self.settled()?; // The world before, while it is still there.
+        }
         let there = self.tell(command)?;
         if name == "ring" {
-            self.settled()?;
             self.say("trace", &["off"])?;
             self.tcp = Some(Tcp::ring(&words));
         } else if DEEDS.contains(&name) {
