@@ -195,7 +195,8 @@ pub struct Ask {
 }
 
 /// The effects of one call, to be carried out after it: notes, then store operations, answers and at
-/// last messages. Every driver keeps that order, so that all make the same trace.
+/// last messages. Every driver keeps that order, so that all make the same trace. With a store beside it,
+/// operations may be carried out at once ([`Beside`]).
 #[derive(Default)]
 pub struct Collected {
     /// What is worth a line.
@@ -223,5 +224,48 @@ impl Effects<Then> for Collected {
 
     fn note(&mut self, event: Event) {
         self.notes.push(event);
+    }
+}
+
+/// The effects of one call, collected, beside a store that may answer at once: what carries an operation out now,
+/// or gives it back.
+pub struct Beside<'a, F> {
+    collected: &'a mut Collected,
+    store: F,
+}
+
+impl Collected {
+    /// Itself, with that store.
+    pub fn beside<F: FnMut(Op) -> Result<Done, Op>>(&mut self, store: F) -> Beside<'_, F> {
+        Beside {
+            collected: self,
+            store,
+        }
+    }
+}
+
+impl<F: FnMut(Op) -> Result<Done, Op>> Effects<Then> for Beside<'_, F> {
+    fn send(&mut self, envelope: Envelope) {
+        self.collected.send(envelope);
+    }
+
+    fn store(&mut self, op: Op, then: Then) {
+        self.collected.store(op, then);
+    }
+
+    /// Nothing overtakes what is collected already.
+    fn store_at_once(&mut self, op: Op) -> Result<Done, Op> {
+        match self.collected.stores.is_empty() {
+            true => (self.store)(op),
+            false => Err(op),
+        }
+    }
+
+    fn answer(&mut self, ticket: Ticket, reply: Reply) {
+        self.collected.answer(ticket, reply);
+    }
+
+    fn note(&mut self, event: Event) {
+        self.collected.note(event);
     }
 }

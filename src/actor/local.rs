@@ -182,6 +182,10 @@ impl Surroundings for Local {
         Some((self.store.apply(op), then))
     }
 
+    fn store_at_once(&mut self, op: Op) -> Result<Done, Op> {
+        Ok(self.store.apply(op))
+    }
+
     fn ticket(&mut self, reply: ReplyTo) -> Ticket {
         self.next_ticket += 1;
         let ticket = Ticket(self.next_ticket);

@@ -18,6 +18,7 @@ use crate::keyspace::Id;
 use crate::message::{Envelope, Event, Message, Ticket};
 use crate::node::Host;
 use crate::placement::HostId;
+use crate::record::Now;
 use crate::store::{Done, Usage};
 
 use neighbours::Bound;
@@ -145,7 +146,7 @@ impl Shell {
             return;
         }
         let now = self.surroundings.now();
-        input.apply(&mut self.host, now, &mut self.effects);
+        self.apply(now, input);
         self.act();
     }
 
@@ -157,8 +158,7 @@ impl Shell {
         let now = self.surroundings.now();
         for (reply, request, options) in asks.each() {
             let ticket = self.surroundings.ticket(reply);
-            let input = Input::Request(ticket, request, options);
-            input.apply(&mut self.host, now, &mut self.effects);
+            self.apply(now, Input::Request(ticket, request, options));
         }
         self.act();
     }
@@ -170,7 +170,7 @@ impl Shell {
         }
         let now = self.surroundings.now();
         for envelope in envelopes {
-            Input::Receive(envelope).apply(&mut self.host, now, &mut self.effects);
+            self.apply(now, Input::Receive(envelope));
         }
         self.act();
     }
@@ -188,9 +188,18 @@ impl Shell {
 
     fn tell_results(&mut self) {
         let now = self.surroundings.now();
-        for (done, then) in self.ready.drain(..) {
-            Input::Stored(done, then).apply(&mut self.host, now, &mut self.effects);
+        let mut ready = std::mem::take(&mut self.ready);
+        for (done, then) in ready.drain(..) {
+            self.apply(now, Input::Stored(done, then));
         }
+        self.ready = ready;
+    }
+
+    /// One call of the host, beside its store.
+    fn apply(&mut self, now: Now, input: Input) {
+        let surroundings = &mut self.surroundings;
+        let store = |op| surroundings.store_at_once(op);
+        input.apply(&mut self.host, now, &mut self.effects.beside(store));
     }
 
     fn act(&mut self) {

@@ -26,6 +26,14 @@ pub trait Surroundings {
     /// [`Results`](super::Results) or [`Input::Stored`], in order.
     fn store(&mut self, op: Op, then: Then) -> Option<(Done, Then)>;
 
+    /// Carry out a store operation before this returns, if that can be done without waiting, or give it back.
+    ///
+    /// # Errors
+    /// The operation, not carried out; by default always.
+    fn store_at_once(&mut self, op: Op) -> Result<Done, Op> {
+        Err(op)
+    }
+
     /// A ticket for a client's request, whose answer goes there.
     fn ticket(&mut self, reply: ReplyTo) -> Ticket;
 

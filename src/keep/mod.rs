@@ -427,6 +427,15 @@ impl Keeper {
         cx.fx.store(op, Then(next));
     }
 
+    /// The same for what is small and the last thing its caller does: a store that need not be waited for has answered
+    /// when this returns, and that is gone on with.
+    fn store_soon(&mut self, cx: &mut Context<'_>, op: Op, next: Next) {
+        match cx.fx.store_at_once(op) {
+            Ok(done) => self.stored_next(cx, done, next),
+            Err(op) => self.store(cx, op, next),
+        }
+    }
+
     fn note(&mut self, cx: &mut Context<'_>, event: Event) {
         cx.fx.note(event);
     }

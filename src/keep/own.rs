@@ -18,6 +18,9 @@
 //! it stores it. A stamp that it refuses was never stored and never will be, so a second one may be drawn, this time
 //! above what it said. A new roster waits for that answer: until it has come, nobody knows whether there is a stamp.
 //!
+//! A store in memory answers before the call that asks it returns. Then a get, and a put that is above all that is held, are
+//! over at once, without a number, a deadline or a place among those under way.
+//!
 //! Whatever is out of the ordinary (a roster that was adopted meanwhile, a stamp that must be reserved first, a large
 //! value, a store that does not answer) makes it a request like any other: before its stamp from the beginning, after it
 //! with that very stamp.
@@ -31,7 +34,7 @@ use std::time::Duration;
 
 use crate::message::{Consistency, Failure, Found, KeyOp, Large, Outcome, Reply, ReqId};
 use crate::placement::HostId;
-use crate::record::{Body, Cells, Guard, Key, Mark, PIECE_BYTES, Record, Summary, Time};
+use crate::record::{Body, Cells, Guard, Key, Mark, PIECE_BYTES, Record, Summary, Time, WallMs};
 use crate::roster::{Groups, Phase as RosterPhase, RosterVersion};
 use crate::store::{Done, Op};
 
@@ -110,7 +113,7 @@ impl Keeper {
         if (one && !any) || !self.is_alone_with(&key, any) {
             return Some((caller, key, op));
         }
-        let (req, deadline) = (self.draw_req(), cx.now.at + patience);
+        let deadline = cx.now.at + patience;
         let unasked = self.stamp_unasked(cx, &key, &op);
         let ask = match &unasked {
             Some((record, guard)) => Op::Guarded(record.clone(), *guard),
@@ -136,10 +139,32 @@ impl Keeper {
         } else {
             deadline
         };
-        self.timers.set(Wake::Open(req), late.min(deadline));
-        self.own.insert(req, own);
-        self.store(cx, ask, Next::Own(req));
+        self.ask_own(cx, own, ask, late.min(deadline));
         None
+    }
+
+    /// Asks the own store. A store that answers at once mostly leaves nothing to wait for: then the request is over before
+    /// it has a number. (Not so for a page of an export or import: each answer there begins the next request.)
+    fn ask_own(&mut self, cx: &mut Context<'_>, mut own: Own, ask: Op, late: Time) {
+        let may_end = !matches!(own.caller, Caller::Export(..) | Caller::Import(..));
+        let asked = match may_end {
+            true => cx.fx.store_at_once(ask),
+            false => Err(ask),
+        };
+        let went = asked.map(|done| {
+            own.hears(&done);
+            own.goes_on(self.me, cx.now.wall, self.marks.at(own.key.id()), done)
+        });
+        if let Ok(Went::Over(reply)) = went {
+            return self.tell(cx, own.caller, reply);
+        }
+        let req = self.draw_req();
+        self.timers.set(Wake::Open(req), late);
+        self.own.insert(req, own);
+        match went {
+            Err(ask) => self.store(cx, ask, Next::Own(req)),
+            Ok(went) => self.own_goes_on(cx, req, went),
+        }
     }
 
     /// A put that is stamped without a question: what is written, if it is above all that is held. None if that stamp
@@ -168,42 +193,30 @@ impl Keeper {
         let Some(own) = self.own.get_mut(&req) else {
             return; // It goes on like any other by now, and has asked again.
         };
-        let unasked = std::mem::take(&mut own.unasked);
-        if let (true, Done::Below(_)) = (unasked, &done) {
-            own.record = None; // It is not stored, and never will be.
-        }
-        if own.at != mine && !matches!(done, Done::Failed(_)) {
-            return self.own_otherwise(cx, req);
-        }
-        let mark = self.marks.at(own.key.id());
-        match (&own.record, done) {
-            (None, Done::Versions(seen) | Done::Below(seen)) => {
-                self.own_write(cx, req, (seen, mark))
-            }
-            (None, Done::Cells(cells)) => {
-                self.own_read(cx, req, (cells.unwrap_or_default(), mark));
-            }
-            (Some(record), Done::Held(held)) if held.covers(&record.cells.summary()) => {
-                let summary = record.cells.summary();
-                let reply = outcome_of_write(&own.op, own.caller, &own.key, own.existed, summary);
-                match reply {
-                    Some(reply) => self.end_own(cx, req, reply),
-                    None => self.own_otherwise(cx, req),
-                }
-            }
-            (Some(_), Done::Failed(error)) => {
-                let why = format!("{}: {error}", self.me);
-                self.end_own(cx, req, Err(Failure::Limit(why)));
-            }
-            (Some(_) | None, _) => self.own_otherwise(cx, req),
+        own.hears(&done);
+        let went = if own.at != mine && !matches!(done, Done::Failed(_)) {
+            Went::Otherwise
+        } else {
+            let mark = self.marks.at(own.key.id());
+            own.goes_on(self.me, cx.now.wall, mark, done)
+        };
+        self.own_goes_on(cx, req, went);
+    }
+
+    fn own_goes_on(&mut self, cx: &mut Context<'_>, req: ReqId, went: Went) {
+        match went {
+            Went::Over(reply) => self.end_own(cx, req, reply),
+            Went::Seen(seen) => self.own_write(cx, req, seen),
+            Went::Otherwise => self.own_otherwise(cx, req),
         }
     }
 
     /// What is held is known: draws the one stamp of this request, and writes.
-    fn own_write(&mut self, cx: &mut Context<'_>, req: ReqId, (seen, mark): (Summary, Mark)) {
+    fn own_write(&mut self, cx: &mut Context<'_>, req: ReqId, seen: Summary) {
         let Some(own) = self.own.get(&req) else {
             return;
         };
+        let mark = self.marks.at(own.key.id());
         if !self.is_alone_with(&own.key, false) {
             return self.own_otherwise(cx, req);
         }
@@ -222,39 +235,7 @@ impl Keeper {
         own.record = Some(record.clone());
         let next = Next::Own(req);
         let op = self.merge_op(record, &next);
-        self.store(cx, op, next);
-    }
-
-    /// What is held is here: it is on the only store there is.
-    fn own_read(&mut self, cx: &mut Context<'_>, req: ReqId, (cells, mark): (Cells, Mark)) {
-        let Some(own) = self.own.get(&req) else {
-            return;
-        };
-        let summary = cells.summary();
-        let live = match summary.collected(mark.floor) == summary {
-            true => summary.live(cx.now.wall),
-            false => None, // deleted, or expired, at or below the floor
-        };
-        let body: Option<Body> = cells.value.and_then(|cell| cell.body);
-        let Some((version, body)) = live.zip(body) else {
-            return self.end_own(cx, req, Ok(Outcome::Value(None)));
-        };
-        let found = Found {
-            version,
-            body,
-            deadline: summary.deadline(),
-        };
-        let outcome = match (found.body.is_whole(), &own.op) {
-            (true, _) => Outcome::Value(Some(found)),
-            (false, KeyOp::Open) => Outcome::Large(Arc::new(Large {
-                key: own.key.clone(),
-                found,
-                holders: vec![self.me],
-            })),
-            // Its pieces are fetched one by one.
-            (false, _) => return self.own_otherwise(cx, req),
-        };
-        self.end_own(cx, req, Ok(outcome));
+        self.store_soon(cx, op, next);
     }
 
     fn end_own(&mut self, cx: &mut Context<'_>, req: ReqId, reply: Reply) {
@@ -347,6 +328,72 @@ impl Keeper {
         ensure(will_do || hosts == [self.me] || own.unasked, || {
             format!("{req:?} is asked of the own store only, and {hosts:?} hold its key")
         })
+    }
+}
+
+/// How such a request goes on when the store has answered.
+enum Went {
+    /// It is answered.
+    Over(Reply),
+    /// What is held is known: it is stamped now, and written.
+    Seen(Summary),
+    /// Like any other.
+    Otherwise,
+}
+
+impl Own {
+    /// A stamp that the store has refused is not stored, and never will be.
+    fn hears(&mut self, done: &Done) {
+        let unasked = std::mem::take(&mut self.unasked);
+        if unasked && matches!(done, Done::Below(_)) {
+            self.record = None;
+        }
+    }
+
+    fn goes_on(&self, me: HostId, wall: WallMs, mark: Mark, done: Done) -> Went {
+        match (&self.record, done) {
+            (None, Done::Versions(seen) | Done::Below(seen)) => Went::Seen(seen),
+            (None, Done::Cells(cells)) => self.found(me, wall, mark, cells.unwrap_or_default()),
+            (Some(record), Done::Held(held)) => {
+                let summary = record.cells.summary();
+                let held = held.covers(&summary);
+                outcome_of_write(&self.op, self.caller, &self.key, self.existed, summary)
+                    .filter(|_| held)
+                    .map_or(Went::Otherwise, Went::Over)
+            }
+            (Some(_), Done::Failed(error)) => {
+                Went::Over(Err(Failure::Limit(format!("{me}: {error}"))))
+            }
+            (Some(_) | None, _) => Went::Otherwise,
+        }
+    }
+
+    /// What is held is here: it is on the only store there is.
+    fn found(&self, me: HostId, wall: WallMs, mark: Mark, cells: Cells) -> Went {
+        let summary = cells.summary();
+        let live = match summary.collected(mark.floor) == summary {
+            true => summary.live(wall),
+            false => None, // deleted, or expired, at or below the floor
+        };
+        let body: Option<Body> = cells.value.and_then(|cell| cell.body);
+        let Some((version, body)) = live.zip(body) else {
+            return Went::Over(Ok(Outcome::Value(None)));
+        };
+        let found = Found {
+            version,
+            body,
+            deadline: summary.deadline(),
+        };
+        Went::Over(Ok(match (found.body.is_whole(), &self.op) {
+            (true, _) => Outcome::Value(Some(found)),
+            (false, KeyOp::Open) => Outcome::Large(Arc::new(Large {
+                key: self.key.clone(),
+                found,
+                holders: vec![me],
+            })),
+            // Its pieces are fetched one by one.
+            (false, _) => return Went::Otherwise,
+        }))
     }
 }
 

@@ -85,7 +85,7 @@ impl Keeper {
             Want::Versions => Op::Versions(key),
             Want::Value => Op::Get(key),
         };
-        self.store(
+        self.store_soon(
             cx,
             op,
             Next::Answer {
@@ -138,6 +138,10 @@ impl Keeper {
             at,
             road,
         };
+        if record.cells.is_whole() {
+            let op = self.merge_op(record, &next);
+            return self.store_soon(cx, op, next);
+        }
         self.keep(cx, from, req, record, next);
     }
 

@@ -9,7 +9,7 @@ use crate::message::{
 use crate::placement::{HostId, Member};
 use crate::record::{Key, Now, Stamp, Time, WallMs};
 use crate::roster::{RingId, Roster};
-use crate::store::{MemoryStore, Op, Store};
+use crate::store::{Done, MemoryStore, Op, Store};
 
 use super::config::KeepConfig;
 use super::open::Caller;
@@ -18,6 +18,8 @@ use super::{Context, Keeper, Then};
 /// What a keeper wants done.
 #[derive(Default)]
 pub(super) struct Wanted {
+    /// A store that answers at once.
+    pub(super) at_once: Option<MemoryStore>,
     pub(super) stores: Vec<(Op, Then)>,
     pub(super) answers: Vec<Reply>,
     pub(super) sends: Vec<Envelope>,
@@ -29,6 +31,12 @@ impl Effects<Then> for Wanted {
     }
     fn store(&mut self, op: Op, then: Then) {
         self.stores.push((op, then));
+    }
+    fn store_at_once(&mut self, op: Op) -> Result<Done, Op> {
+        match &mut self.at_once {
+            Some(store) => Ok(store.apply(op)),
+            None => Err(op),
+        }
     }
     fn answer(&mut self, _: Ticket, reply: Reply) {
         self.answers.push(reply);

@@ -8,12 +8,12 @@
 //! ```
 
 use super::{Envelope, Event, Reply, Ticket};
-use crate::store::Op;
+use crate::store::{Done, Op};
 
 /// The driver's side of a host: it carries out what the host decides.
 ///
 /// A host calls these while it handles something, and never waits: answers come back as calls of the
-/// host (`receive`, `stored`).
+/// host (`receive`, `stored`). A store in memory need not be waited for: it may be asked for its answer at once.
 pub trait Effects<Then> {
     /// Send a message. It may be lost, late, doubled or overtaken; the host asks again.
     fn send(&mut self, envelope: Envelope);
@@ -21,6 +21,15 @@ pub trait Effects<Then> {
     /// Carry out a store operation and hand the result back with `then`. In order; a write is reported
     /// done only when the sync policy is met.
     fn store(&mut self, op: Op, then: Then);
+
+    /// Carry out a store operation before this returns, if the store can do so without waiting, and as if it had been
+    /// asked by [`Effects::store`]: after all that was asked before.
+    ///
+    /// # Errors
+    /// The operation, not carried out: ask by [`Effects::store`]. Always so where nothing else is said.
+    fn store_at_once(&mut self, op: Op) -> Result<Done, Op> {
+        Err(op)
+    }
 
     /// Answer a client's request. Each ticket is answered once.
     fn answer(&mut self, ticket: Ticket, reply: Reply);

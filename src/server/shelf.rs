@@ -126,6 +126,20 @@ impl Shelf {
         Some((done, then?))
     }
 
+    /// Carries an operation out, if that needs nobody else, or gives it back.
+    pub(super) fn ask_at_once(&mut self, op: Op) -> Result<Done, Op> {
+        self.note_staged(&op);
+        match &mut self.place {
+            Place::Memory(store) => {
+                self.busy = true;
+                let done = store.apply(op);
+                self.busy = false;
+                Ok(done)
+            }
+            Place::Disk { recent, .. } => recent.answer(&op).ok_or(op),
+        }
+    }
+
     fn carry_out(&mut self, op: Op, then: Option<Then>) -> Option<(Done, Option<Then>)> {
         let (worker, recent, open) = match &mut self.place {
             Place::Memory(store) => {

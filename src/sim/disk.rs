@@ -39,6 +39,9 @@ pub struct DiskConfig {
     pub access_ms: u64,
     /// What a sync adds, in milliseconds.
     pub sync_ms: u64,
+    /// Whether an operation that takes no time, with nothing before it, is done before its asker goes on: a store in
+    /// memory.
+    pub at_once: bool,
 }
 
 impl Default for DiskConfig {
@@ -48,6 +51,7 @@ impl Default for DiskConfig {
             policy: SyncPolicy::Always,
             access_ms: 0,
             sync_ms: 1,
+            at_once: false,
         }
     }
 }
@@ -111,6 +115,17 @@ impl<T> Disk<T> {
         self.busy_until
     }
 
+    /// Whether an operation that is asked for now may be done now.
+    pub(super) fn is_at_once(&self) -> bool {
+        let DiskConfig {
+            policy: _,
+            access_ms,
+            sync_ms,
+            at_once,
+        } = self.config;
+        at_once && access_ms + sync_ms == 0 && self.waiting.is_empty()
+    }
+
     /// Queues an operation; returns when it will be done.
     pub(super) fn ask(&mut self, now: u64, op: Op, then: T) -> u64 {
         let synced = match &op {
@@ -141,7 +156,7 @@ impl<T> Disk<T> {
         Some((self.apply(now, op), then))
     }
 
-    fn apply(&mut self, now: u64, op: Op) -> Done {
+    pub(super) fn apply(&mut self, now: u64, op: Op) -> Done {
         if self.full && self.takes_room(&op) {
             let (free, reserve) = (0, 1);
             self.not_kept.push(op);
@@ -307,6 +322,7 @@ mod tests {
             policy,
             access_ms: 1,
             sync_ms: 2,
+            at_once: false,
         };
         let mut disk = Disk::new(config, Box::new(MemoryStore::new()));
         for n in 0..20 {

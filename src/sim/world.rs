@@ -270,16 +270,22 @@ impl World {
         let host = self.hosts[at(place)]
             .as_mut()
             .expect("nature speaks to those who are up");
-        let fx = &mut self.effects;
+        let (nature, effects) = (&mut self.nature, &mut self.effects);
         match happening {
-            Happening::Arrival(letter) => host.receive(now, self.nature.open(letter), fx),
+            Happening::Arrival(letter) => {
+                let envelope = nature.open(letter);
+                let fx = &mut effects.beside(|op| nature.store_at_once(place, op));
+                host.receive(now, envelope, fx);
+            }
             Happening::Stored => {
-                let (done, then) = self.nature.done(place);
+                let (done, then) = nature.done(place);
+                let fx = &mut effects.beside(|op| nature.store_at_once(place, op));
                 host.stored(now, done, then, fx);
             }
-            Happening::Wake => host.wake(now, fx),
-            other @ (Happening::Rumour(..) | Happening::Told(_)) => {
-                self.nature.input(place, other).apply(host, now, fx);
+            other @ (Happening::Wake | Happening::Rumour(..) | Happening::Told(_)) => {
+                let input = nature.input(place, other);
+                let fx = &mut effects.beside(|op| nature.store_at_once(place, op));
+                input.apply(host, now, fx);
             }
         }
         if self.check {

@@ -333,3 +333,52 @@ fn a_get_of_the_first_so_many_replicas_is_asked_of_those() {
     assert_eq!(asked, [HostId(2)]);
     assert!(host.wanted.stores.is_empty());
 }
+
+/// What the same requests are told whether the store answers at once or later, and what it holds then.
+fn told(at_once: bool, theirs: Stamp) -> (Vec<Reply>, Done) {
+    let mut host = Alone::new();
+    hold(&mut host, theirs);
+    if at_once {
+        host.wanted.at_once = Some(std::mem::take(&mut host.store));
+    }
+    let ops = [
+        KeyOp::Get,
+        put(),
+        put(),
+        KeyOp::Open,
+        put_for_a_while(),
+        KeyOp::Get,
+        KeyOp::Delete,
+        KeyOp::Get,
+        KeyOp::Delete,
+        put(),
+    ];
+    let told = ops.map(|op| {
+        host.ask(op);
+        if at_once {
+            assert!(host.wanted.stores.is_empty(), "nothing is waited for");
+            assert_eq!(host.keeper.timers.len(), 0);
+        }
+        host.work_all();
+        host.answer()
+    });
+    let mut store = host.wanted.at_once.unwrap_or(host.store);
+    (told.into(), store.apply(Op::Get(Key::new("cat").unwrap())))
+}
+
+#[test]
+fn a_store_that_answers_at_once_gives_the_same_answers_and_leaves_nothing_behind() {
+    // Below all stamps of this host, and above the first it draws.
+    for theirs in [Stamp(1), Stamp(1 << 40)] {
+        assert_eq!(told(true, theirs), told(false, theirs));
+    }
+}
+
+#[test]
+fn a_store_at_once_that_is_full_refuses_and_nothing_stays_open() {
+    let mut host = Alone::new();
+    host.wanted.at_once = Some(MemoryStore::with_limit(4));
+    host.ask(put());
+    assert!(matches!(host.answer(), Err(Failure::Limit(_))));
+    assert_eq!(host.keeper.timers.len(), 0);
+}

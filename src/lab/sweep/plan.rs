@@ -135,7 +135,7 @@ impl Plan {
     }
 
     /// The wide world of that seed: the same as [`Plan::draw`] has it, but for what is drawn here. Zones may go at once, disks be full
-    /// or slow, and hosts find out by a detector who is alive. All this came later, and so the others have stayed as they were.
+    /// or slow or answer at once, as a store in memory does, and hosts find out by a detector who is alive. All this came later, and so the others have stayed as they were.
     #[must_use]
     pub fn draw_wide(seed: u64) -> Plan {
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x071d_e000_071d_e000);
@@ -149,6 +149,10 @@ impl Plan {
         }
         plan.zones = plan.zones.max(*pick(&mut rng, &[1, 2, 3]));
         plan.detects = rng.random_ratio(1, 3);
+        plan.disk.at_once = rng.random_ratio(1, 3);
+        if plan.disk.at_once {
+            plan.disk.sync_ms = 0;
+        }
         plan.wide = true;
         plan
     }
@@ -261,6 +265,7 @@ fn disk(rng: &mut ChaCha8Rng) -> DiskConfig {
         policy,
         access_ms: 0,
         sync_ms: rng.random_range(0..3),
+        at_once: false,
     }
 }
 
@@ -312,6 +317,7 @@ impl fmt::Display for Plan {
             (self.returns, "lost disks come back"),
             (self.removes.is_some(), "silent hosts are removed"),
             (self.detects, "a detector"),
+            (self.disk.at_once, "stores that answer at once"),
             (self.harsh, "disks destroyed beyond a quorum"),
         ] {
             if said {

@@ -15,7 +15,7 @@ use crate::keep::Then;
 use crate::message::Event;
 use crate::record::Time;
 use crate::sim::slab::at;
-use crate::store::Op;
+use crate::store::{Done, Op};
 
 impl Nature {
     /// Carries out the effects of one call, in the order all drivers keep.
@@ -67,6 +67,20 @@ impl Nature {
         let due = site.disk.ask(now, op, then);
         self.queue
             .push(due, Occurrence::DiskDone { site: place, life });
+    }
+
+    /// The same before this returns, on a disk that does so, or gives the operation back.
+    pub(in crate::sim) fn store_at_once(&mut self, place: u32, op: Op) -> Result<Done, Op> {
+        let now = self.queue.now();
+        if !self.site_mut(place).disk.is_at_once() {
+            return Err(op);
+        }
+        if let Some(watch) = &mut self.watch {
+            watch.store(Time::from_ms(now), self.sites[at(place)].id, &op);
+        }
+        let done = self.site_mut(place).disk.apply(now, op);
+        self.tell_not_kept(place);
+        Ok(done)
     }
 
     /// Shows the watch what a disk has not kept.

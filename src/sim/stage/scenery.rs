@@ -44,6 +44,10 @@ impl Surroundings for Scenery {
         None
     }
 
+    fn store_at_once(&mut self, op: Op) -> Result<Done, Op> {
+        self.nature.borrow_mut().store_at_once(self.place, op)
+    }
+
     fn ticket(&mut self, reply: ReplyTo) -> Ticket {
         let ticket = self.nature.borrow_mut().open_ticket(self.place);
         self.clients.borrow_mut().insert(ticket, reply);
