@@ -114,6 +114,8 @@ pub struct Local {
     store: Box<dyn Store>,
     /// The host's actor. Weak: it owns the shell that owns this.
     actor: Option<WeakRecipient<Input>>,
+    /// The ticket given out last: it mostly is the next that is answered.
+    latest: Option<(Ticket, ReplyTo)>,
     tickets: BTreeMap<Ticket, ReplyTo>,
     next_ticket: u64,
     /// When the host wants to be woken, as its timer sees it.
@@ -135,6 +137,7 @@ impl Local {
             clock,
             store,
             actor: None,
+            latest: None,
             tickets: BTreeMap::new(),
             next_ticket: 0,
             wanted: Rc::default(),
@@ -189,12 +192,14 @@ impl Surroundings for Local {
     fn ticket(&mut self, reply: ReplyTo) -> Ticket {
         self.next_ticket += 1;
         let ticket = Ticket(self.next_ticket);
-        self.tickets.insert(ticket, reply);
+        self.tickets.extend(self.latest.replace((ticket, reply)));
         ticket
     }
 
     fn answer(&mut self, ticket: Ticket, reply: Reply) {
-        if let Some(waiting) = self.tickets.remove(&ticket) {
+        let latest = self.latest.take_if(|(latest, _)| *latest == ticket);
+        let waiting = latest.map(|(_, waiting)| waiting);
+        if let Some(waiting) = waiting.or_else(|| self.tickets.remove(&ticket)) {
             waiting.send(reply);
         }
     }
@@ -205,6 +210,7 @@ impl Surroundings for Local {
 
     fn forget(&mut self) {
         self.settled(None);
+        self.latest = None;
         self.tickets.clear();
     }
 

@@ -159,6 +159,10 @@ impl Shell {
         for (reply, request, options) in asks.each() {
             let ticket = self.surroundings.ticket(reply);
             self.apply(now, Input::Request(ticket, request, options));
+            // An answer that is there already, and for which nothing is to be stored, need not wait for the others.
+            if self.effects.stores.is_empty() {
+                self.give_answers();
+            }
         }
         self.act();
     }
@@ -292,17 +296,15 @@ impl Shell {
     }
 
     fn carry_out(&mut self) {
-        let mut effects = std::mem::take(&mut self.effects);
-        for event in effects.notes.drain(..) {
+        for event in self.effects.notes.drain(..) {
             self.surroundings.note(event);
         }
-        for (op, then) in effects.stores.drain(..) {
+        for (op, then) in self.effects.stores.drain(..) {
             self.ready.extend(self.surroundings.store(op, then));
         }
-        for (ticket, reply) in effects.answers.drain(..) {
-            self.surroundings.answer(ticket, reply);
-        }
-        for envelope in effects.sends.drain(..) {
+        self.give_answers();
+        let mut sends = std::mem::take(&mut self.effects.sends);
+        for envelope in sends.drain(..) {
             let packet = matches!(envelope.body, Message::Detect(_));
             let envelope = match packet {
                 true => self.surroundings.packet(envelope),
@@ -312,7 +314,13 @@ impl Shell {
                 self.send(envelope);
             }
         }
-        self.effects = effects;
+        self.effects.sends = sends;
+    }
+
+    fn give_answers(&mut self) {
+        for (ticket, reply) in self.effects.answers.drain(..) {
+            self.surroundings.answer(ticket, reply);
+        }
     }
 
     /// By Next or Prev if it is for a neighbour, otherwise by the book.

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use super::run::Entry;
 use super::shelf::Shelf;
 use super::slot::Slot;
 use super::table::Table;
@@ -44,13 +45,16 @@ use crate::record::{Body, Cells, Guard, Key, Record, Summary, Version};
 pub struct MemoryStore {
     pub(super) table: Table,
     /// Pieces put by for values that will be merged bare.
-    staged: BTreeMap<(Key, Version), BTreeMap<u32, Bytes>>,
+    staged: Staged,
     pub(super) shelf: Shelf,
     settings: BTreeMap<Setting, Bytes>,
     pub(super) usage: Usage,
     /// Bytes of keys and values that may be kept.
     limit: u64,
 }
+
+/// Pieces by the values they are for, and their numbers.
+type Staged = BTreeMap<(Key, Version), BTreeMap<u32, Bytes>>;
 
 impl Default for MemoryStore {
     fn default() -> MemoryStore {
@@ -117,105 +121,57 @@ impl MemoryStore {
         Done::Staged
     }
 
-    /// Gives a bare value the pieces that were put by for it.
-    fn complete(&mut self, record: &mut Record) -> Result<(), StoreError> {
-        let Some(cell) = record.cells.value.as_mut() else {
-            return Ok(());
-        };
-        let Some(body) = cell.body.as_mut().filter(|body| !is_whole(body)) else {
-            return Ok(());
-        };
-        let place = (record.key.clone(), cell.version);
-        let staged = self.staged.get(&place);
-        let whole = Body {
-            pieces: staged
-                .into_iter()
-                .flat_map(BTreeMap::values)
-                .cloned()
-                .collect(),
-            ..body.clone()
-        };
-        if !is_whole(&whole) {
-            let have = body.pieces.iter().chain(&whole.pieces);
-            return Err(StoreError::Bare {
-                have: have.map(|piece| piece.len() as u64).sum(),
-                len: body.len,
-            });
-        }
-        *body = whole;
-        self.staged.remove(&place);
-        Ok(())
-    }
-
-    /// What is held under a key, and how many bytes it takes.
-    fn known(&self, key: &Key) -> (Summary, u64) {
-        let slot = self.table.get(key);
-        slot.map_or_else(Default::default, |slot| (slot.summary(), slot.bytes()))
-    }
-
-    fn merge(&mut self, record: Record) -> Result<Summary, StoreError> {
-        let known = self.known(&record.key);
-        self.merge_with(known, record)
-    }
-
-    /// The same, if it is known already what is held.
-    fn merge_with(
-        &mut self,
-        (before, old_bytes): (Summary, u64),
-        mut record: Record,
-    ) -> Result<Summary, StoreError> {
+    /// Merges a record with what is held, if the guard admits it.
+    fn merge(&mut self, mut record: Record, guard: Option<&Guard>) -> Done {
+        let place = self.table.place(&record.key);
+        let (before, old_bytes) = place.slot().map_or_else(Default::default, Slot::known);
         let theirs = record.cells.summary();
-        if theirs.value > before.value {
-            self.complete(&mut record)?;
-        } else if let Some(version) = theirs.value {
+        let admitted = guard.is_none_or(|guard| guard.admits(&before, &theirs));
+        if admitted && theirs.value > before.value {
+            if let Err(error) = complete(&mut self.staged, &mut record) {
+                return Done::Failed(error);
+            }
+        } else if let Some(version) = theirs.value
+            && !self.staged.is_empty()
+        {
             self.staged.remove(&(record.key.clone(), version));
         }
+        if !admitted {
+            return Done::Below(before);
+        }
         if before.covers(&theirs) {
-            return Ok(before);
+            return Done::Held(before);
         }
         // The old value is only unpacked if it stays.
         let stays = before.value >= theirs.value && before.value.is_some();
-        let old = stays.then(|| self.table.get(&record.key)).flatten();
+        let old = place.slot().filter(|_| stays);
         let fresh = Cells {
             value: None,
             expiry: before.expiry,
         };
         let mut cells = old.map_or(fresh, Slot::cells);
-        let Record { key, cells: new } = record;
         let grows =
             theirs.value > before.value && !theirs.value.is_some_and(|version| version.delete);
-        cells.merge(new);
-        let held = cells.summary();
-        let bytes = key.bytes().len() as u64 + cells.value_bytes();
-        let used = self.usage.bytes - old_bytes + bytes;
-        if grows && used > self.limit && used > self.usage.bytes {
-            return Err(StoreError::Full {
-                used: self.usage.bytes,
-                limit: self.limit,
-            });
+        cells.merge(std::mem::take(&mut record.cells));
+        record.cells = cells;
+        let held = record.cells.summary();
+        let usage = &mut self.usage;
+        let bytes = record.key.bytes().len() as u64 + record.cells.value_bytes();
+        let used = usage.bytes - old_bytes + bytes;
+        if grows && used > self.limit && used > usage.bytes {
+            let (used, limit) = (usage.bytes, self.limit);
+            return Done::Failed(StoreError::Full { used, limit });
         }
-        if old_bytes == 0 {
-            self.usage.records += 1;
-        } else {
-            self.usage.absent -= absent(&before);
+        match old_bytes {
+            0 => usage.records += 1,
+            _ => usage.absent -= absent(&before),
         }
-        self.usage.absent += absent(&held);
-        self.usage.bytes = used;
-        self.table
-            .put(&key.clone(), Slot::new(Record { key, cells }));
-        Ok(held)
-    }
-
-    fn guarded(&mut self, record: Record, guard: &Guard) -> Done {
-        let known = self.known(&record.key);
-        let (own, theirs) = (known.0, record.cells.summary());
-        if guard.admits(&own, &theirs) {
-            let merged = self.merge_with(known, record);
-            return merged.map_or_else(Done::Failed, Done::Held);
-        }
-        let place = theirs.value.map(|version| (record.key, version));
-        place.map(|place| self.staged.remove(&place));
-        Done::Below(own)
+        usage.absent += absent(&held);
+        usage.bytes = used;
+        let entry = Entry::known(record.key.id(), &held, Slot::new(record));
+        let upper = place.put(entry);
+        self.table.add(upper);
+        Done::Held(held)
     }
 
     fn scan(table: &Table, page: &Page) -> Done {
@@ -282,8 +238,8 @@ impl Store for MemoryStore {
                 Done::Staged
             }
             Op::Versions(key) => Done::Versions(self.versions(&key)),
-            Op::Merge(record) => self.merge(record).map_or_else(Done::Failed, Done::Held),
-            Op::Guarded(record, guard) => self.guarded(record, &guard),
+            Op::Merge(record) => self.merge(record, None),
+            Op::Guarded(record, guard) => self.merge(record, Some(&guard)),
             Op::Scan(page) => MemoryStore::scan(&self.table, &page),
             Op::List(page) => self.list(&page),
             Op::Digests { span, parts } => Done::Digests(
@@ -328,6 +284,36 @@ impl Store for MemoryStore {
     fn glance(&self, depth: u8) -> u64 {
         self.usage.bytes ^ self.table.glance(depth)
     }
+}
+
+/// Gives a bare value the pieces that were put by for it.
+fn complete(staged: &mut Staged, record: &mut Record) -> Result<(), StoreError> {
+    let Some(cell) = record.cells.value.as_mut() else {
+        return Ok(());
+    };
+    let Some(body) = cell.body.as_mut().filter(|body| !is_whole(body)) else {
+        return Ok(());
+    };
+    let place = (record.key.clone(), cell.version);
+    let whole = Body {
+        pieces: staged
+            .get(&place)
+            .into_iter()
+            .flat_map(BTreeMap::values)
+            .cloned()
+            .collect(),
+        ..body.clone()
+    };
+    if !is_whole(&whole) {
+        let have = body.pieces.iter().chain(&whole.pieces);
+        return Err(StoreError::Bare {
+            have: have.map(|piece| piece.len() as u64).sum(),
+            len: body.len,
+        });
+    }
+    *body = whole;
+    staged.remove(&place);
+    Ok(())
 }
 
 /// What may still be put on a page.

@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 use super::Digest;
 use super::slot::Slot;
 use crate::keyspace::Id;
+use crate::record::Summary;
 
 /// A run is split when it would hold more records than this.
 pub(super) const RUN_RECORDS: usize = 128;
@@ -18,15 +19,23 @@ pub(super) const RUN_STEP: usize = 16;
 /// A record, with what is asked of it most often close at hand.
 pub(super) struct Entry {
     pub(super) id: Id,
+    /// Whether it is there for a while only: a delete, or something with an expiry.
+    pub(super) mortal: bool,
     hash: u64,
     pub(super) slot: Slot,
 }
 
 impl Entry {
     pub(super) fn new(id: Id, slot: Slot) -> Entry {
+        Entry::known(id, &slot.summary(), slot)
+    }
+
+    /// The same, if its versions are known already.
+    pub(super) fn known(id: Id, summary: &Summary, slot: Slot) -> Entry {
         Entry {
             id,
-            hash: Digest::of(id, &slot.summary()).hash,
+            mortal: summary.expiry.is_some() || summary.value.is_some_and(|version| version.delete),
+            hash: Digest::of(id, summary).hash,
             slot,
         }
     }
@@ -36,12 +45,6 @@ impl Entry {
             records: 1,
             hash: self.hash,
         }
-    }
-
-    /// Whether it is there for a while only: a delete, or something with an expiry.
-    pub(super) fn is_mortal(&self) -> bool {
-        let summary = self.slot.summary();
-        summary.expiry.is_some() || summary.value.is_some_and(|version| version.delete)
     }
 }
 
@@ -62,7 +65,7 @@ impl Run {
         let reach = tops.map(|(first, last)| (first.id.top(), last.id.top()));
         let mut digest = Digest::default();
         entries.iter().for_each(|entry| digest.add(entry.digest()));
-        let mortal = entries.iter().filter(|entry| entry.is_mortal()).count();
+        let mortal = entries.iter().filter(|entry| entry.mortal).count();
         Run {
             entries,
             digest,
@@ -74,7 +77,7 @@ impl Run {
     /// A record is about to come in.
     pub(super) fn count_in(&mut self, entry: &Entry) {
         self.digest.add(entry.digest());
-        self.mortal += usize::from(entry.is_mortal());
+        self.mortal += usize::from(entry.mortal);
         let top = entry.id.top();
         self.reach = if self.entries.is_empty() {
             (top, top)
@@ -86,7 +89,7 @@ impl Run {
     /// A record has gone.
     pub(super) fn count_out(&mut self, entry: &Entry) {
         self.digest.take(entry.digest());
-        self.mortal -= usize::from(entry.is_mortal());
+        self.mortal -= usize::from(entry.mortal);
     }
 
     /// Where a key is, or where it belongs. Two keys with one id are told apart by their bytes.

@@ -23,6 +23,9 @@ use crate::record::{
 /// Values up to this many bytes are packed (copied); longer ones are shared with whoever brought them.
 const PACK_BYTES: usize = 16 * 1024;
 
+/// A version: stamp, host, start.
+const VERSION_BYTES: usize = 20;
+
 const VALUE: u8 = 1;
 const BODY: u8 = 1 << 1;
 const DELETE: u8 = 1 << 2;
@@ -64,8 +67,19 @@ impl Slot {
 
     pub(crate) fn key_bytes(&self) -> &[u8] {
         match self {
-            Slot::Packed(packed) => Parts::of(packed).key,
+            Slot::Packed(packed) => key_of(packed),
             Slot::Loose(record) => record.key.bytes(),
+        }
+    }
+
+    /// Its versions, and the bytes of its key and value.
+    pub(super) fn known(&self) -> (Summary, u64) {
+        match self {
+            Slot::Packed(packed) => {
+                let parts = Parts::of(packed);
+                (parts.summary, (parts.key.len() + parts.body.len()) as u64)
+            }
+            Slot::Loose(_) => (self.summary(), self.bytes()),
         }
     }
 
@@ -109,6 +123,20 @@ impl Slot {
             Slot::Loose(record) => record.key.bytes().len() as u64 + record.cells.value_bytes(),
         }
     }
+}
+
+/// The key of a packed record, without looking at the rest: it is what most records are asked for that are passed by.
+fn key_of(packed: &[u8]) -> &[u8] {
+    let flags = packed[0];
+    let is = |flag: u8| usize::from(flags & flag != 0);
+    let versions = is(VALUE) + 2 * is(EXPIRY);
+    let mut begin = 5 + VERSION_BYTES * versions + 8 * is(DEADLINE);
+    if flags & MEDIA_TYPE != 0 {
+        begin += 1 + usize::from(packed[begin]);
+    }
+    let mut len = Rest(&packed[1..]);
+    let len = u32::from_le_bytes(len.array()) as usize;
+    &packed[begin..begin + len]
 }
 
 /// The parts of a packed record.
@@ -210,8 +238,8 @@ fn pack(record: &Record) -> Option<Box<[u8]>> {
     };
     let key = record.key.bytes();
     let expiry = record.cells.expiry.as_ref();
-    let expiry_len = expiry.map_or(0, |cell| 40 + 8 * usize::from(cell.deadline.is_some()));
-    let value_len = 20 * usize::from(value.is_some());
+    let expiry_len = expiry.map_or(0, |cell| 2 * VERSION_BYTES + 8 * usize::from(cell.deadline.is_some()));
+    let value_len = VERSION_BYTES * usize::from(value.is_some());
     let media = media_type.map_or(0, |text| 1 + text.len());
     // Exactly as much as is written: giving spare room back would cost another copy.
     let len = 1 + 4 + value_len + expiry_len + media + key.len() + bytes.len();

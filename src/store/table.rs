@@ -63,29 +63,26 @@ impl Table {
         Some(&run.entries[at].slot)
     }
 
+    /// Where a key is, or belongs.
+    pub(super) fn place(&mut self, key: &Key) -> Place<'_> {
+        let later = self.later.range_mut(..=key.id()).next_back();
+        let run = later.map_or(&mut self.first, |(_, run)| run);
+        let at = run.position(key.id(), key.bytes());
+        Place { run, at }
+    }
+
+    /// Takes the upper half of a run that [`Place::put`] has split.
+    pub(super) fn add(&mut self, upper: Option<(Id, Run)>) {
+        if let Some((name, run)) = upper {
+            self.later.insert(name, run);
+        }
+    }
+
     /// Stores a record under its key, instead of what was there.
     pub(super) fn put(&mut self, key: &Key, slot: Slot) {
         let entry = Entry::new(key.id(), slot);
-        let later = self.later.range_mut(..=key.id()).next_back();
-        let run = later.map_or(&mut self.first, |(_, run)| run);
-        run.count_in(&entry);
-        match run.position(key.id(), key.bytes()) {
-            Ok(at) => {
-                let old = std::mem::replace(&mut run.entries[at], entry);
-                run.count_out(&old);
-            }
-            Err(at) => {
-                if run.entries.len() == run.entries.capacity() {
-                    run.entries.reserve_exact(RUN_STEP);
-                }
-                run.entries.insert(at, entry);
-                if run.entries.len() > RUN_RECORDS
-                    && let Some((name, upper)) = run.split()
-                {
-                    self.later.insert(name, upper);
-                }
-            }
-        }
+        let upper = self.place(key).put(entry);
+        self.add(upper);
     }
 
     /// Drops one record; returns what it was.
@@ -110,7 +107,7 @@ impl Table {
             let runs = self.runs(first, last);
             let some = runs.filter(|(_, run)| run.mortal > 0);
             let entries = some.flat_map(move |(_, run)| run.between(first, last));
-            entries.filter(|entry| entry.is_mortal())
+            entries.filter(|entry| entry.mortal)
         })
     }
 
@@ -188,7 +185,7 @@ impl Table {
                         gone.absent += absent(&entry.slot.summary());
                         gone.bytes += entry.slot.bytes();
                         digest.take(entry.digest());
-                        *mortal -= usize::from(entry.is_mortal());
+                        *mortal -= usize::from(entry.mortal);
                     }
                     !goes
                 });
@@ -203,6 +200,40 @@ impl Table {
     fn run_of(&self, id: Id) -> Id {
         let later = self.later.range(..=id).next_back();
         later.map_or(Id::ZERO, |(name, _)| *name)
+    }
+}
+
+/// Where one key is, or belongs: found once, looked at, and written to.
+pub(super) struct Place<'a> {
+    run: &'a mut Run,
+    at: Result<usize, usize>,
+}
+
+impl Place<'_> {
+    /// What is there.
+    pub(super) fn slot(&self) -> Option<&Slot> {
+        Some(&self.run.entries[self.at.ok()?].slot)
+    }
+
+    /// Stores a record of that key, instead of what was there; the upper half of its run, if that was split: for [`Table::add`].
+    pub(super) fn put(self, entry: Entry) -> Option<(Id, Run)> {
+        let run = self.run;
+        run.count_in(&entry);
+        match self.at {
+            Ok(at) => {
+                let old = std::mem::replace(&mut run.entries[at], entry);
+                run.count_out(&old);
+                None
+            }
+            Err(at) => {
+                if run.entries.len() == run.entries.capacity() {
+                    run.entries.reserve_exact(RUN_STEP);
+                }
+                run.entries.insert(at, entry);
+                let full = run.entries.len() > RUN_RECORDS;
+                full.then(|| run.split()).flatten()
+            }
+        }
     }
 }
 

@@ -22,6 +22,9 @@ pub(super) const LAYOUT: u8 = 1;
 /// Bytes before the header's length: u32 length, u8 layout, u8 kind.
 pub const PREFIX_BYTES: usize = 6;
 
+/// Bytes of most headers, at most: so much room is made.
+const USUAL_HEADER_BYTES: usize = 96;
+
 /// Bytes a header may have.
 pub const MAX_HEADER_BYTES: usize = 8 * 1024;
 
@@ -70,14 +73,12 @@ pub(super) fn seal(
     let tail = body.tail().filter(|tail| tail.len() >= apart);
     let tail_len = tail.map_or(0, Bytes::len);
     let body_len = body.len_hint().saturating_sub(tail_len);
-    out.reserve(PREFIX_BYTES + 4 + header.encoded_len() + body_len);
+    out.reserve(PREFIX_BYTES + 1 + USUAL_HEADER_BYTES + body_len);
     let start = out.len();
     out.put_u32(0);
     out.put_u8(LAYOUT);
     out.put_u8(kind as u8);
-    header
-        .encode_length_delimited(out)
-        .expect("a Vec grows as needed");
+    put_delimited(header, out);
     match tail {
         Some(_) => body.write_head(out),
         None => body.write(out),
@@ -86,6 +87,23 @@ pub(super) fn seal(
     let len = u32::try_from(out.len() - start - 4 + tail_len).unwrap_or(u32::MAX);
     out[start..start + 4].copy_from_slice(&len.to_be_bytes());
     tail.cloned()
+}
+
+/// Writes a header behind its length. Mostly that is one byte, so one is left free for it: to compute the length first
+/// would go through all fields once more.
+fn put_delimited(header: &impl Message, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.put_u8(0);
+    header.encode(out).expect("a Vec grows as needed");
+    let len = out.len() - start - 1;
+    match u8::try_from(len).ok().filter(|len| *len <= 0x7f) {
+        Some(len) => out[start] = len,
+        None => {
+            let mut says = Vec::with_capacity(prost::length_delimiter_len(len));
+            prost::encode_length_delimiter(len, &mut says).expect("a Vec grows as needed");
+            out.splice(start..=start, says);
+        }
+    }
 }
 
 /// Takes a frame apart into its kind, header and body. The parts share its memory.
