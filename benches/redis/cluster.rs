@@ -1,8 +1,9 @@
 //! A Redis Cluster of three primaries with a replica each, and three hosts that all hold each key.
 //!
 //! What is compared is not the same: a primary of Redis acknowledges a write before its replica has it, here a
-//! majority of the three has it. And `redis-benchmark` asks each primary for its own keys; here it knows of one host,
-//! which asks the others.
+//! majority of the three has it. On both sides the 50 clients are shared out: `redis-benchmark --cluster` asks each primary
+//! for its own keys; here three `redis-benchmark`s ask one host each for any. A line says, too, what one host gives that
+//! all clients ask.
 //!
 //! For a cluster `redis-benchmark` takes a thread for each primary, and with threads it looks only four times a second
 //! whether all is done. So here it takes as many, and the runs are long.
@@ -11,7 +12,7 @@ use std::process::Command;
 
 use redis::Value;
 
-use crate::load::{self, What, run};
+use crate::load::{self, What, run, run_at_each};
 use crate::servers::{Servers, free_ports, told, wait_for};
 use crate::{Effort, median, verdict};
 
@@ -36,23 +37,25 @@ pub(crate) fn measure(effort: Effort) -> anyhow::Result<()> {
         ("GET, here at one", What::Get, What::GetOne, Some(LEAST_GET)),
         ("GET, here at quorum", What::Get, What::Get, None),
     ];
-    let mut rates = whats.map(|_| (Vec::new(), Vec::new()));
+    let mut rates = whats.map(|_| [const { Vec::new() }; 3]);
     for _ in 0..effort.rounds {
-        for ((_, there, here, _), rates) in whats.iter().zip(&mut rates) {
-            rates
-                .0
-                .push(run(redis, *there, 5 * effort.requests, 1, &["--cluster"])?);
+        for ((_, there, here, _), [redis_rates, each, one]) in whats.iter().zip(&mut rates) {
+            let many = 5 * effort.requests;
+            redis_rates.push(run(redis, *there, many, 1, &["--cluster"])?);
+            each.push(run_at_each(&hosts, *here, 2 * effort.requests)?);
             let flags = ["--threads", &threads];
-            rates.1.push(run(hosts, *here, effort.requests, 1, &flags)?);
+            one.push(run(hosts[0], *here, effort.requests, 1, &flags)?);
         }
     }
-    for ((name, _, _, least), (redis, here)) in whats.into_iter().zip(rates) {
-        let (redis, here) = (median(redis), median(here));
+    for ((name, _, _, least), all) in whats.into_iter().zip(rates) {
+        let [redis, here, one] = all.map(median);
         let ratio = here / redis;
         let least = least.map_or(String::new(), |least| {
             format!(", at least {}", verdict(ratio, least))
         });
-        println!("  {name:<20}  redis {redis:>9.0}  here {here:>9.0}  ratio {ratio:.2}{least}");
+        println!(
+            "  {name:<20}  redis {redis:>9.0}  here {here:>9.0}  ratio {ratio:.2}{least}; all at one host {one:>9.0}"
+        );
     }
     Ok(())
 }
@@ -87,8 +90,8 @@ fn start_redis(servers: &mut Servers) -> anyhow::Result<u16> {
     Ok(ports[0])
 }
 
-/// The port of one of them.
-fn start_hosts(servers: &mut Servers) -> anyhow::Result<u16> {
+/// Their ports.
+fn start_hosts(servers: &mut Servers) -> anyhow::Result<Vec<u16>> {
     let ports = free_ports(HOSTS)?;
     let first = format!("127.0.0.1:{}", ports[0]);
     let replicas = HOSTS.to_string();
@@ -106,7 +109,7 @@ fn start_hosts(servers: &mut Servers) -> anyhow::Result<u16> {
         };
         (members.len() == HOSTS && state == "settled").then_some(())
     })?;
-    Ok(ports[0])
+    Ok(ports)
 }
 
 fn text(value: Value) -> Option<String> {

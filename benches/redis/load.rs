@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 
 /// Clients that ask at once.
-const CLIENTS: &str = "50";
+const CLIENTS: usize = 50;
 /// Bytes of a value.
 const VALUE_BYTES: &str = "100";
 /// How many keys there are.
@@ -42,15 +42,49 @@ pub(crate) fn run(
     in_flight: usize,
     flags: &[&str],
 ) -> anyhow::Result<f64> {
-    let (port, requests, in_flight) = (
+    drive(port, CLIENTS, what, requests, in_flight, flags)
+}
+
+/// The same with the clients shared out among some servers, each asked by a `redis-benchmark` of its own for its part of
+/// the requests: as many times the rate of the slowest as there are servers, for all are done when that one is.
+pub(crate) fn run_at_each(ports: &[u16], what: What, requests: usize) -> anyhow::Result<f64> {
+    let count = ports.len();
+    let rates = std::thread::scope(|scope| {
+        let runs: Vec<_> = ports
+            .iter()
+            .enumerate()
+            .map(|(place, port)| {
+                let clients = CLIENTS / count + usize::from(place < CLIENTS % count);
+                scope.spawn(move || drive(*port, clients, what, requests / count, 1, &[]))
+            })
+            .collect();
+        let ended = runs.into_iter().map(|run| run.join());
+        ended
+            .map(|run| run.unwrap_or_else(|_| bail!("a run of redis-benchmark panicked")))
+            .collect::<anyhow::Result<Vec<f64>>>()
+    })?;
+    let slowest = rates.into_iter().fold(f64::INFINITY, f64::min);
+    Ok(slowest * count as f64)
+}
+
+fn drive(
+    port: u16,
+    clients: usize,
+    what: What,
+    requests: usize,
+    in_flight: usize,
+    flags: &[&str],
+) -> anyhow::Result<f64> {
+    let [port, clients, requests, in_flight] = [
         port.to_string(),
+        clients.to_string(),
         requests.to_string(),
         in_flight.to_string(),
-    );
+    ];
     let mut command = Command::new("redis-benchmark");
     command
         .args(["-p", &port, "-n", &requests, "-P", &in_flight, "--csv"])
-        .args(["-c", CLIENTS, "-d", VALUE_BYTES, "-r", KEYS])
+        .args(["-c", &clients, "-d", VALUE_BYTES, "-r", KEYS])
         .args(flags)
         .args(what.words());
     let said = told(&mut command)?;
