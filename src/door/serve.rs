@@ -94,25 +94,30 @@ struct Connection {
 }
 
 impl Connection {
+    /// Answers that come are written at once. What is mostly all there is to do for a command costs no further turn.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Happened> {
         let mut some = false;
         while let Poll::Ready(Some(told)) = self.answers.poll_recv(cx) {
             self.session.told(told);
             some = true;
         }
+        if some {
+            self.session.say();
+        }
         match self.write(cx) {
             Poll::Ready(Ok(wrote)) => some |= wrote,
             Poll::Ready(Err(())) => return Poll::Ready(Happened::Broken),
             Poll::Pending => {}
         }
+        let mut goes_on = some && self.session.goes_on();
         if self.session.is_hungry() {
             match self.read(cx) {
-                Poll::Ready(Ok(())) => some = true,
+                Poll::Ready(Ok(())) => goes_on = true,
                 Poll::Ready(Err(())) => return Poll::Ready(Happened::Broken),
                 Poll::Pending => {}
             }
         }
-        match some {
+        match goes_on {
             true => Poll::Ready(Happened::Something),
             false => self.wait(cx),
         }

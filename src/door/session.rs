@@ -118,6 +118,13 @@ impl Session {
         !self.ended && self.has_room()
     }
 
+    /// Whether there may be more to do than to write what is said and to read on: commands that waited for room, requests that
+    /// waited for others, a large value that waited for its answers to be written; or it ends.
+    pub(super) fn goes_on(&self) -> bool {
+        let ends = self.me.leaving || self.ended;
+        ends || !self.buffer.is_empty() || !self.asks.is_empty() || self.flows.is_saying()
+    }
+
     /// Whether half a command is here.
     pub(super) fn is_amid(&self) -> bool {
         self.has_room() && self.parser.amid(&self.buffer)

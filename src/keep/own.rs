@@ -115,8 +115,9 @@ impl Keeper {
         }
         let deadline = cx.now.at + patience;
         let unasked = self.stamp_unasked(cx, &key, &op);
-        let ask = match &unasked {
-            Some((record, guard)) => Op::Guarded(record.clone(), *guard),
+        let is_unasked = unasked.is_some();
+        let ask = match unasked {
+            Some((record, guard)) => Op::Guarded(record, guard),
             None => ask(key.clone()),
         };
         let own = Own {
@@ -129,8 +130,8 @@ impl Keeper {
             deadline,
             patience,
             asked: cx.now.at,
-            unasked: unasked.is_some(),
-            record: unasked.map(|(record, _)| record),
+            unasked: is_unasked,
+            record: None,
             existed: false,
         };
         // Where there are others, they are asked if the own store does not answer.
@@ -147,24 +148,42 @@ impl Keeper {
     /// it has a number. (Not so for a page of an export or import: each answer there begins the next request.)
     fn ask_own(&mut self, cx: &mut Context<'_>, mut own: Own, ask: Op, late: Time) {
         let may_end = !matches!(own.caller, Caller::Export(..) | Caller::Import(..));
+        let writes = match &ask {
+            Op::Guarded(record, _) => Some(record.cells.summary()),
+            _ => None,
+        };
         let asked = match may_end {
             true => cx.fx.store_at_once(ask),
             false => Err(ask),
         };
-        let went = asked.map(|done| {
-            own.hears(&done);
-            own.goes_on(self.me, cx.now.wall, self.marks.at(own.key.id()), done)
-        });
-        if let Ok(Went::Over(reply)) = went {
-            return self.tell(cx, own.caller, reply);
+        match asked {
+            Err(ask) => {
+                if let Op::Guarded(record, _) = &ask {
+                    own.record = Some(record.clone());
+                }
+                let req = self.enter_own(own, late);
+                self.store(cx, ask, Next::Own(req));
+            }
+            Ok(done) => {
+                let writes = own.hears(&done, writes);
+                let mark = self.marks.at(own.key.id());
+                match own.goes_on(self.me, cx.now.wall, mark, writes, done) {
+                    Went::Over(reply) => self.tell(cx, own.caller, reply),
+                    went => {
+                        own.keeps(writes, cx.now.wall);
+                        let req = self.enter_own(own, late);
+                        self.own_goes_on(cx, req, went);
+                    }
+                }
+            }
         }
+    }
+
+    fn enter_own(&mut self, own: Own, late: Time) -> ReqId {
         let req = self.draw_req();
         self.timers.set(Wake::Open(req), late);
         self.own.insert(req, own);
-        match went {
-            Err(ask) => self.store(cx, ask, Next::Own(req)),
-            Ok(went) => self.own_goes_on(cx, req, went),
-        }
+        req
     }
 
     /// A put that is stamped without a question: what is written, if it is above all that is held. None if that stamp
@@ -193,12 +212,13 @@ impl Keeper {
         let Some(own) = self.own.get_mut(&req) else {
             return; // It goes on like any other by now, and has asked again.
         };
-        own.hears(&done);
+        let writes = own.record.as_ref().map(|record| record.cells.summary());
+        let writes = own.hears(&done, writes);
         let went = if own.at != mine && !matches!(done, Done::Failed(_)) {
             Went::Otherwise
         } else {
             let mark = self.marks.at(own.key.id());
-            own.goes_on(self.me, cx.now.wall, mark, done)
+            own.goes_on(self.me, cx.now.wall, mark, writes, done)
         };
         self.own_goes_on(cx, req, went);
     }
@@ -342,20 +362,44 @@ enum Went {
 }
 
 impl Own {
-    /// A stamp that the store has refused is not stored, and never will be.
-    fn hears(&mut self, done: &Done) {
+    /// What this request writes, now that the store has answered: a stamp that it has refused is not stored, and never will
+    /// be.
+    fn hears(&mut self, done: &Done, writes: Option<Summary>) -> Option<Summary> {
         let unasked = std::mem::take(&mut self.unasked);
         if unasked && matches!(done, Done::Below(_)) {
             self.record = None;
+            return None;
         }
+        writes
     }
 
-    fn goes_on(&self, me: HostId, wall: WallMs, mark: Mark, done: Done) -> Went {
-        match (&self.record, done) {
+    /// A stamp that was drawn for it, and that the store may have, stays.
+    fn keeps(&mut self, writes: Option<Summary>, wall: WallMs) {
+        self.record = writes
+            .and_then(|summary| summary.value)
+            .map(|version| Record {
+                key: self.key.clone(),
+                cells: cells_of(
+                    &self.op,
+                    &Summary::default(),
+                    (version.stamp, version.host, version.start),
+                    wall,
+                ),
+            });
+    }
+
+    fn goes_on(
+        &self,
+        me: HostId,
+        wall: WallMs,
+        mark: Mark,
+        writes: Option<Summary>,
+        done: Done,
+    ) -> Went {
+        match (writes, done) {
             (None, Done::Versions(seen) | Done::Below(seen)) => Went::Seen(seen),
             (None, Done::Cells(cells)) => self.found(me, wall, mark, cells.unwrap_or_default()),
-            (Some(record), Done::Held(held)) => {
-                let summary = record.cells.summary();
+            (Some(summary), Done::Held(held)) => {
                 let held = held.covers(&summary);
                 outcome_of_write(&self.op, self.caller, &self.key, self.existed, summary)
                     .filter(|_| held)
