@@ -20,8 +20,6 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) enum What {
     Set,
     Get,
-    /// Whatever one replica has: Redis has no word for it, for it knows nothing else.
-    GetOne,
 }
 
 impl What {
@@ -29,7 +27,6 @@ impl What {
         match self {
             What::Set => &["-t", "set"],
             What::Get => &["-t", "get"],
-            What::GetOne => &["DHT.GET", "key:__rand_int__", "CONSISTENCY", "one"],
         }
     }
 }
