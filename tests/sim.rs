@@ -11,7 +11,7 @@ use roundelay::detect::DetectConfig;
 use roundelay::message::{KeyOp, Options, Request};
 use roundelay::placement::HostId;
 use roundelay::record::{Key, Time};
-use roundelay::sim::{Lines, NetworkConfig, RingPlan, Stage, World, paused};
+use roundelay::sim::{DiskConfig, Lines, NetworkConfig, RingPlan, Stage, World, paused};
 
 /// A network on which everything goes wrong now and then.
 fn rough(encode: bool) -> NetworkConfig {
@@ -38,11 +38,16 @@ fn get(key: u32) -> Request {
 
 const SECONDS: u64 = 1000;
 
-/// Six hosts; of every other seed they look themselves who is alive.
+/// Six hosts; of every other seed they look themselves who is alive, of every third their stores answer at once.
 fn plan(seed: u64) -> RingPlan {
     let six = NonZeroU32::new(6).unwrap();
     RingPlan {
         detect: (seed % 2 == 1).then(|| DetectConfig::new(six)),
+        disk: DiskConfig {
+            sync_ms: u64::from(!seed.is_multiple_of(3)),
+            at_once: seed.is_multiple_of(3),
+            ..DiskConfig::default()
+        },
         ..RingPlan::new(6, seed)
     }
 }

@@ -17,7 +17,7 @@ use roundelay::message::{KeyOp, Outcome, Reply};
 use roundelay::placement::{HostId, Member, Placement, random};
 use roundelay::record::Key;
 use roundelay::roster::{RingId, Roster};
-use roundelay::sim::{NetworkConfig, RingPlan, Stage, Traffic};
+use roundelay::sim::{DiskConfig, NetworkConfig, RingPlan, Stage, Traffic};
 use roundelay::store::MemoryStore;
 
 use crate::options::{Options, Sight};
@@ -83,6 +83,7 @@ pub(crate) fn plan(options: &Options, sight: Sight) -> Result<RingPlan> {
             ..FindConfig::default()
         }),
         detect: None,
+        disk: DiskConfig::default(),
     })
 }
 

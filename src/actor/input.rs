@@ -227,8 +227,8 @@ impl Effects<Then> for Collected {
     }
 }
 
-/// The effects of one call, collected, beside a store that may answer at once: what carries an operation out now,
-/// or gives it back.
+/// The effects of one call, collected, beside a store that may answer at once: what takes an operation and carries
+/// it out now, or leaves it.
 pub struct Beside<'a, F> {
     collected: &'a mut Collected,
     store: F,
@@ -236,7 +236,7 @@ pub struct Beside<'a, F> {
 
 impl Collected {
     /// Itself, with that store.
-    pub fn beside<F: FnMut(Op) -> Result<Done, Op>>(&mut self, store: F) -> Beside<'_, F> {
+    pub fn beside<F: FnMut(&mut Option<Op>) -> Option<Done>>(&mut self, store: F) -> Beside<'_, F> {
         Beside {
             collected: self,
             store,
@@ -244,7 +244,7 @@ impl Collected {
     }
 }
 
-impl<F: FnMut(Op) -> Result<Done, Op>> Effects<Then> for Beside<'_, F> {
+impl<F: FnMut(&mut Option<Op>) -> Option<Done>> Effects<Then> for Beside<'_, F> {
     fn send(&mut self, envelope: Envelope) {
         self.collected.send(envelope);
     }
@@ -254,10 +254,10 @@ impl<F: FnMut(Op) -> Result<Done, Op>> Effects<Then> for Beside<'_, F> {
     }
 
     /// Nothing overtakes what is collected already.
-    fn store_at_once(&mut self, op: Op) -> Result<Done, Op> {
+    fn store_at_once(&mut self, op: &mut Option<Op>) -> Option<Done> {
         match self.collected.stores.is_empty() {
             true => (self.store)(op),
-            false => Err(op),
+            false => None,
         }
     }
 

@@ -185,8 +185,8 @@ impl Surroundings for Local {
         Some((self.store.apply(op), then))
     }
 
-    fn store_at_once(&mut self, op: Op) -> Result<Done, Op> {
-        Ok(self.store.apply(op))
+    fn store_at_once(&mut self, op: &mut Option<Op>) -> Option<Done> {
+        op.take().map(|op| self.store.apply(op))
     }
 
     fn ticket(&mut self, reply: ReplyTo) -> Ticket {

@@ -19,7 +19,7 @@ use crate::message::{Envelope, Event, Message, Ticket};
 use crate::node::Host;
 use crate::placement::HostId;
 use crate::record::Now;
-use crate::store::{Done, Usage};
+use crate::store::{Done, Op, Usage};
 
 use neighbours::Bound;
 pub(super) use neighbours::Neighbours;
@@ -202,7 +202,7 @@ impl Shell {
     /// One call of the host, beside its store.
     fn apply(&mut self, now: Now, input: Input) {
         let surroundings = &mut self.surroundings;
-        let store = |op| surroundings.store_at_once(op);
+        let store = |op: &mut Option<Op>| surroundings.store_at_once(op);
         input.apply(&mut self.host, now, &mut self.effects.beside(store));
     }
 

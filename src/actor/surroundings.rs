@@ -26,12 +26,10 @@ pub trait Surroundings {
     /// [`Results`](super::Results) or [`Input::Stored`], in order.
     fn store(&mut self, op: Op, then: Then) -> Option<(Done, Then)>;
 
-    /// Carry out a store operation before this returns, if that can be done without waiting, or give it back.
-    ///
-    /// # Errors
-    /// The operation, not carried out; by default always.
-    fn store_at_once(&mut self, op: Op) -> Result<Done, Op> {
-        Err(op)
+    /// Take a store operation and carry it out before this returns, if that can be done without waiting; by default none
+    /// can.
+    fn store_at_once(&mut self, _: &mut Option<Op>) -> Option<Done> {
+        None
     }
 
     /// A ticket for a client's request, whose answer goes there.

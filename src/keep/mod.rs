@@ -430,9 +430,11 @@ impl Keeper {
     /// The same for what is small and the last thing its caller does: a store that need not be waited for has answered
     /// when this returns, and that is gone on with.
     fn store_soon(&mut self, cx: &mut Context<'_>, op: Op, next: Next) {
-        match cx.fx.store_at_once(op) {
-            Ok(done) => self.stored_next(cx, done, next),
-            Err(op) => self.store(cx, op, next),
+        let mut op = Some(op);
+        if let Some(done) = cx.fx.store_at_once(&mut op) {
+            self.stored_next(cx, done, next);
+        } else if let Some(op) = op {
+            self.store(cx, op, next);
         }
     }
 

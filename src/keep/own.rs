@@ -148,34 +148,33 @@ impl Keeper {
     /// it has a number. (Not so for a page of an export or import: each answer there begins the next request.)
     fn ask_own(&mut self, cx: &mut Context<'_>, mut own: Own, ask: Op, late: Time) {
         let may_end = !matches!(own.caller, Caller::Export(..) | Caller::Import(..));
-        let writes = match &ask {
-            Op::Guarded(record, _) => Some(record.cells.summary()),
-            _ => None,
+        let writes = if let Op::Guarded(record, _) = &ask {
+            Some(record.cells.summary())
+        } else {
+            None
         };
-        let asked = match may_end {
-            true => cx.fx.store_at_once(ask),
-            false => Err(ask),
+        let mut ask = Some(ask);
+        let done = match may_end {
+            true => cx.fx.store_at_once(&mut ask),
+            false => None,
         };
-        match asked {
-            Err(ask) => {
-                if let Op::Guarded(record, _) = &ask {
-                    own.record = Some(record.clone());
-                }
-                let req = self.enter_own(own, late);
-                self.store(cx, ask, Next::Own(req));
-            }
-            Ok(done) => {
-                let writes = own.hears(&done, writes);
-                let mark = self.marks.at(own.key.id());
-                match own.goes_on(self.me, cx.now.wall, mark, writes, done) {
-                    Went::Over(reply) => self.tell(cx, own.caller, reply),
-                    went => {
-                        own.keeps(writes, cx.now.wall);
-                        let req = self.enter_own(own, late);
-                        self.own_goes_on(cx, req, went);
-                    }
+        if let Some(done) = done {
+            let writes = own.hears(&done, writes);
+            let mark = self.marks.at(own.key.id());
+            match own.goes_on(self.me, cx.now.wall, mark, writes, done) {
+                Went::Over(reply) => self.tell(cx, own.caller, reply),
+                went @ (Went::Seen(_) | Went::Otherwise) => {
+                    own.keeps(writes, cx.now.wall);
+                    let req = self.enter_own(own, late);
+                    self.own_goes_on(cx, req, went);
                 }
             }
+        } else if let Some(ask) = ask {
+            if let Op::Guarded(record, _) = &ask {
+                own.record = Some(record.clone());
+            }
+            let req = self.enter_own(own, late);
+            self.store(cx, ask, Next::Own(req));
         }
     }
 

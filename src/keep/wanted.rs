@@ -32,11 +32,9 @@ impl Effects<Then> for Wanted {
     fn store(&mut self, op: Op, then: Then) {
         self.stores.push((op, then));
     }
-    fn store_at_once(&mut self, op: Op) -> Result<Done, Op> {
-        match &mut self.at_once {
-            Some(store) => Ok(store.apply(op)),
-            None => Err(op),
-        }
+    fn store_at_once(&mut self, op: &mut Option<Op>) -> Option<Done> {
+        let store = self.at_once.as_mut()?;
+        op.take().map(|op| store.apply(op))
     }
     fn answer(&mut self, _: Ticket, reply: Reply) {
         self.answers.push(reply);

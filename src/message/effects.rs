@@ -22,13 +22,11 @@ pub trait Effects<Then> {
     /// done only when the sync policy is met.
     fn store(&mut self, op: Op, then: Then);
 
-    /// Carry out a store operation before this returns, if the store can do so without waiting, and as if it had been
-    /// asked by [`Effects::store`]: after all that was asked before.
-    ///
-    /// # Errors
-    /// The operation, not carried out: ask by [`Effects::store`]. Always so where nothing else is said.
-    fn store_at_once(&mut self, op: Op) -> Result<Done, Op> {
-        Err(op)
+    /// Take a store operation and carry it out before this returns, if the store can do so without waiting, and as if it
+    /// had been asked by [`Effects::store`]: after all that was asked before. One that is left is to be asked so; where
+    /// nothing else is said, each is.
+    fn store_at_once(&mut self, _: &mut Option<Op>) -> Option<Done> {
+        None
     }
 
     /// Answer a client's request. Each ticket is answered once.

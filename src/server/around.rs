@@ -75,11 +75,8 @@ impl Surroundings for Around {
         shelf.as_mut()?.ask(op, then)
     }
 
-    fn store_at_once(&mut self, op: Op) -> Result<Done, Op> {
-        match self.shelf.borrow_mut().as_mut() {
-            Some(shelf) => shelf.ask_at_once(op),
-            None => Err(op),
-        }
+    fn store_at_once(&mut self, op: &mut Option<Op>) -> Option<Done> {
+        self.shelf.borrow_mut().as_mut()?.ask_at_once(op)
     }
 
     fn ticket(&mut self, reply: ReplyTo) -> Ticket {

@@ -126,17 +126,19 @@ impl Shelf {
         Some((done, then?))
     }
 
-    /// Carries an operation out, if that needs nobody else, or gives it back.
-    pub(super) fn ask_at_once(&mut self, op: Op) -> Result<Done, Op> {
-        self.note_staged(&op);
+    /// Takes an operation and carries it out, if that needs nobody else.
+    pub(super) fn ask_at_once(&mut self, op: &mut Option<Op>) -> Option<Done> {
         match &mut self.place {
-            Place::Memory(store) => {
-                self.busy = true;
-                let done = store.apply(op);
-                self.busy = false;
-                Ok(done)
+            Place::Memory(_) => {
+                let op = op.take()?;
+                self.note_staged(&op);
+                self.carry_out(op, None).map(|(done, _)| done)
             }
-            Place::Disk { recent, .. } => recent.answer(&op).ok_or(op),
+            Place::Disk { recent, .. } => {
+                let done = recent.answer(op.as_ref()?)?;
+                *op = None;
+                Some(done)
+            }
         }
     }
 

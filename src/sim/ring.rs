@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::disk::DiskConfig;
 use super::network::NetworkConfig;
 use super::stage::Stage;
 use super::world::World;
@@ -42,6 +43,8 @@ pub struct RingPlan {
     pub find: Arc<FindConfig>,
     /// How they find out who is alive; `None`: only by what the network says.
     pub detect: Option<DetectConfig>,
+    /// What their stores lie behind.
+    pub disk: DiskConfig,
 }
 
 impl RingPlan {
@@ -61,6 +64,7 @@ impl RingPlan {
             keep: KeepConfig::default(),
             find,
             detect: None,
+            disk: DiskConfig::default(),
         }
     }
 
@@ -115,7 +119,7 @@ impl World {
     pub fn settle(&mut self, plan: &RingPlan) -> Result<(), ChangeError> {
         let roster = Arc::new(plan.roster()?);
         for id in plan.ids() {
-            self.add_host(plan.config(id), Box::new(MemoryStore::new()));
+            self.add_host_on(plan.config(id), plan.disk, Box::new(MemoryStore::new()));
             self.tell(id, Input::Enter(Arc::clone(&roster)));
         }
         Ok(())
@@ -140,7 +144,7 @@ impl Stage {
     pub fn settle(&mut self, plan: &RingPlan) -> Result<(), ChangeError> {
         let roster = Arc::new(plan.roster()?);
         for id in plan.ids() {
-            self.add_host(plan.config(id), Box::new(MemoryStore::new()));
+            self.add_host_on(plan.config(id), plan.disk, Box::new(MemoryStore::new()));
             self.tell(id, Input::Enter(Arc::clone(&roster)));
         }
         Ok(())

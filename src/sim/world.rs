@@ -21,7 +21,7 @@ use crate::node::{Host, HostConfig};
 use crate::placement::HostId;
 use crate::record::{Key, Time};
 use crate::roster::RosterVersion;
-use crate::store::{Store, Usage};
+use crate::store::{Op, Store, Usage};
 
 /// Some hosts, what is between them, and the time.
 ///
@@ -274,17 +274,17 @@ impl World {
         match happening {
             Happening::Arrival(letter) => {
                 let envelope = nature.open(letter);
-                let fx = &mut effects.beside(|op| nature.store_at_once(place, op));
+                let fx = &mut effects.beside(|op: &mut Option<Op>| nature.store_at_once(place, op));
                 host.receive(now, envelope, fx);
             }
             Happening::Stored => {
                 let (done, then) = nature.done(place);
-                let fx = &mut effects.beside(|op| nature.store_at_once(place, op));
+                let fx = &mut effects.beside(|op: &mut Option<Op>| nature.store_at_once(place, op));
                 host.stored(now, done, then, fx);
             }
             other @ (Happening::Wake | Happening::Rumour(..) | Happening::Told(_)) => {
                 let input = nature.input(place, other);
-                let fx = &mut effects.beside(|op| nature.store_at_once(place, op));
+                let fx = &mut effects.beside(|op: &mut Option<Op>| nature.store_at_once(place, op));
                 input.apply(host, now, fx);
             }
         }

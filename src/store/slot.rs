@@ -238,7 +238,9 @@ fn pack(record: &Record) -> Option<Box<[u8]>> {
     };
     let key = record.key.bytes();
     let expiry = record.cells.expiry.as_ref();
-    let expiry_len = expiry.map_or(0, |cell| 2 * VERSION_BYTES + 8 * usize::from(cell.deadline.is_some()));
+    let expiry_len = expiry.map_or(0, |cell| {
+        2 * VERSION_BYTES + 8 * usize::from(cell.deadline.is_some())
+    });
     let value_len = VERSION_BYTES * usize::from(value.is_some());
     let media = media_type.map_or(0, |text| 1 + text.len());
     // Exactly as much as is written: giving spare room back would cost another copy.

@@ -69,18 +69,23 @@ impl Nature {
             .push(due, Occurrence::DiskDone { site: place, life });
     }
 
-    /// The same before this returns, on a disk that does so, or gives the operation back.
-    pub(in crate::sim) fn store_at_once(&mut self, place: u32, op: Op) -> Result<Done, Op> {
+    /// The same before this returns, on a disk that does so; others leave the operation.
+    pub(in crate::sim) fn store_at_once(
+        &mut self,
+        place: u32,
+        op: &mut Option<Op>,
+    ) -> Option<Done> {
         let now = self.queue.now();
         if !self.site_mut(place).disk.is_at_once() {
-            return Err(op);
+            return None;
         }
+        let op = op.take()?;
         if let Some(watch) = &mut self.watch {
             watch.store(Time::from_ms(now), self.sites[at(place)].id, &op);
         }
         let done = self.site_mut(place).disk.apply(now, op);
         self.tell_not_kept(place);
-        Ok(done)
+        Some(done)
     }
 
     /// Shows the watch what a disk has not kept.

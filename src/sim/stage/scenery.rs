@@ -44,7 +44,7 @@ impl Surroundings for Scenery {
         None
     }
 
-    fn store_at_once(&mut self, op: Op) -> Result<Done, Op> {
+    fn store_at_once(&mut self, op: &mut Option<Op>) -> Option<Done> {
         self.nature.borrow_mut().store_at_once(self.place, op)
     }
 
