@@ -17,11 +17,13 @@
 //! | [`resp`] | where does a command begin and end, and how is it answered? |
 //! | `commands/` | which commands are there, and what does each ask of the ring? |
 //! | `session` | what is under way for one client? |
+//! | `me` | what is it to its commands, and what may they change of it? |
+//! | `counted` | what does it count for in the sums of all? |
 //! | `lanes` | which of its requests wait for which others? |
 //! | `flows`, `inflow`, `outflow`, `row`, `content` | how do large values come and go, piece by piece? |
 //! | `serve` | when is its socket read, when written? |
 //! | `clients` | what do all clients share? |
-//! | `password` | who may come in? |
+//! | `password`, `guess` | who may come in, and when is a password looked at? |
 //!
 //! *Hold these true*: answers come in the order of the commands, each once; commands of one client about one key
 //! go one after the other, those about different keys side by side; nothing is repeated behind a client's back; what one client does holds up no other; every byte that is kept for a
@@ -43,9 +45,12 @@ mod bundle;
 mod clients;
 mod commands;
 mod content;
+mod counted;
 mod flows;
+mod guess;
 mod inflow;
 mod lanes;
+mod me;
 mod open;
 mod outflow;
 mod password;

@@ -7,7 +7,7 @@
 //!                     requests, as one message ──> host
 //! ```
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -16,110 +16,22 @@ use bytes::BytesMut;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::about::About;
 use super::bundle::Bundle;
 use super::clients::Clients;
 use super::commands::{Answer, Args, Plan, Spec, is_named, is_value, told, unknown, wrong_number};
+use super::counted::Counted;
 use super::flows::{Flows, Saying};
+use super::guess::{Pass, Waiting};
 use super::inflow::Apart;
 use super::lanes::{Lanes, Numbered};
-use super::password::Turn;
-use super::resp::{Arg, Command, Out, Parser, Proto, Step, Value};
+use super::me::{Cx, Me, Mute};
+use super::resp::{Command, Out, Parser, Proto, Step, Value};
 use super::slots::{Say, Slots, weight};
 use crate::actor::{Asks, Told};
 use crate::message::{Outcome, UploadId};
 
-/// With so many requests under way a connection begins; each answer allows one more.
-const FIRST_WINDOW: usize = 8;
-
-/// So many bytes of values a connection may be waiting for, as far as the last answers let one guess.
-const WINDOW_BYTES: usize = 16 * 1024 * 1024;
-
 /// Room is made for at most so many requests before they are read.
 const MAX_ASKED: usize = 64;
-
-/// Whether commands are answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mute {
-    /// Each.
-    No,
-    /// Not this one.
-    This,
-    /// Nor the next one.
-    Next,
-    /// None.
-    Always,
-}
-
-/// What a connection is, for its commands.
-pub(super) struct Me {
-    pub(super) id: u64,
-    pub(super) from: SocketAddr,
-    pub(super) proto: Proto,
-    /// Whether it has given the password, or needs none.
-    pub(super) known: bool,
-    /// Whether a password it gives now is looked at.
-    pub(super) may_guess: bool,
-    pub(super) mute: Mute,
-    /// No more commands are taken; once all is said, it is closed.
-    pub(super) leaving: bool,
-    pub(super) about: Rc<RefCell<About>>,
-}
-
-/// What a command may look at and change.
-pub(super) struct Cx<'a> {
-    pub(super) me: &'a mut Me,
-    pub(super) door: &'a Clients,
-}
-
-impl Cx<'_> {
-    /// Lets the client in, if it knows the password.
-    pub(super) fn authenticate(&mut self, user: Option<&Arg>, password: &Arg) -> Result<(), Value> {
-        let Some(right) = &self.door.settings.password else {
-            return Err(Value::error(
-                "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
-            ));
-        };
-        let from = self.me.from.ip();
-        if !self.me.may_guess {
-            return Err(Value::error(
-                "WRONGPASS this one was not looked at, for too many wrong passwords come from this address: try again later",
-            ));
-        }
-        let is_default = user.is_none_or(|user| user.is("default"));
-        if right.is(&password.clone().into_bytes()) && is_default {
-            self.me.known = true;
-            return Ok(());
-        }
-        let mut guesses = self.door.guesses.borrow_mut();
-        guesses.wrong(from, Instant::now());
-        log::warn!("client {} from {from} gave a wrong password", self.me.id);
-        Err(Value::error(
-            "WRONGPASS invalid username-password pair or user is disabled.",
-        ))
-    }
-
-    pub(super) fn set_proto(&mut self, proto: Proto) {
-        self.me.proto = proto;
-        self.me.about.borrow_mut().proto = proto;
-    }
-
-    /// As it was in the beginning.
-    pub(super) fn reset(&mut self) {
-        self.set_proto(Proto::default());
-        self.me.known = self.door.settings.password.is_none();
-        self.me.mute = Mute::No;
-        self.me.about.borrow_mut().name.clear();
-    }
-}
-
-/// Whether a command brings a password.
-fn gives_password(command: &Command) -> bool {
-    let [name, args @ ..] = command.args.as_slice() else {
-        return false;
-    };
-    name.is("auth") || (name.is("hello") && args.iter().any(|arg| arg.is("auth")))
-}
 
 /// One client's connection, but for its socket.
 pub(super) struct Session {
@@ -137,15 +49,10 @@ pub(super) struct Session {
     asked: usize,
     /// The last command that was found: mostly it is the next one, too.
     last: Option<&'static Spec>,
-    /// A command with a password that is looked at from then on.
-    held: Option<(Command, Instant)>,
+    waiting: Waiting,
     /// Large values on their way.
     flows: Flows,
-    window: usize,
-    /// Requests of this session that count in the door's sum.
-    busy: bool,
-    /// Bytes of this session that count in the door's sum.
-    counted: usize,
+    counted: Counted,
     /// The client will send no more.
     pub(super) ended: bool,
 }
@@ -180,11 +87,9 @@ impl Session {
             asks: Vec::new(),
             asked: 0,
             last: None,
-            held: None,
+            waiting: Waiting::new(Rc::clone(&door), from.ip()),
             flows: Flows::default(),
-            window: FIRST_WINDOW,
-            busy: false,
-            counted: 0,
+            counted: Counted::new(Rc::clone(&door)),
             ended: false,
             door,
         }
@@ -201,11 +106,10 @@ impl Session {
 
     /// Whether more commands may be begun now.
     fn has_room(&self) -> bool {
-        let most = self.door.share().min(self.window).max(1);
         !self.me.leaving
-            && self.held.is_none()
+            && self.waiting.is_empty()
             && self.flows.has_room()
-            && self.slots.open() < most
+            && self.slots.open() < self.counted.most()
             && self.unread() < self.door.settings.pause_bytes
     }
 
@@ -221,14 +125,16 @@ impl Session {
 
     /// Whether all is done that will ever be.
     pub(super) fn is_over(&self) -> bool {
-        let idle = self.slots.is_empty() && self.held.is_none();
+        let idle = self.slots.is_empty() && self.waiting.is_empty();
         let said = self.flows.is_cut() || (idle && !self.flows.is_saying());
         (self.me.leaving || self.ended) && said && self.out.is_empty()
     }
 
     /// Takes the commands that have come, as many as there is room for. What they ask is to be sent then.
     pub(super) fn take(&mut self) {
-        self.end_wait();
+        if let Some(command) = self.waiting.take_due() {
+            self.run(command);
+        }
         if self.asks.is_empty() && !self.buffer.is_empty() {
             self.me.about.borrow_mut().heard = Instant::now();
             self.asks.reserve_exact(self.asked);
@@ -269,30 +175,17 @@ impl Session {
 
     /// Runs a command; one with a password waits before it, if too many wrong ones came from its address.
     fn run_in_turn(&mut self, command: Command) {
-        self.me.may_guess = true;
-        if self.door.settings.password.is_some() && gives_password(&command) {
-            let mut guesses = self.door.guesses.borrow_mut();
-            match guesses.turn(self.me.from.ip(), Instant::now()) {
-                Turn::Now => {}
-                Turn::Never => self.me.may_guess = false,
-                Turn::Later(until) => return self.held = Some((command, until)),
-            }
+        let pass = self.waiting.pass(command);
+        self.me.may_guess = !matches!(pass, Pass::Unseen(_));
+        match pass {
+            Pass::Now(command) | Pass::Unseen(command) => self.run(command),
+            Pass::Kept => {}
         }
-        self.run(command);
     }
 
     /// When the password is looked at that waits.
     pub(super) fn waits_until(&self) -> Option<Instant> {
-        self.held.as_ref().map(|(_, until)| *until)
-    }
-
-    /// Looks at the password that has waited.
-    fn end_wait(&mut self) {
-        let now = Instant::now();
-        if let Some((command, _)) = self.held.take_if(|(_, until)| *until <= now) {
-            self.door.guesses.borrow_mut().waited(self.me.from.ip());
-            self.run(command);
-        }
+        self.waiting.until()
     }
 
     fn run(&mut self, command: Command) {
@@ -403,10 +296,7 @@ impl Session {
         };
         let weight = weight(&answer);
         let settings = &self.door.settings;
-        self.window = match WINDOW_BYTES / weight.max(1) {
-            0 => 1,
-            most => (self.window + 1).min(most).min(settings.max_under_way),
-        };
+        self.counted.answered(weight);
         let fits = self.unread().saturating_add(weight) <= settings.max_answer_bytes;
         let first = self.slots.held() == 0;
         let answer = match fits || first {
@@ -471,18 +361,10 @@ impl Session {
 
     /// Brings the door's sums up to date. Whoever brings it over its limit has to go.
     fn account(&mut self) {
-        let waits = self.held.iter().flat_map(|(command, _)| &command.args);
-        let waits: usize = waits.map(Arg::len).sum();
-        let holds =
-            self.buffer.len() + self.parser.held() + self.unread() + self.flows.held() + waits;
-        let fits = self.door.hold(self.counted, holds);
-        self.counted = holds;
+        let (unread, waits) = (self.unread(), self.waiting.bytes());
+        let holds = self.buffer.len() + self.parser.held() + unread + self.flows.held() + waits;
+        let fits = self.counted.set(holds, self.slots.open() > 0);
         self.me.about.borrow_mut().held = holds;
-        let busy = self.slots.open() > 0;
-        if busy != self.busy {
-            self.busy = busy;
-            self.door.busy(busy);
-        }
         if !fits && !self.me.leaving {
             let most = self.door.settings.max_held_bytes;
             log::warn!(
@@ -502,13 +384,6 @@ impl Drop for Session {
         if !asks.is_empty() {
             let (host, (line, _)) = (self.door.host, mpsc::unbounded_channel());
             self.door.ask(Asks { host, asks, line });
-        }
-        if self.held.is_some() {
-            self.door.guesses.borrow_mut().waited(self.me.from.ip());
-        }
-        self.door.hold(self.counted, 0);
-        if self.busy {
-            self.door.busy(false);
         }
         self.door.leave(self.me.id);
     }

@@ -1,7 +1,7 @@
 //! `CLIENT`: what clients tell of themselves, and ask about themselves and each other.
 
+use super::super::me::{Cx, Mute};
 use super::super::resp::Value;
-use super::super::session::{Cx, Mute};
 use super::args::{Args, syntax};
 use super::connection::client_name;
 use super::{HERE, Plan, Spec};

@@ -1,7 +1,7 @@
 //! Commands about the connection itself.
 
+use super::super::me::Cx;
 use super::super::resp::{Arg, Proto, Value};
-use super::super::session::Cx;
 use super::args::{Args, number, syntax};
 use super::{FREE, HERE, Plan, Spec};
 

@@ -9,8 +9,8 @@
 //! A value of more than a piece is only named on its page: whoever exports fetches it by `DHT.GET`, and stores it by
 //! `DHT.PUT`, both of which take it piece by piece.
 
+use super::super::me::Cx;
 use super::super::resp::Value;
-use super::super::session::Cx;
 use super::args::{Args, Given, key_of, not_a_number, number, syntax};
 use super::dht_ring::{ask, spec};
 use super::words::map;

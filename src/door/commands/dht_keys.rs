@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::super::me::Cx;
 use super::super::resp::Value;
 use super::super::row::{Check, Part, Spoken};
-use super::super::session::Cx;
 use super::args::{Args, Given};
 use super::words::{Extras, id_of, map, or_nil, text, texts};
 use super::{Answer, Before, OfOne, Plan, READ, Run, Spec, WRITE, unexpected};

@@ -1,7 +1,7 @@
 //! The ring's own commands for those who run it: how it is, what is where, heal, tidy.
 
+use super::super::me::Cx;
 use super::super::resp::Value;
-use super::super::session::Cx;
 use super::args::{Args, not_a_number, syntax};
 use super::dht_ring::{RULE, ask, only, spec};
 use super::words::{host_of, map, or_nil, text, texts};

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
+use super::super::me::Cx;
 use super::super::resp::Value;
-use super::super::session::Cx;
 use super::args::{Args, syntax};
 use super::words::{hosts_of, map, or_nil, small, text, texts};
 use super::{Answer, OfOne, Plan, Run, Spec, TELL, unexpected};

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
+use super::super::me::Cx;
 use super::super::resp::{Arg, Value};
-use super::super::session::Cx;
 use super::args::{Args, syntax};
 use super::{Answer, HERE, Plan, Spec, TELL};
 use crate::message::{Options, Outcome, Request};

@@ -1,7 +1,7 @@
 //! Commands about keys: whether they are there, until when, and away with them.
 
+use super::super::me::Cx;
 use super::super::resp::Value;
-use super::super::session::Cx;
 use super::args::{Args, Unit};
 use super::{Answer, OfOne, Plan, READ, Run, Spec, TIDY, unexpected};
 use crate::message::{Expiry, KeyOp, Options, Outcome, Request};

@@ -30,9 +30,9 @@ mod words;
 use crate::message::{Failure, Large, Options, Outcome, Request};
 use crate::record::WallMs;
 
+use super::me::Cx;
 use super::resp::{Arg, Out, Proto, Value};
 use super::row::OfRow;
-use super::session::Cx;
 
 pub(super) use args::{Args, is_named, is_value};
 pub(super) use connection::wrong_number;

@@ -1,8 +1,8 @@
 //! Commands that read and write values.
 
+use super::super::me::Cx;
 use super::super::resp::Value;
 use super::super::row::{Check, Part, Spoken};
-use super::super::session::Cx;
 use super::args::{Args, Unit, syntax};
 use super::{Answer, Plan, READ, Spec, WRITE, unexpected};
 use crate::message::{KeyOp, Options, Outcome, Request};
