@@ -10,7 +10,7 @@ use super::{
     MAX_HOSTS, MAX_REPLICAS, MAX_ROSTER_BYTES, MAX_TOKENS, Membership, Notes, Phase, Roster,
 };
 use crate::keyspace::Id;
-use crate::placement::{HostId, Member, Placement, PlacementError};
+use crate::placement::{HostId, Member, Placement, PlacementError, Zone};
 
 /// One wish about who is in. A batch of them is carried out in one move.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,10 @@ pub enum Change {
     Tokens(HostId, Vec<Id>),
     /// Keep this many copies of every key.
     Replicas(u8),
+    /// Take a host for one of another zone, or of none: its keys, and those of others, may have other holders then.
+    Zone(HostId, Option<Zone>),
+    /// Give a host another weight. No key moves by that alone: the next choosing of tokens looks at it.
+    Weight(HostId, u32),
     /// This host may stop for a while. Always a batch by itself.
     Drain(HostId),
     /// It is back, or an operator says that the grant is over. Always a batch by itself.
@@ -242,6 +246,15 @@ fn apply(
         Change::Replicas(wanted) => {
             check_replicas(*wanted)?;
             *replicas = *wanted;
+        }
+        Change::Zone(host, zone) => {
+            let member = members.get_mut(host).ok_or(ChangeError::Unknown(*host))?;
+            member.zone.clone_from(zone);
+        }
+        Change::Weight(host, weight) => {
+            let member = members.get_mut(host).ok_or(ChangeError::Unknown(*host))?;
+            // A weight of 0 is refused where the members are placed.
+            member.weight = *weight;
         }
         Change::Drain(_) | Change::EndDrain(_) | Change::AcceptLoss(_) => {
             return Err(ChangeError::Alone);
