@@ -1,5 +1,6 @@
 //! What can happen to a host, as one value; and what it wants done, collected.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::prelude::*;
@@ -7,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::keep::Then;
 use crate::keyspace::Id;
-use crate::message::{Effects, Envelope, Event, Options, Peer, Reply, Request, Ticket};
+use crate::message::{Effects, Envelope, Event, Options, Peer, Reply, Request, Stored, Ticket};
 use crate::node::Host;
 use crate::placement::HostId;
 use crate::record::Now;
@@ -206,6 +207,8 @@ pub struct Collected {
     pub answers: Vec<(Ticket, Reply)>,
     /// What other hosts are told.
     pub sends: Vec<Envelope>,
+    /// What the store keeps, where that can be told.
+    pub stored: Option<Rc<dyn Fn() -> Stored>>,
 }
 
 impl Effects<Then> for Collected {
@@ -223,5 +226,9 @@ impl Effects<Then> for Collected {
 
     fn note(&mut self, event: Event) {
         self.notes.push(event);
+    }
+
+    fn stored(&self) -> Option<Stored> {
+        self.stored.as_ref().map(|stored| stored())
     }
 }

@@ -151,6 +151,7 @@ impl Server {
         let lost = matches!(standing, Some(Standing::MayHaveLost(_)));
         let config = host_config(&settings, me);
         let (packets, to_carry) = mpsc::channel(PACKETS);
+        let packets = (packets, settings.max_bytes);
         let body = Body::new(config.clone(), ready.shelf, (clock, lost), packets);
         let links = links(&settings, &address, (me, life), &body);
         let desk = Desk(Rc::downgrade(&body.shell)).start();

@@ -21,6 +21,7 @@ mod dht_archive;
 mod dht_keys;
 mod dht_ops;
 mod dht_ring;
+mod dht_who;
 mod host;
 mod keys;
 mod refused;
