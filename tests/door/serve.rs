@@ -303,10 +303,23 @@ fn a_cluster_says_who_has_ended_and_ends_with_all_its_processes() {
     let said = cluster.said("to end: Ctrl-C", false);
     let pids = pids(&said);
     assert_eq!(pids.len(), 3, "{said}");
+    let stands = cluster.said("roundelay ring", false);
+    let lines = [
+        "the ring stands: 3 hosts, roster v".to_owned(),
+        format!("try: redis-cli -p {port} set cat meow\n"),
+        format!("try: roundelay ring --node 127.0.0.1:{port}\n"),
+    ];
+    assert!(lines.iter().all(|line| stands.contains(line)), "{stands}");
     cluster.signal(pids[2], "KILL");
-    let ended = cluster.said("has ended", true);
+    let ended = cluster.said("start it again: ", true);
+    let who = format!(
+        "process {} has ended (signal: 9 (SIGKILL)): 127.0.0.1:",
+        pids[2]
+    );
+    assert!(ended.contains(&who), "{ended}");
     assert!(
-        ended.contains(&format!("process {} has ended", pids[2])),
+        ended.contains("node-3.log\n  the log ends: ")
+            && ended.contains("roundelay serve --listen"),
         "{ended}"
     );
     cluster.signal(cluster.0.id(), "TERM");
@@ -314,6 +327,86 @@ fn a_cluster_says_who_has_ended_and_ends_with_all_its_processes() {
     for pid in pids {
         assert!(!runs(pid), "process {pid} is left behind");
     }
+}
+
+#[test]
+fn a_cluster_starts_a_host_again_that_has_ended() {
+    let port = free_ports(2).to_string();
+    let dir = tempfile::tempdir().unwrap();
+    let logs = dir.path().join("cluster");
+    let logs = logs.to_str().unwrap();
+    let words = [
+        "cluster",
+        "--nodes",
+        "2",
+        "--port",
+        &port,
+        "--restart",
+        "--dir",
+        logs,
+    ];
+    let mut cluster = Running::start(&words);
+    let first = pids(&cluster.said("to end: Ctrl-C", false));
+    cluster.said("roundelay ring", false);
+    cluster.signal(first[1], "KILL");
+    let ended = cluster.said("in a row)", true);
+    assert!(
+        ended.contains("is started again in 500 ms (1 of 5 in a row)"),
+        "{ended}"
+    );
+    let again = cluster.said("started again: ", false);
+    let again = pids(&again.replace("started again: ", ""));
+    assert!(
+        again.len() == 1 && again != first[1..],
+        "{again:?} {first:?}"
+    );
+    cluster.signal(cluster.0.id(), "INT");
+    assert_eq!(cluster.0.wait().unwrap().code(), Some(0));
+    for pid in first.into_iter().chain(again) {
+        assert!(!runs(pid), "process {pid} is left behind");
+    }
+}
+
+#[test]
+fn a_cluster_gives_up_a_host_that_cannot_begin_and_takes_nobody_else_for_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = dir.path().join("cluster");
+    let port = free_ports(1).to_string();
+    let words = [
+        "cluster",
+        "--nodes",
+        "1",
+        "--memory",
+        "--port",
+        &port,
+        "--restart",
+        "--dir",
+    ];
+    let words = [&words[..], &[logs.to_str().unwrap(), "--", "--tokens", "0"]].concat();
+    let (code, _, told) = run(&mut program(&words));
+    let why = [
+        "tokens must be 1 to",
+        "it is given up: its arguments cannot be",
+        "all hosts have ended",
+    ];
+    assert!(
+        code == 1 && why.iter().all(|why| told.contains(why)),
+        "{told}"
+    );
+    let mut host = Running::start(&["serve", "--listen", "127.0.0.1:0"]);
+    let said = host.said("is in a ring of 1", false);
+    let address = said.split(" listens on ").nth(1).unwrap();
+    let port = address.lines().next().unwrap().rsplit(':').next().unwrap();
+    let words = [
+        "cluster", "--nodes", "1", "--memory", "--port", port, "--dir",
+    ];
+    let words = [&words[..], &[logs.to_str().unwrap()]].concat();
+    let (code, out, told) = run(&mut program(&words));
+    assert!(
+        code == 1 && told.contains("some process listens there already"),
+        "{told}"
+    );
+    assert!(!out.contains("the ring stands"), "{out}");
 }
 
 /// The processes that a cluster says it has started.
