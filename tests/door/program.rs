@@ -121,14 +121,14 @@ fn what_fails_ends_with_its_code_and_says_why() {
 #[test]
 fn several_values_are_printed_each_after_its_key() {
     let ring = Ring::start(3, DoorSettings::default());
-    for (key, value) in [("a", "1"), ("b", "two words")] {
+    for (key, value) in [("a", "1"), ("b", "two words"), ("minus", "-5")] {
         let (code, _, complaint) = at(&ring, &["put", key, value]);
         assert!(code == 0 && complaint.is_empty(), "{key}: {complaint}");
     }
-    let all = at(&ring, &["get", "b", "a"]);
+    let all = at(&ring, &["get", "minus", "b", "a"]);
     assert_eq!(
         all,
-        (0, "b: two words\na: 1\n".into(), String::new())
+        (0, "minus: -5\nb: two words\na: 1\n".into(), String::new())
     );
     let some = at(&ring, &["get", "none", "a", "neither"]);
     let without = "roundelay: none not found\nroundelay: neither not found\n";
@@ -136,6 +136,32 @@ fn several_values_are_printed_each_after_its_key() {
     for flag in [["--out", "x"], ["--consistency", "all"]] {
         let (code, _, complaint) = at(&ring, &["get", "a", "b", flag[0], flag[1]]);
         assert!(code == 2 && complaint.contains(flag[0]), "{complaint}");
+    }
+}
+
+#[test]
+fn numbers_that_cannot_be_are_refused_as_numbers() {
+    for (words, why) in [
+        (&["replicas", "-1"][..], "-1 is not in 1..=16"),
+        (
+            &["get", "a", "--timeout", "-1"],
+            "invalid value '-1' for '--timeout",
+        ),
+        (
+            &["put", "a", "b", "--ttl", "-1"],
+            "invalid value '-1' for '--ttl",
+        ),
+        (&["cluster", "--nodes", "-3"], "-3 is not in 1..=64"),
+        (
+            &["sim", "sweep", "--seeds", "-1"],
+            "invalid value '-1' for '--seeds",
+        ),
+    ] {
+        let (code, _, complaint) = run(words, b"");
+        assert!(
+            code == 2 && complaint.contains(why),
+            "{words:?}: {complaint}"
+        );
     }
 }
 
@@ -259,6 +285,7 @@ fn a_member_is_given_another_zone_and_weight_and_nothing_is_shown_where_no_termi
         &["member", "h1"][..],
         &["member", "h1", "--zone", "a", "--no-zone"],
         &["member", "h1", "--weight", "0"],
+        &["member", "h1", "--weight", "-1"],
     ] {
         assert_eq!(at(&ring, words).0, 2, "{words:?}");
     }
