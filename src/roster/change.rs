@@ -121,12 +121,7 @@ pub(super) fn check_tokens(members: &BTreeMap<HostId, Member>) -> Result<(), Cha
 pub(super) fn check_size<'a>(
     members: impl Iterator<Item = (&'a HostId, &'a Member)>,
 ) -> Result<(), ChangeError> {
-    let zone = |member: &Member| {
-        member
-            .zone
-            .as_ref()
-            .map_or(0, |zone| zone.to_string().len())
-    };
+    let zone = |member: &Member| member.zone.as_ref().map_or(0, |zone| zone.as_str().len());
     let bytes: usize = members
         .map(|(_, member)| 60 + zone(member) + member.tokens.len() * Id::BYTES)
         .sum();
@@ -239,7 +234,7 @@ fn apply(
             members.remove(host);
         }
         Change::Tokens(host, tokens) => {
-            let member = members.get_mut(host).ok_or(ChangeError::Unknown(*host))?;
+            let member = known(members, host)?;
             member.tokens.clone_from(tokens);
             member.tokens.sort_unstable();
         }
@@ -247,18 +242,19 @@ fn apply(
             check_replicas(*wanted)?;
             *replicas = *wanted;
         }
-        Change::Zone(host, zone) => {
-            let member = members.get_mut(host).ok_or(ChangeError::Unknown(*host))?;
-            member.zone.clone_from(zone);
-        }
-        Change::Weight(host, weight) => {
-            let member = members.get_mut(host).ok_or(ChangeError::Unknown(*host))?;
-            // A weight of 0 is refused where the members are placed.
-            member.weight = *weight;
-        }
+        Change::Zone(host, zone) => known(members, host)?.zone.clone_from(zone),
+        // A weight of 0 is refused where the members are placed.
+        Change::Weight(host, weight) => known(members, host)?.weight = *weight,
         Change::Drain(_) | Change::EndDrain(_) | Change::AcceptLoss(_) => {
             return Err(ChangeError::Alone);
         }
     }
     Ok(())
+}
+
+fn known<'a>(
+    members: &'a mut BTreeMap<HostId, Member>,
+    host: &HostId,
+) -> Result<&'a mut Member, ChangeError> {
+    members.get_mut(host).ok_or(ChangeError::Unknown(*host))
 }
