@@ -207,6 +207,44 @@ fn a_host_with_another_secret_says_why_it_is_in_no_ring() {
     assert!(why.contains(&expected), "{why}");
 }
 
+#[test]
+fn a_data_directory_that_is_in_use_twice_is_told_at_both_hosts() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, copy) = (dir.path().join("first"), dir.path().join("copy"));
+    let (first, copy) = (first.to_str().unwrap(), copy.to_str().unwrap());
+    let port = free_ports(2);
+    let name = |n: u16| format!("127.0.0.1:{}", port + n);
+    let serve = |n: u16, data: &str| {
+        let (at, join) = (name(n), [name(0), name(1)].join(","));
+        let words = [
+            "serve",
+            "--listen",
+            &at,
+            "--join",
+            &join,
+            "--data-dir",
+            data,
+        ];
+        Running::start(&words)
+    };
+    let mut one = serve(0, first);
+    let said = one.said("is in a ring of 1", false);
+    one.signal(one.0.id(), "TERM");
+    assert_eq!(one.0.wait().unwrap().code(), Some(0));
+    let done = Command::new("cp").args(["-r", first, copy]).status();
+    assert!(done.unwrap().success());
+    let (mut one, mut two) = (serve(0, first), serve(1, copy));
+    let host = said
+        .split_whitespace()
+        .find(|word| word.len() > 6 && word.starts_with('h') && *word != "host");
+    let host = host.unwrap();
+    for (process, other) in [(&mut one, name(1)), (&mut two, name(0))] {
+        let told = process.said("in use twice", true);
+        let what = format!("another process at {other} is {host}, as this one is");
+        assert!(told.contains(&what), "{told}");
+    }
+}
+
 /// Flags for a host with a certificate of its own making, whose files lie there.
 fn certified(dir: &std::path::Path) -> Vec<String> {
     let key = rcgen::KeyPair::generate().unwrap();
