@@ -1,7 +1,7 @@
 //! What somebody sees who waits for a change of the ring: how far it is, in one line that is gone when it is done.
 //!
 //! ```text
-//! ⠙ 12s v7 moving, waits for h3, h3 is down, about 40 s left, 5 of 12 pieces are here, 31 spans lack a copy
+//! ⠙ 12s v7 moving, waits for h3, which is down, about 40 s left, 5 of 12 pieces are here, 31 spans lack a copy
 //! ```
 //!
 //! It goes to stderr, and only if that is a terminal: a program that reads us sees the answer alone.
@@ -76,10 +76,15 @@ fn text(standing: &Standing) -> String {
         true => format!("{version} moving"),
         false => format!("{version} settled"),
     };
+    let mut down = standing.down.clone();
     if let Some(host) = &standing.waiting_for {
         let _ = write!(text, ", waits for {host}");
+        if down.contains(host) {
+            text += ", which is down";
+            down.retain(|other| other != host);
+        }
     }
-    match standing.down.as_slice() {
+    match down.as_slice() {
         [] => {}
         [host] => {
             let _ = write!(text, ", {host} is down");
@@ -126,7 +131,7 @@ mod tests {
         };
         assert_eq!(
             text(&moving),
-            "v8 moving, waits for h3, h3 h4 are down, about 40 s left, 5 of 12 pieces are here, 31 spans lack a copy"
+            "v8 moving, waits for h3, which is down, h4 is down, about 40 s left, 5 of 12 pieces are here, 31 spans lack a copy"
         );
     }
 }

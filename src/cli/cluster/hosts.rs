@@ -3,11 +3,13 @@
 use std::cell::Cell;
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::signal::unix::Signal;
 use tokio::time::Instant;
 
 use super::again::{Again, MAX_STARTS, Then};
@@ -71,6 +73,8 @@ impl Host {
             // We hold the other end of its stdin: when we are gone, however that came, so is that.
             .arg("--end-with-stdin")
             .stdin(Stdio::piped())
+            // Ctrl-C is for us: we ask each to end, once. Two signals would end it without the others' consent.
+            .process_group(0)
             .stdout(out)
             .stderr(again)
             .spawn()
@@ -205,8 +209,8 @@ impl Hosts {
         self.0.iter().for_each(Host::ask_to_end);
     }
 
-    /// Ends all of them, in order.
-    pub(super) async fn end(mut self) -> anyhow::Result<()> {
+    /// Ends all of them, in order; at once if that is asked for again.
+    pub(super) async fn end(mut self, again: &mut Signal) -> anyhow::Result<()> {
         self.ask_to_end();
         let until = Instant::now() + PATIENCE;
         while self.running()? > 0 {
@@ -214,7 +218,10 @@ impl Hosts {
                 // All end together: whoever waits for the others' consent need not.
                 self.ask_to_end();
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                _ = again.recv() => self.ask_to_end(),
+            }
         }
         Ok(())
     }

@@ -134,7 +134,8 @@ async fn watch(args: &ClusterArgs) -> anyhow::Result<ExitCode> {
             bail!("all hosts have ended");
         }
     }
-    hosts.end().await?;
+    super::print(b"the hosts end; Ctrl-C again: at once\n")?;
+    hosts.end(&mut interrupt).await?;
     Ok(ExitCode::SUCCESS)
 }
 
