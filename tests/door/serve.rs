@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 fn program(words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_roundelay"));
@@ -18,15 +19,18 @@ fn run(command: &mut Command) -> (i32, String, String) {
     (code, text(&output.stdout), text(&output.stderr))
 }
 
-/// Ports one after the other that nobody has now.
+/// Ports one after the other that nobody has now: below those that clients are given, of which other tests take ten thousand.
 fn free_ports(n: u16) -> u16 {
-    (0..100)
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    (0..1000)
         .find_map(|_| {
-            let first = TcpListener::bind("127.0.0.1:0").ok()?;
-            let port = first.local_addr().ok()?.port();
-            let others =
-                (1..n).map(|n| TcpListener::bind(("127.0.0.1", port.checked_add(n)?)).ok());
-            others.collect::<Option<Vec<_>>>().map(|_| port)
+            // Of a place of its own in each process that tests.
+            let place = std::process::id()
+                .wrapping_mul(97)
+                .wrapping_add(NEXT.fetch_add(n.into(), Ordering::Relaxed));
+            let first = 10_000 + u16::try_from(place % 20_000).ok()?;
+            let all = (first..first + n).map(|port| TcpListener::bind(("127.0.0.1", port)).ok());
+            all.collect::<Option<Vec<_>>>().map(|_| first)
         })
         .unwrap()
 }
