@@ -19,9 +19,9 @@ use roundelay::message::{
     CopyState, Expiry, KeyOp, Options, Outcome, Request, Ticket, Tuning, Verdict,
 };
 use roundelay::node::HostConfig;
-use roundelay::placement::{HostId, Member, random};
+use roundelay::placement::{HostId, Member, Zone, random};
 use roundelay::record::{Body, Cells, Key, Record, Stamp, Time, ValueCell, Version};
-use roundelay::roster::{RingId, Roster};
+use roundelay::roster::{Change, RingId, Roster};
 use roundelay::sim::{Answer, NetworkConfig, World};
 use roundelay::store::{Done, MemoryStore, Op};
 
@@ -392,4 +392,80 @@ fn a_large_value_is_imported_unless_it_is_there_or_had_expired() -> Result<(), D
         assert_eq!(own.body.to_bytes(), "of its own");
         Ok::<(), DhtError>(())
     })
+}
+
+/// The roster of a host.
+fn roster(world: &mut World, host: u64) -> Arc<Roster> {
+    match ask(world, host, Request::Roster) {
+        Outcome::Roster(Some(roster)) => roster,
+        other => panic!("the ring has a roster: {other}"),
+    }
+}
+
+#[test]
+fn a_host_in_another_zone_holds_other_keys() {
+    let tokens: Vec<Vec<Id>> = (1..=4).map(|host| random(host, 4)).collect();
+    let mut world = world(&tokens, 2, false);
+    let keys: Vec<Key> = (0..40).map(key).collect();
+    for key in &keys {
+        let put = Request::One(key.clone(), KeyOp::Put(Body::new("x"), None));
+        ask(&mut world, 1, put);
+    }
+    let zone = |host: u64, name: &str| Change::Zone(HostId(host), Some(Zone::new(name).unwrap()));
+    let zones = [zone(1, "a"), zone(2, "a"), zone(3, "b"), zone(4, "b")];
+    ask(&mut world, 2, Request::Change(zones.into()));
+    // A quorum is complete; the others hear of it, and finish, a little later.
+    world.run_until(world.now() + Duration::from_secs(10));
+    let roster = roster(&mut world, 1);
+    assert!(!roster.is_moving());
+    for key in &keys {
+        let holders = roster.new().holders(key.id());
+        let of_a = holders.iter().filter(|host| host.0 <= 2).count();
+        assert_eq!(of_a, 1, "one copy in each zone: {holders:?}");
+        assert!(holders.iter().all(|host| world.holds(*host, key)));
+    }
+}
+
+#[test]
+fn a_host_of_more_weight_holds_more_once_tokens_have_followed() {
+    let tokens: Vec<Vec<Id>> = (1..=4).map(|host| random(host, 4)).collect();
+    let mut world = world(&tokens, 2, false);
+    let before = roster(&mut world, 1).new().placement.share(HostId(4));
+    let heavy = || Request::Change(vec![Change::Weight(HostId(4), 3)]);
+    ask(&mut world, 1, heavy());
+    let now = roster(&mut world, 1);
+    let weight = now
+        .new()
+        .placement
+        .member(HostId(4))
+        .map(|member| member.weight);
+    assert_eq!(weight, Some(3));
+    assert!((now.new().placement.share(HostId(4)) - before).abs() < f64::EPSILON);
+    ask(&mut world, 1, Request::Rebalance);
+    let roster = roster(&mut world, 1);
+    let share = |host| roster.new().placement.share(HostId(host));
+    assert!(share(4) > before && share(4) > 2.0 * share(1));
+    let Outcome::Settled(version) = ask(&mut world, 1, heavy()) else {
+        panic!("it is so already");
+    };
+    assert_eq!(version, roster.version);
+}
+
+#[test]
+fn a_host_that_is_not_in_has_no_zone_and_none_has_no_weight() {
+    let tokens: Vec<Vec<Id>> = (1..=2).map(|host| random(host, 4)).collect();
+    let mut world = world(&tokens, 2, false);
+    for (change, why) in [
+        (Change::Weight(HostId(9), 2), "host h9 is not in the roster"),
+        (
+            Change::Zone(HostId(9), None),
+            "host h9 is not in the roster",
+        ),
+        (Change::Weight(HostId(1), 0), "h1 has weight 0"),
+    ] {
+        let limit = world.now() + Duration::from_secs(600);
+        let asked = world.ask(HostId(1), Request::Change(vec![change]), limit);
+        let told = format!("{asked:?}");
+        assert!(told.contains(why), "{told}");
+    }
 }

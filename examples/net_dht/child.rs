@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 
 use crate::host::{DIRECTORY, SEEDS};
+use crate::tidy;
 
 /// A host that is not in the ring after so long will not come.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -31,6 +32,7 @@ impl Child {
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("{name} cannot be started"))?;
+        tidy::begun(process.id());
         let input = process.stdin.take().context("no input")?;
         let output = BufReader::new(process.stdout.take().context("no output")?).lines();
         let mut child = Child {
@@ -98,6 +100,7 @@ impl Child {
     pub(crate) fn kill(mut self) -> anyhow::Result<()> {
         self.process.kill()?;
         self.process.wait()?;
+        tidy::ended(self.process.id());
         Ok(())
     }
 }
@@ -107,5 +110,6 @@ impl Drop for Child {
         // One that has ended already cannot be killed, and need not be.
         let _ = self.process.kill();
         let _ = self.process.wait();
+        tidy::ended(self.process.id());
     }
 }

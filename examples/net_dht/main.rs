@@ -15,6 +15,7 @@
 
 mod child;
 mod host;
+mod tidy;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -22,6 +23,14 @@ use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use child::Child;
+
+const HELP: &str = "\
+A DHT of three processes over TCP: a text is stored, one process is killed, and nothing is lost
+
+Usage: net_dht
+
+It takes no arguments, some ten seconds, free ports of this machine, and a directory of its own under that
+for temporary files. When it ends, the processes have ended and the directory is gone.";
 
 /// What is stored: a line under each number.
 const TEXT: &str = "\
@@ -43,7 +52,11 @@ fn main() -> ExitCode {
         return host::run();
     }
     if let Some(argument) = std::env::args().nth(1) {
-        eprintln!("net_dht: it takes no arguments, got {argument:?}");
+        if matches!(argument.as_str(), "-h" | "--help") {
+            say(HELP);
+            return ExitCode::SUCCESS;
+        }
+        eprintln!("net_dht: it takes no arguments, got {argument:?}; --help says what it does");
         return ExitCode::from(2);
     }
     match play() {
@@ -63,6 +76,7 @@ fn say(line: &str) {
 fn play() -> anyhow::Result<()> {
     let begin = Instant::now();
     let dir = tempfile::tempdir().context("no place for the hosts' data")?;
+    tidy::when_told_to_end(dir.path());
     let place = |name: &str| dir.path().join(name);
     let mut h1 = Child::start("h1", &place("h1"), &[])?;
     h1.wait_until_it_is_in()?;

@@ -1,5 +1,6 @@
 //! What can happen to a host, as one value; and what it wants done, collected.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::prelude::*;
@@ -7,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::keep::Then;
 use crate::keyspace::Id;
-use crate::message::{Effects, Envelope, Event, Options, Peer, Reply, Request, Ticket};
+use crate::message::{Effects, Envelope, Event, Options, Peer, Reply, Request, Stored, Ticket};
 use crate::node::Host;
 use crate::placement::HostId;
 use crate::record::Now;
@@ -207,6 +208,8 @@ pub struct Collected {
     pub answers: Vec<(Ticket, Reply)>,
     /// What other hosts are told.
     pub sends: Vec<Envelope>,
+    /// What the store keeps, where that can be told.
+    pub stored: Option<Rc<dyn Fn() -> Stored>>,
 }
 
 impl Effects<Then> for Collected {
@@ -224,6 +227,10 @@ impl Effects<Then> for Collected {
 
     fn note(&mut self, event: Event) {
         self.notes.push(event);
+    }
+
+    fn stored(&self) -> Option<Stored> {
+        self.stored.as_ref().map(|stored| stored())
     }
 }
 
@@ -267,5 +274,9 @@ impl<F: FnMut(&mut Option<Op>) -> Option<Done>> Effects<Then> for Beside<'_, F> 
 
     fn note(&mut self, event: Event) {
         self.collected.note(event);
+    }
+
+    fn stored(&self) -> Option<Stored> {
+        self.collected.stored()
     }
 }

@@ -62,6 +62,10 @@ impl Shell {
         surroundings: Box<dyn Surroundings>,
         book: Rc<RefCell<Book>>,
     ) -> Rc<RefCell<Shell>> {
+        let effects = Collected {
+            stored: surroundings.stored(),
+            ..Collected::default()
+        };
         Rc::new_cyclic(|me| {
             RefCell::new(Shell {
                 host,
@@ -70,7 +74,7 @@ impl Shell {
                 nodes: BTreeMap::new(),
                 bound_at: None,
                 near: Vec::new(),
-                effects: Collected::default(),
+                effects,
                 ready: VecDeque::new(),
                 goes_on: false,
                 me: me.clone(),
@@ -259,7 +263,10 @@ impl Shell {
         self.close();
         self.life += 1;
         self.bound_at = None;
-        self.effects = Collected::default();
+        self.effects = Collected {
+            stored: self.surroundings.stored(),
+            ..Collected::default()
+        };
         self.ready.clear();
         self.goes_on = false;
         if let Some(actor) = self.actor.take().and_then(|actor| actor.upgrade()) {

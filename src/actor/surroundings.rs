@@ -1,12 +1,13 @@
 //! What is around a host: a clock, a store, clients. Real in a process of its own, simulated in a laboratory.
 
 use std::pin::Pin;
+use std::rc::Rc;
 
 use actix::WeakRecipient;
 
 use super::input::{Input, ReplyTo};
 use crate::keep::Then;
-use crate::message::{Envelope, Event, Reply, Ticket};
+use crate::message::{Envelope, Event, Reply, Stored, Ticket};
 use crate::node::Host;
 use crate::record::{Now, Time};
 use crate::store::{Done, Op, Usage};
@@ -54,6 +55,11 @@ pub trait Surroundings {
     /// What the store keeps, where it lies here.
     fn usage(&self) -> Usage {
         Usage::default()
+    }
+
+    /// Tells at any time what the store keeps and may keep, for people; `None`, as by default: nobody is told.
+    fn stored(&self) -> Option<Rc<dyn Fn() -> Stored>> {
+        None
     }
 
     /// May take a message that does not leave by an address, and carry it by itself: a packet of a detector.

@@ -26,7 +26,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::anyhow;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// A ring of actors, as a lesson, a laboratory and a store.
 #[derive(Parser)]
@@ -64,9 +64,17 @@ enum What {
     Cluster(cluster::ClusterArgs),
 }
 
+/// `-1` is a number wherever it stands: a value that may be stored, or one that an argument refuses in its own words.
+fn numbers_are_no_flags(command: clap::Command) -> clap::Command {
+    let command = command.allow_negative_numbers(true);
+    command.mut_subcommands(numbers_are_no_flags)
+}
+
 /// Does what the command line says.
 pub(crate) fn run() -> ExitCode {
-    let command = Arguments::parse().command;
+    let matches = numbers_are_no_flags(Arguments::command()).get_matches();
+    let arguments = Arguments::from_arg_matches(&matches);
+    let command = arguments.unwrap_or_else(|error| error.exit()).command;
     let quiet = match &command {
         // What people should know of a host that runs.
         What::Serve(_) => "warn,roundelay::server=info",

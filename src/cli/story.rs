@@ -50,6 +50,12 @@ fn play(file: &Path, no_output: bool) -> anyhow::Result<String> {
     if no_output {
         return Ok(commands_only(&script));
     }
+    if let Some(line) = unanswered(&script) {
+        anyhow::bail!(
+            "cannot play the story {}: no line with --- stands below the commands that begin in line {line}; what they print goes there",
+            file.display()
+        );
+    }
     goldenscript::generate(&mut Teller(Story::new()), &script)
         .with_context(|| format!("cannot play the story {}", file.display()))
 }
@@ -78,6 +84,21 @@ fn commands_only(script: &str) -> String {
     text
 }
 
+/// The line in which commands begin that no `---` stands below.
+fn unanswered(script: &str) -> Option<usize> {
+    let (mut begin, mut recorded) = (None, false);
+    for (number, line) in (1..).zip(script.lines().map(str::trim_end)) {
+        match line {
+            "---" => (begin, recorded) = (None, true),
+            "" => recorded = false,
+            comment if comment.trim_start().starts_with('#') => {}
+            _ if recorded => {}
+            _ => begin = begin.or(Some(number)),
+        }
+    }
+    begin
+}
+
 /// The language of stories, a command a paragraph.
 pub(super) fn commands() -> String {
     let mut text = String::new();
@@ -90,6 +111,20 @@ pub(super) fn commands() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commands_without_a_place_for_what_they_print_are_found() {
+        for (script, line) in [
+            ("", None),
+            ("# only words\n", None),
+            ("put cat 1\n---\n", None),
+            ("put cat 1\n\nget cat\n---\nput is said\n\n# end\n", None),
+            ("put cat 1\nget cat\n", Some(1)),
+            ("# a\nput cat 1\n---\nstored\n\n# b\n\nget cat\n", Some(8)),
+        ] {
+            assert_eq!(unanswered(script), line, "{script}");
+        }
+    }
 
     #[test]
     fn commands_stand_alone_without_what_was_recorded() {

@@ -33,8 +33,8 @@
 //! socket fills, and it has to wait. If it reads nothing for `stall` it is closed. An idle client costs a slot
 //! and stays.
 //!
-//! A value of more than a piece (1 MiB) is nowhere whole: SET, SETEX, PSETEX, MSET, DHT.PUT and DHT.STORE hand its pieces to
-//! the host as they come, GET, MGET, DHT.GET and DHT.FETCH write them as they are fetched, a few at a time. DHT.EXPORT
+//! A value of more than a piece (1 MiB) is nowhere whole: SET, SETEX, PSETEX, MSET, DHT.PUT, DHT.MPUT and DHT.STORE hand its
+//! pieces to the host as they come, GET, MGET, DHT.GET, DHT.MGET and DHT.FETCH write them as they are fetched, a few at a time. DHT.EXPORT
 //! only names such values, and DHT.IMPORT takes none.
 //!
 //! Left out on purpose: cluster mode (any host answers for any key, so no client has to know where a key is),

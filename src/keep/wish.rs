@@ -292,6 +292,14 @@ fn fulfils(roster: &Roster, changes: &[Change]) -> bool {
                 .is_some_and(|member| member.tokens == tokens)
         }
         Change::Replicas(replicas) => new.replicas == *replicas,
+        Change::Zone(host, zone) => {
+            let member = new.placement.member(*host);
+            member.is_some_and(|member| member.zone == *zone)
+        }
+        Change::Weight(host, weight) => {
+            let member = new.placement.member(*host);
+            member.is_some_and(|member| member.weight == *weight)
+        }
         Change::Drain(host) => roster.notes.drain == Some(*host),
         Change::EndDrain(_) => roster.notes.drain.is_none(),
         Change::AcceptLoss(hosts) => {

@@ -1,4 +1,4 @@
-//! What may a host do to the world? Four verbs.
+//! What may a host do to the world? Four verbs, and one look.
 //!
 //! ```text
 //!                 ┌─ send ──> network          a put comes in: three messages out, nothing else yet;
@@ -7,7 +7,7 @@
 //!                 └─ note ──> trace
 //! ```
 
-use super::{Envelope, Event, Reply, Ticket};
+use super::{Envelope, Event, Reply, Stored, Ticket};
 use crate::store::{Done, Op};
 
 /// The driver's side of a host: it carries out what the host decides.
@@ -34,4 +34,9 @@ pub trait Effects<Then> {
 
     /// Something worth a line in a trace happened.
     fn note(&mut self, event: Event);
+
+    /// What the store keeps now, where that is told: for people, nothing is decided by it.
+    fn stored(&self) -> Option<Stored> {
+        None
+    }
 }

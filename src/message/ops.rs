@@ -93,6 +93,17 @@ pub struct Purged {
     pub kept: Vec<(String, u64)>,
 }
 
+/// What a host's store keeps, and how much it may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// Keys that have a value here, one that has expired too until it is collected.
+    pub keys: u64,
+    /// Bytes of keys and values.
+    pub bytes: u64,
+    /// The most bytes it may keep. `None`: no limit of its own; on disk the free space decides.
+    pub limit: Option<u64>,
+}
+
 /// What a host knows of the ring and of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status {
@@ -139,6 +150,8 @@ pub struct Status {
     pub disagree: Vec<(HostId, Differs)>,
     /// Why it must not be stopped now; empty: it may be.
     pub stop_not: String,
+    /// What its store keeps. `None`: it does not say, as in a laboratory.
+    pub stored: Option<Stored>,
 }
 
 /// What a host tells of how it sees the ring, with each gossip.

@@ -72,7 +72,7 @@ impl Host {
                 fx.answer(ticket, Ok(Outcome::Roster(self.keeper.roster().cloned())))
             }
             Request::Status => {
-                let status = Box::new(self.keeper.status(now));
+                let status = Box::new(self.keeper.full_status(&Context { now, fx }));
                 fx.answer(ticket, Ok(Outcome::Status(status)));
             }
             Request::Change(changes) => {

@@ -16,6 +16,8 @@ pub(super) struct Known {
     /// The newest connection of that life.
     pub(super) attempt: u64,
     pub(super) addresses: Vec<Address>,
+    /// Where it listens in the life it has proven, as it said itself.
+    lives: Option<(u64, Address)>,
 }
 
 /// What somebody's word about a host was worth.
@@ -74,6 +76,7 @@ impl Directory {
                 incarnation,
                 attempt: 0,
                 addresses: address.cloned().into_iter().collect(),
+                lives: None,
             };
             self.hosts.insert(host, known);
             return Learned::NewHost;
@@ -96,6 +99,19 @@ impl Directory {
         }
     }
     // endregion: learn
+
+    /// Whether a host that has proven itself listens elsewhere than it did in this very life: then it is two processes.
+    pub(super) fn is_double(&self, host: HostId, incarnation: u64, listens: &Address) -> bool {
+        let lives = self.hosts.get(&host).and_then(|known| known.lives.as_ref());
+        lives.is_some_and(|(life, before)| *life == incarnation && before != listens)
+    }
+
+    /// A host that has proven itself listens there in that life.
+    pub(super) fn lives(&mut self, host: HostId, incarnation: u64, listens: Address) {
+        if let Some(known) = self.hosts.get_mut(&host) {
+            known.lives = Some((incarnation, listens));
+        }
+    }
 
     /// A connection of that life, if it is the newest so far.
     pub(super) fn is_newest(&mut self, host: HostId, incarnation: u64, attempt: u64) -> bool {
@@ -159,6 +175,23 @@ mod tests {
         assert!(!book.is_newest(H, 2, 9));
         assert_eq!(book.learn(H, None, 4), Learned::NewLife);
         assert!(book.is_newest(H, 4, 1));
+    }
+
+    #[test]
+    fn one_life_in_two_places_is_two_processes() {
+        let mut book = Directory::new(10);
+        assert!(!book.is_double(H, 1, &at(1)), "nothing is known of it");
+        book.learn(H, Some(&at(1)), 1);
+        assert!(
+            !book.is_double(H, 1, &at(2)),
+            "somebody else said where it is"
+        );
+        book.lives(H, 1, at(1));
+        assert!(!book.is_double(H, 1, &at(1)));
+        assert!(book.is_double(H, 1, &at(2)));
+        assert!(!book.is_double(H, 2, &at(2)), "it was started elsewhere");
+        book.lives(H, 2, at(2));
+        assert!(book.is_double(H, 2, &at(1)));
     }
 
     #[test]

@@ -32,6 +32,9 @@ pub enum Refusal {
     /// It does not speak this version of the protocol.
     #[error("it does not speak this version of the protocol")]
     Protocol,
+    /// Another process has the identity of the dialler, in the same life.
+    #[error("another process has the identity of this host")]
+    Double,
     /// A later build's reason.
     #[error("it says so, for reason {0}, which is not known here")]
     Other(u8),
@@ -46,6 +49,9 @@ impl Refusal {
             Refusal::OlderConnection => "a newer connection of it is there",
             Refusal::Crowded => "there is no room for another host",
             Refusal::Protocol => "it speaks another version of the protocol",
+            Refusal::Double => {
+                "another process has its identity, at another address: its data directory was copied and is in use twice; end one of the two"
+            }
             Refusal::OtherCluster | Refusal::Myself | Refusal::Secret | Refusal::Other(_) => {
                 return self.to_string();
             }
@@ -63,6 +69,7 @@ impl Refusal {
             Refusal::Crowded => 6,
             Refusal::Secret => 7,
             Refusal::Protocol => 8,
+            Refusal::Double => 9,
             Refusal::Other(code) => code,
         }
     }
@@ -77,6 +84,7 @@ impl Refusal {
             6 => Refusal::Crowded,
             7 => Refusal::Secret,
             8 => Refusal::Protocol,
+            9 => Refusal::Double,
             other => Refusal::Other(other),
         }
     }

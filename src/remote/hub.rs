@@ -35,6 +35,10 @@ pub(super) struct Hub {
     inbound: RefCell<BTreeMap<HostId, Rc<Notify>>>,
     pub(super) shaking: Cell<usize>,
     attempts: Cell<u64>,
+    /// How often this host has dialled itself.
+    own_dials: Cell<u64>,
+    /// It was said that another process is this host, too.
+    doubled: Cell<bool>,
     pub(super) said: RefCell<Said>,
     pub(super) stopped: Cell<bool>,
 }
@@ -67,6 +71,8 @@ impl Hub {
             inbound: RefCell::default(),
             shaking: Cell::new(0),
             attempts: Cell::new(0),
+            own_dials: Cell::new(0),
+            doubled: Cell::new(false),
             said: RefCell::default(),
             stopped: Cell::new(false),
         }
@@ -172,6 +178,11 @@ impl Hub {
         }
     }
 
+    /// How often this host has dialled itself.
+    pub(super) fn own_dials(&self) -> u64 {
+        self.own_dials.get()
+    }
+
     /// Looks at a hello that nobody has proven yet.
     pub(super) fn glance(&self, hello: &Hello) -> Result<(), Refusal> {
         if hello.cluster != short(&self.config.cluster) {
@@ -181,16 +192,39 @@ impl Hub {
             return Err(Refusal::NotExpected);
         }
         if hello.host == self.config.host {
+            let listens = hello.listen.as_ref() == Some(&self.config.listen);
+            match listens && hello.incarnation == self.config.incarnation {
+                true => self.own_dials.set(self.own_dials.get() + 1),
+                false => self.has_double(hello.listen.as_ref()),
+            }
             return Err(Refusal::Myself);
         }
         Ok(())
+    }
+
+    /// Another process says that it is this host: said once, loudly, for nothing else here would tell it.
+    pub(super) fn has_double(&self, at: Option<&Address>) {
+        if self.doubled.replace(true) {
+            return;
+        }
+        let host = self.config.host;
+        let at = at.map_or_else(|| "elsewhere".to_owned(), |at| format!("at {at}"));
+        log::error!(
+            "another process {at} is {host}, as this one is: a data directory was copied and is in use twice. End one of the \
+             two: others hear the one in the newer life, or the one they heard first. A copy becomes a host of its own with an empty directory"
+        );
     }
 
     // region: admit
     /// Lets in whoever has proven itself, unless a newer life or connection of it is known. An older
     /// connection ends.
     pub(super) fn admit(self: &Rc<Self>, hello: &Hello) -> Result<Rc<Notify>, Refusal> {
-        match self.learn(hello.host, hello.listen.as_ref(), hello.incarnation) {
+        let (host, life) = (hello.host, hello.incarnation);
+        let is_double = |at: &Address| self.directory.borrow().is_double(host, life, at);
+        if hello.listen.as_ref().is_some_and(is_double) {
+            return Err(Refusal::Double);
+        }
+        match self.learn(host, hello.listen.as_ref(), life) {
             Learned::Outdated => return Err(Refusal::OlderIncarnation),
             Learned::Full => return Err(Refusal::Crowded),
             Learned::NewHost
@@ -202,6 +236,9 @@ impl Hub {
         let mut directory = self.directory.borrow_mut();
         if !directory.is_newest(hello.host, hello.incarnation, hello.attempt) {
             return Err(Refusal::OlderConnection);
+        }
+        if let Some(at) = &hello.listen {
+            directory.lives(host, life, at.clone());
         }
         let stop = Rc::new(Notify::new());
         let older = self

@@ -98,6 +98,17 @@ impl Links {
         self.hub.addresses(host).into_iter().next()
     }
 
+    /// How often this host has dialled itself: who is met as itself without that is another process with its identity.
+    #[must_use]
+    pub fn own_dials(&self) -> u64 {
+        self.hub.own_dials()
+    }
+
+    /// Says, once and loudly, that another process there has the identity of this host.
+    pub fn has_double(&self, at: &Address) {
+        self.hub.has_double(Some(at));
+    }
+
     /// Sees who lives at an address, a seed's for instance, and remembers it.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::address::Address;
-use super::error::LinkError;
+use super::error::{LinkError, Refusal};
 use super::frames::{BYE, Frames, Item, PING, bye, ping};
 use super::handshake;
 use super::hello::Hello;
@@ -120,6 +120,9 @@ async fn connect(hub: &Rc<Hub>, host: HostId) -> Result<(BoxChannel, Hello), Lin
         match reach(hub, &address, Some(host)).await {
             Ok(reached) => return Ok(reached),
             Err(error) => {
+                if let LinkError::Refused(Refusal::Double | Refusal::OlderIncarnation) = error {
+                    hub.has_double(None);
+                }
                 log::debug!("{host} at {address}: {error}");
                 why = error;
             }
@@ -149,7 +152,7 @@ pub(super) async fn reach(
     let late = |_| LinkError::HandshakeTimeout(limits.handshake.as_millis());
     let (stream, peer) = timeout(limits.handshake, shaking).await.map_err(late)??;
     if expected.is_none() && peer.host == hub.config.host {
-        return Err(LinkError::Refused(super::Refusal::Myself));
+        return Err(LinkError::Refused(Refusal::Myself));
     }
     hub.met(&peer, Some(address))?;
     Ok((stream, peer))

@@ -6,9 +6,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::server::WebPkiClientVerifier;
+use rustls::pki_types::{
+    CertificateDer, PrivateKeyDer, ServerName, SignatureVerificationAlgorithm, UnixTime,
+};
+use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
@@ -29,6 +32,8 @@ pub struct Tls {
     connector: TlsConnector,
     acceptor: TlsAcceptor,
     name: ServerName<'static>,
+    /// Why other hosts would not believe this one.
+    doubt: Option<String>,
 }
 
 impl fmt::Debug for Tls {
@@ -57,6 +62,21 @@ pub enum TlsError {
     Unusable(String),
 }
 
+/// What a host that is dialled under that name would be told of its own certificate.
+fn doubt(
+    chain: &[CertificateDer<'_>],
+    roots: &RootCertStore,
+    name: &ServerName<'_>,
+    algorithms: &[&dyn SignatureVerificationAlgorithm],
+) -> Option<String> {
+    let (own, between) = chain.split_first()?;
+    let believed = ParsedCertificate::try_from(own).and_then(|own| {
+        verify_server_name(&own, name)?;
+        verify_server_cert_signed_by_trust_anchor(&own, roots, between, UnixTime::now(), algorithms)
+    });
+    believed.err().map(|error| error.to_string())
+}
+
 impl Tls {
     /// Reads this host's certificate chain and key and the authority's certificate, all PEM. `name` stands in
     /// the certificate of every host, as a DNS name.
@@ -79,6 +99,10 @@ impl Tls {
             let added = roots.add(certificate);
             added.map_err(|error| TlsError::Pem(AUTHORITY, error.to_string()))?;
         }
+        let name =
+            ServerName::try_from(name.to_owned()).map_err(|_| TlsError::Name(name.to_owned()))?;
+        let algorithms = provider.signature_verification_algorithms.all;
+        let doubt = doubt(&chain, &roots, &name, algorithms);
         let roots = Arc::new(roots);
         let client = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
@@ -100,13 +124,19 @@ impl Tls {
             .with_client_cert_verifier(verifier)
             .with_single_cert(chain, key)
             .map_err(|error| unusable(&error))?;
-        let name =
-            ServerName::try_from(name.to_owned()).map_err(|_| TlsError::Name(name.to_owned()))?;
         Ok(Tls {
+            doubt,
             connector: TlsConnector::from(Arc::new(client)),
             acceptor: TlsAcceptor::from(Arc::new(server)),
             name,
         })
+    }
+
+    /// Why other hosts, with the same authority and name, would turn this one away, as far as it can see itself: its
+    /// certificate has another name, is of another authority, or its time is over.
+    #[must_use]
+    pub fn doubt(&self) -> Option<&str> {
+        self.doubt.as_deref()
     }
 
     /// The dialler's side.

@@ -10,7 +10,7 @@ use super::{
     MAX_HOSTS, MAX_REPLICAS, MAX_ROSTER_BYTES, MAX_TOKENS, Membership, Notes, Phase, Roster,
 };
 use crate::keyspace::Id;
-use crate::placement::{HostId, Member, Placement, PlacementError};
+use crate::placement::{HostId, Member, Placement, PlacementError, Zone};
 
 /// One wish about who is in. A batch of them is carried out in one move.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,10 @@ pub enum Change {
     Tokens(HostId, Vec<Id>),
     /// Keep this many copies of every key.
     Replicas(u8),
+    /// Take a host for one of another zone, or of none: its keys, and those of others, may have other holders then.
+    Zone(HostId, Option<Zone>),
+    /// Give a host another weight. No key moves by that alone: the next choosing of tokens looks at it.
+    Weight(HostId, u32),
     /// This host may stop for a while. Always a batch by itself.
     Drain(HostId),
     /// It is back, or an operator says that the grant is over. Always a batch by itself.
@@ -117,12 +121,7 @@ pub(super) fn check_tokens(members: &BTreeMap<HostId, Member>) -> Result<(), Cha
 pub(super) fn check_size<'a>(
     members: impl Iterator<Item = (&'a HostId, &'a Member)>,
 ) -> Result<(), ChangeError> {
-    let zone = |member: &Member| {
-        member
-            .zone
-            .as_ref()
-            .map_or(0, |zone| zone.to_string().len())
-    };
+    let zone = |member: &Member| member.zone.as_ref().map_or(0, |zone| zone.as_str().len());
     let bytes: usize = members
         .map(|(_, member)| 60 + zone(member) + member.tokens.len() * Id::BYTES)
         .sum();
@@ -235,7 +234,7 @@ fn apply(
             members.remove(host);
         }
         Change::Tokens(host, tokens) => {
-            let member = members.get_mut(host).ok_or(ChangeError::Unknown(*host))?;
+            let member = known(members, host)?;
             member.tokens.clone_from(tokens);
             member.tokens.sort_unstable();
         }
@@ -243,9 +242,19 @@ fn apply(
             check_replicas(*wanted)?;
             *replicas = *wanted;
         }
+        Change::Zone(host, zone) => known(members, host)?.zone.clone_from(zone),
+        // A weight of 0 is refused where the members are placed.
+        Change::Weight(host, weight) => known(members, host)?.weight = *weight,
         Change::Drain(_) | Change::EndDrain(_) | Change::AcceptLoss(_) => {
             return Err(ChangeError::Alone);
         }
     }
     Ok(())
+}
+
+fn known<'a>(
+    members: &'a mut BTreeMap<HostId, Member>,
+    host: &HostId,
+) -> Result<&'a mut Member, ChangeError> {
+    members.get_mut(host).ok_or(ChangeError::Unknown(*host))
 }

@@ -10,7 +10,7 @@ use crate::actor::{
     Begins, Clock, FALLS_WITHIN, Falls, Input, Local, MAX_FALLS, ReplyTo, Surroundings,
 };
 use crate::keep::Then;
-use crate::message::{Envelope, Event, Message, Reply, Ticket};
+use crate::message::{Envelope, Event, Message, Reply, Stored, Ticket};
 use crate::node::{Host, HostConfig};
 use crate::placement::HostId;
 use crate::record::{Now, Time};
@@ -27,6 +27,8 @@ pub(super) struct Around {
     falls: Falls,
     shelf: Shared,
     packets: Packets,
+    /// The most bytes of keys and values, where there is such a limit.
+    limit: Option<u64>,
     /// Told why, if the host cannot begin again.
     reason: Reason,
 }
@@ -36,7 +38,7 @@ impl Around {
         config: HostConfig,
         (clock, lost): (Clock, bool),
         shelf: Shared,
-        packets: Packets,
+        (packets, limit): (Packets, Option<u64>),
         reason: Reason,
     ) -> Around {
         // Its own store is never asked: all goes to the shelf.
@@ -48,6 +50,7 @@ impl Around {
             falls: Falls::default(),
             shelf,
             packets,
+            limit,
             reason,
         }
     }
@@ -56,6 +59,12 @@ impl Around {
         self.reason.set(Some(why));
         None
     }
+}
+
+fn usage(shelf: &Shared) -> Usage {
+    let shelf = shelf.borrow();
+    let usage = shelf.as_ref().map(|shelf| shelf.usage());
+    usage.unwrap_or_default()
 }
 
 impl Surroundings for Around {
@@ -109,11 +118,19 @@ impl Surroundings for Around {
     }
 
     fn usage(&self) -> Usage {
-        let shelf = self.shelf.borrow();
-        shelf
-            .as_ref()
-            .map(|shelf| shelf.usage())
-            .unwrap_or_default()
+        usage(&self.shelf)
+    }
+
+    fn stored(&self) -> Option<Rc<dyn Fn() -> Stored>> {
+        let (shelf, limit) = (Rc::clone(&self.shelf), self.limit);
+        Some(Rc::new(move || {
+            let usage = usage(&shelf);
+            Stored {
+                keys: usage.keys(),
+                bytes: usage.bytes,
+                limit,
+            }
+        }))
     }
 
     fn packet(&mut self, envelope: Envelope) -> Option<Envelope> {

@@ -168,8 +168,15 @@ impl Seen {
 
 /// Meets who lives at an address, and asks whether it is in a ring.
 async fn look_at(ground: &Ground, address: &Address) -> Met {
+    let before = ground.links.own_dials();
     let met = match ground.links.meet(address).await {
         Ok(met) => met,
+        Err(LinkError::Refused(Refusal::Myself)) if ground.links.own_dials() == before => {
+            ground.links.has_double(address);
+            return Met::Nobody(
+                "another process with the identity of this host lives there".into(),
+            );
+        }
         Err(LinkError::Refused(Refusal::Myself)) => return Met::Myself,
         Err(error) => return Met::Nobody(error.to_string()),
     };

@@ -35,7 +35,7 @@ impl Body {
         config: HostConfig,
         shelf: Shelf,
         clock: (Clock, bool),
-        packets: Packets,
+        packets: (Packets, Option<u64>),
     ) -> Body {
         let book = Rc::new(RefCell::new(Book::new()));
         let host = Host::new(config.clone(), &|name| shelf.setting(name));

@@ -21,7 +21,7 @@ use crate::actor::{Clock, Shell};
 use crate::dht::Dht;
 use crate::disk::{DiskConfig, Home, OpenError, Standing};
 use crate::placement::HostId;
-use crate::remote::{Address, Links, os_seed};
+use crate::remote::{Address, Links, Tls, os_seed};
 
 /// So many packets of the detector may wait to be sent; one more is lost.
 const PACKETS: usize = 256;
@@ -123,6 +123,11 @@ impl Server {
     /// [`StartError`] says which setting, directory or port it is, and what to do.
     pub async fn start(settings: Settings) -> Result<Server, StartError> {
         settings.check()?;
+        if let Some(why) = settings.tls.as_ref().and_then(Tls::doubt) {
+            log::warn!(
+                "other hosts will not believe the certificate of this one (--tls-cert, --tls-ca, --tls-name): {why}"
+            );
+        }
         let (listener, socket) = listen(settings.listen).await?;
         let local = listener.local_addr();
         let local = local.map_err(|why| StartError::Listen {
@@ -151,6 +156,7 @@ impl Server {
         let lost = matches!(standing, Some(Standing::MayHaveLost(_)));
         let config = host_config(&settings, me);
         let (packets, to_carry) = mpsc::channel(PACKETS);
+        let packets = (packets, settings.max_bytes);
         let body = Body::new(config.clone(), ready.shelf, (clock, lost), packets);
         let links = links(&settings, &address, (me, life), &body);
         let desk = Desk(Rc::downgrade(&body.shell)).start();

@@ -40,6 +40,7 @@ fn stays(roster: &Roster, me: HostId, settings: &Settings) -> Vec<Stays> {
     };
     let zone = |zone: &Option<_>| zone.as_ref().map_or("none".into(), ToString::to_string);
     let anew = "let it leave (roundelay leave) and start it again with this setting";
+    let member_of = |what: &str| format!("tell the ring (roundelay member {me} {what})");
     let mut all = Vec::new();
     let mut other = |name, wanted: String, has: String, how: &str| {
         if wanted != has {
@@ -52,8 +53,13 @@ fn stays(roster: &Roster, me: HostId, settings: &Settings) -> Vec<Stays> {
     let (wanted, has) = (settings.tokens.to_string(), member.tokens.len().to_string());
     other("tokens", wanted, has, anew);
     let (wanted, has) = (settings.weight.to_string(), member.weight.to_string());
-    other("weight", wanted, has, anew);
-    other("zone", zone(&settings.zone), zone(&member.zone), anew);
+    let how = member_of(&format!("--weight {wanted}"));
+    other("weight", wanted, has, &how);
+    let how = match &settings.zone {
+        Some(zone) => member_of(&format!("--zone {zone}")),
+        None => member_of("--no-zone"),
+    };
+    other("zone", zone(&settings.zone), zone(&member.zone), &how);
     if let Some(wanted) = settings.replicas {
         let how = format!("tell the ring (roundelay replicas {wanted})");
         other(
@@ -101,6 +107,8 @@ mod tests {
                 .why
                 .contains("--zone none has no effect: the ring goes by north")
         );
+        assert!(all[1].why.contains("(roundelay member h1 --weight 2)"));
+        assert!(all[2].why.contains("(roundelay member h1 --no-zone)"));
         assert!(all[3].why.contains("roundelay replicas 2"));
         assert_eq!(stays(&roster, HostId(2), &settings), []);
     }

@@ -17,5 +17,6 @@ mod parser;
 mod program;
 mod serve;
 mod sessions;
+mod several;
 mod tools;
 mod waits;

@@ -119,6 +119,53 @@ fn what_fails_ends_with_its_code_and_says_why() {
 }
 
 #[test]
+fn several_values_are_printed_each_after_its_key() {
+    let ring = Ring::start(3, DoorSettings::default());
+    for (key, value) in [("a", "1"), ("b", "two words"), ("minus", "-5")] {
+        let (code, _, complaint) = at(&ring, &["put", key, value]);
+        assert!(code == 0 && complaint.is_empty(), "{key}: {complaint}");
+    }
+    let all = at(&ring, &["get", "minus", "b", "a"]);
+    assert_eq!(
+        all,
+        (0, "minus: -5\nb: two words\na: 1\n".into(), String::new())
+    );
+    let some = at(&ring, &["get", "none", "a", "neither"]);
+    let without = "roundelay: none not found\nroundelay: neither not found\n";
+    assert_eq!(some, (1, "a: 1\n".into(), without.into()));
+    for flag in [["--out", "x"], ["--consistency", "all"]] {
+        let (code, _, complaint) = at(&ring, &["get", "a", "b", flag[0], flag[1]]);
+        assert!(code == 2 && complaint.contains(flag[0]), "{complaint}");
+    }
+}
+
+#[test]
+fn numbers_that_cannot_be_are_refused_as_numbers() {
+    for (words, why) in [
+        (&["replicas", "-1"][..], "-1 is not in 1..=16"),
+        (
+            &["get", "a", "--timeout", "-1"],
+            "invalid value '-1' for '--timeout",
+        ),
+        (
+            &["put", "a", "b", "--ttl", "-1"],
+            "invalid value '-1' for '--ttl",
+        ),
+        (&["cluster", "--nodes", "-3"], "-3 is not in 1..=64"),
+        (
+            &["sim", "sweep", "--seeds", "-1"],
+            "invalid value '-1' for '--seeds",
+        ),
+    ] {
+        let (code, _, complaint) = run(words, b"");
+        assert!(
+            code == 2 && complaint.contains(why),
+            "{words:?}: {complaint}"
+        );
+    }
+}
+
+#[test]
 fn a_password_comes_from_a_file() {
     let settings = DoorSettings {
         password: Some(Password::new(b"open sesame")),
@@ -199,6 +246,8 @@ fn the_ring_is_looked_at_and_changed() {
         who.contains("replicas: 3\n") && who.lines().any(|line| line.starts_with("  h4")),
         "{who}"
     );
+    let columns = ["weight  tokens   share  keys", "bytes  max_bytes"];
+    assert!(columns.iter().all(|names| who.contains(names)), "{who}");
     let (_, status, _) = at(&ring, &["status"]);
     assert!(status.contains("state: settled\n"), "{status}");
     let (_, all, _) = at(&ring, &["status", "--all"]);
@@ -217,6 +266,32 @@ fn the_ring_is_looked_at_and_changed() {
         2
     );
     assert_eq!(at(&ring, &["get", "cat"]).1, "meow");
+}
+
+#[test]
+fn a_member_is_given_another_zone_and_weight_and_nothing_is_shown_where_no_terminal_is() {
+    let ring = Ring::start(4, DoorSettings::default());
+    // Who waits sees how far it is on a terminal only.
+    let (code, version, complaint) = at(&ring, &["remove", "h4"]);
+    assert!(
+        code == 0 && version.starts_with('v') && complaint.is_empty(),
+        "{complaint}"
+    );
+    let quiet = at(&ring, &["member", "h1", "--zone", "north", "--quiet"]);
+    assert!(quiet.0 == 0 && quiet.2.is_empty(), "{quiet:?}");
+    let (code, version, _) = at(&ring, &["member", "h1", "--no-zone", "--weight", "3"]);
+    assert!(code == 0 && version.starts_with('v'), "{version}");
+    for words in [
+        &["member", "h1"][..],
+        &["member", "h1", "--zone", "a", "--no-zone"],
+        &["member", "h1", "--weight", "0"],
+        &["member", "h1", "--weight", "-1"],
+    ] {
+        assert_eq!(at(&ring, words).0, 2, "{words:?}");
+    }
+    let (code, _, complaint) = at(&ring, &["member", "h9", "--weight", "2"]);
+    let why = "host h9 is not in the roster";
+    assert!(code == 1 && complaint.contains(why), "{complaint}");
 }
 
 #[test]

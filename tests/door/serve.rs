@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 fn program(words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_roundelay"));
@@ -18,15 +19,18 @@ fn run(command: &mut Command) -> (i32, String, String) {
     (code, text(&output.stdout), text(&output.stderr))
 }
 
-/// Ports one after the other that nobody has now.
+/// Ports one after the other that nobody has now: below those that clients are given, of which other tests take ten thousand.
 fn free_ports(n: u16) -> u16 {
-    (0..100)
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    (0..1000)
         .find_map(|_| {
-            let first = TcpListener::bind("127.0.0.1:0").ok()?;
-            let port = first.local_addr().ok()?.port();
-            let others =
-                (1..n).map(|n| TcpListener::bind(("127.0.0.1", port.checked_add(n)?)).ok());
-            others.collect::<Option<Vec<_>>>().map(|_| port)
+            // Of a place of its own in each process that tests.
+            let place = std::process::id()
+                .wrapping_mul(97)
+                .wrapping_add(NEXT.fetch_add(n.into(), Ordering::Relaxed));
+            let first = 10_000 + u16::try_from(place % 20_000).ok()?;
+            let all = (first..first + n).map(|port| TcpListener::bind(("127.0.0.1", port)).ok());
+            all.collect::<Option<Vec<_>>>().map(|_| first)
         })
         .unwrap()
 }
@@ -207,6 +211,44 @@ fn a_host_with_another_secret_says_why_it_is_in_no_ring() {
     assert!(why.contains(&expected), "{why}");
 }
 
+#[test]
+fn a_data_directory_that_is_in_use_twice_is_told_at_both_hosts() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, copy) = (dir.path().join("first"), dir.path().join("copy"));
+    let (first, copy) = (first.to_str().unwrap(), copy.to_str().unwrap());
+    let port = free_ports(2);
+    let name = |n: u16| format!("127.0.0.1:{}", port + n);
+    let serve = |n: u16, data: &str| {
+        let (at, join) = (name(n), [name(0), name(1)].join(","));
+        let words = [
+            "serve",
+            "--listen",
+            &at,
+            "--join",
+            &join,
+            "--data-dir",
+            data,
+        ];
+        Running::start(&words)
+    };
+    let mut one = serve(0, first);
+    let said = one.said("is in a ring of 1", false);
+    one.signal(one.0.id(), "TERM");
+    assert_eq!(one.0.wait().unwrap().code(), Some(0));
+    let done = Command::new("cp").args(["-r", first, copy]).status();
+    assert!(done.unwrap().success());
+    let (mut one, mut two) = (serve(0, first), serve(1, copy));
+    let host = said
+        .split_whitespace()
+        .find(|word| word.len() > 6 && word.starts_with('h') && *word != "host");
+    let host = host.unwrap();
+    for (process, other) in [(&mut one, name(1)), (&mut two, name(0))] {
+        let told = process.said("in use twice", true);
+        let what = format!("another process at {other} is {host}, as this one is");
+        assert!(told.contains(&what), "{told}");
+    }
+}
+
 /// Flags for a host with a certificate of its own making, whose files lie there.
 fn certified(dir: &std::path::Path) -> Vec<String> {
     let key = rcgen::KeyPair::generate().unwrap();
@@ -303,10 +345,23 @@ fn a_cluster_says_who_has_ended_and_ends_with_all_its_processes() {
     let said = cluster.said("to end: Ctrl-C", false);
     let pids = pids(&said);
     assert_eq!(pids.len(), 3, "{said}");
+    let stands = cluster.said("roundelay ring", false);
+    let lines = [
+        "the ring stands: 3 hosts, roster v".to_owned(),
+        format!("try: redis-cli -p {port} set cat meow\n"),
+        format!("try: roundelay ring --node 127.0.0.1:{port}\n"),
+    ];
+    assert!(lines.iter().all(|line| stands.contains(line)), "{stands}");
     cluster.signal(pids[2], "KILL");
-    let ended = cluster.said("has ended", true);
+    let ended = cluster.said("start it again: ", true);
+    let who = format!(
+        "process {} has ended (signal: 9 (SIGKILL)): 127.0.0.1:",
+        pids[2]
+    );
+    assert!(ended.contains(&who), "{ended}");
     assert!(
-        ended.contains(&format!("process {} has ended", pids[2])),
+        ended.contains("node-3.log\n  the log ends: ")
+            && ended.contains("roundelay serve --listen"),
         "{ended}"
     );
     cluster.signal(cluster.0.id(), "TERM");
@@ -314,6 +369,86 @@ fn a_cluster_says_who_has_ended_and_ends_with_all_its_processes() {
     for pid in pids {
         assert!(!runs(pid), "process {pid} is left behind");
     }
+}
+
+#[test]
+fn a_cluster_starts_a_host_again_that_has_ended() {
+    let port = free_ports(2).to_string();
+    let dir = tempfile::tempdir().unwrap();
+    let logs = dir.path().join("cluster");
+    let logs = logs.to_str().unwrap();
+    let words = [
+        "cluster",
+        "--nodes",
+        "2",
+        "--port",
+        &port,
+        "--restart",
+        "--dir",
+        logs,
+    ];
+    let mut cluster = Running::start(&words);
+    let first = pids(&cluster.said("to end: Ctrl-C", false));
+    cluster.said("roundelay ring", false);
+    cluster.signal(first[1], "KILL");
+    let ended = cluster.said("in a row)", true);
+    assert!(
+        ended.contains("is started again in 500 ms (1 of 5 in a row)"),
+        "{ended}"
+    );
+    let again = cluster.said("started again: ", false);
+    let again = pids(&again.replace("started again: ", ""));
+    assert!(
+        again.len() == 1 && again != first[1..],
+        "{again:?} {first:?}"
+    );
+    cluster.signal(cluster.0.id(), "INT");
+    assert_eq!(cluster.0.wait().unwrap().code(), Some(0));
+    for pid in first.into_iter().chain(again) {
+        assert!(!runs(pid), "process {pid} is left behind");
+    }
+}
+
+#[test]
+fn a_cluster_gives_up_a_host_that_cannot_begin_and_takes_nobody_else_for_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = dir.path().join("cluster");
+    let port = free_ports(1).to_string();
+    let words = [
+        "cluster",
+        "--nodes",
+        "1",
+        "--memory",
+        "--port",
+        &port,
+        "--restart",
+        "--dir",
+    ];
+    let words = [&words[..], &[logs.to_str().unwrap(), "--", "--tokens", "0"]].concat();
+    let (code, _, told) = run(&mut program(&words));
+    let why = [
+        "tokens must be 1 to",
+        "it is given up: its arguments cannot be",
+        "all hosts have ended",
+    ];
+    assert!(
+        code == 1 && why.iter().all(|why| told.contains(why)),
+        "{told}"
+    );
+    let mut host = Running::start(&["serve", "--listen", "127.0.0.1:0"]);
+    let said = host.said("is in a ring of 1", false);
+    let address = said.split(" listens on ").nth(1).unwrap();
+    let port = address.lines().next().unwrap().rsplit(':').next().unwrap();
+    let words = [
+        "cluster", "--nodes", "1", "--memory", "--port", port, "--dir",
+    ];
+    let words = [&words[..], &[logs.to_str().unwrap()]].concat();
+    let (code, out, told) = run(&mut program(&words));
+    assert!(
+        code == 1 && told.contains("some process listens there already"),
+        "{told}"
+    );
+    assert!(!out.contains("the ring stands"), "{out}");
 }
 
 /// The processes that a cluster says it has started.

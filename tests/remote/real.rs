@@ -298,6 +298,19 @@ fn certificates_of_another_authority_or_for_another_name_are_refused() {
 }
 
 #[test]
+fn a_host_sees_itself_that_its_certificate_will_not_be_believed() {
+    let (ours, theirs) = (Authority::new(), Authority::new());
+    assert_eq!(ours.tls(&ours, "birds").doubt(), None);
+    for (bad, why) in [
+        (theirs.tls(&ours, "birds"), "BadSignature"),
+        (ours.tls(&ours, "fish"), "not valid for name"),
+    ] {
+        let told = bad.doubt().unwrap();
+        assert!(told.contains(why), "{told}");
+    }
+}
+
+#[test]
 fn what_is_no_certificate_says_which() {
     let authority = Authority::new();
     let key = KeyPair::generate().unwrap().serialize_pem();

@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use redis::{Cmd, Value, cmd};
 
 use super::node::Nodes;
+use super::stream::Said;
 use super::{Failed, Reach, keyed, printed, said, values};
 
 /// How many replicas must agree.
@@ -42,10 +43,11 @@ pub(crate) enum Keys {
         #[command(flatten)]
         how: How,
     },
-    /// Print the value under a key
+    /// Print the value under a key; of several, each after its key, a line each
     Get {
-        key: OsString,
-        /// Write the value to a file instead
+        #[arg(required = true, value_name = "KEY")]
+        keys: Vec<OsString>,
+        /// Write the value to a file instead; of one key only
         #[arg(long, short)]
         out: Option<PathBuf>,
         #[command(flatten)]
@@ -107,7 +109,10 @@ impl Keys {
                 let version = wire.text()?.unwrap_or_default();
                 said(format!("{version}\n").as_bytes())
             }
-            Keys::Get { key, out, how } => get(&key, out, &how),
+            Keys::Get { keys, out, how } => match keys.as_slice() {
+                [key] => get(key, out, &how),
+                keys => several(keys, out.is_some(), &how),
+            },
             Keys::Del { keys, reach } => {
                 let mut command = cmd("DEL");
                 for key in &keys {
@@ -136,6 +141,48 @@ fn get(key: &OsStr, out: Option<PathBuf>, how: &How) -> Result<(), Failed> {
     match values::put_out(&mut wire, out)? {
         true => Ok(()),
         false => Err(not_found(key)),
+    }
+}
+
+/// Prints what is under several keys, and says at the end of which there was nothing.
+fn several(keys: &[OsString], has_file: bool, how: &How) -> Result<(), Failed> {
+    let cannot = match (has_file, &how.consistency) {
+        (true, _) => "--out takes the value of one key: get the others by commands of their own",
+        (_, Some(_)) => "--consistency is for one key: several are read as the host is set",
+        (false, None) => "",
+    };
+    if !cannot.is_empty() {
+        return Err(Failed::Arguments(cannot.to_owned()));
+    }
+    let mut command: Vec<&[u8]> = vec![b"DHT.MGET"];
+    command.extend(keys.iter().map(|key| key.as_bytes()));
+    let mut wire = Nodes::of(&how.reach)?.open()?;
+    wire.send(&command, None, &[])?;
+    let Said::Several(_) = wire.said()? else {
+        return Err(Failed::Not(
+            "the host answered something else than was asked".to_owned(),
+        ));
+    };
+    let mut without = Vec::new();
+    for key in keys {
+        match wire.said() {
+            Ok(Said::Bulk(len)) => values::put_line(&mut wire, key.as_bytes(), len)?,
+            Ok(Said::Nothing) => without.push(format!("{} not found", key.to_string_lossy())),
+            Ok(Said::Text(_) | Said::Several(_)) => {
+                let why = "the host answered something else than was asked";
+                return Err(Failed::Not(why.to_owned()));
+            }
+            Err(Failed::Not(why) | Failed::Arguments(why)) => {
+                without.push(format!("{}: {why}", key.to_string_lossy()));
+                if wire.is_broken() {
+                    break;
+                }
+            }
+        }
+    }
+    match without.is_empty() {
+        true => Ok(()),
+        false => Err(Failed::Not(without.join("\nroundelay: "))),
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) enum Look {
         #[command(flatten)]
         reach: Reach,
     },
-    /// Print who is in, with which share of the ring
+    /// Print who is in: each host with its share of the ring, what it stores and how much it may
     Ring {
         #[command(flatten)]
         reach: Reach,
@@ -57,7 +57,11 @@ impl Look {
                 (command, reach)
             }
             Look::Explain { key, reach } => (keyed("DHT.EXPLAIN", &key), reach),
-            Look::Ring { reach } => (cmd("DHT.RING"), reach),
+            Look::Ring { reach } => {
+                let mut command = cmd("DHT.RING");
+                command.arg("LOAD");
+                (command, reach)
+            }
             Look::Status { all, reach } => {
                 let mut command = cmd("DHT.STATUS");
                 if all {

@@ -13,8 +13,10 @@ mod bring;
 mod keys;
 mod look;
 mod node;
+mod progress;
 mod rule;
 mod show;
+mod standing;
 mod stream;
 mod values;
 
@@ -30,6 +32,7 @@ use redis::{Cmd, Value, cmd};
 pub(super) use keys::Keys;
 pub(super) use look::Look;
 pub(super) use rule::Rule;
+pub(super) use standing::Standing;
 
 /// Why a command failed, and therefore with which code the program ends.
 pub(super) enum Failed {
@@ -51,6 +54,16 @@ pub(super) struct Reach {
     /// Seconds to wait for an answer; changes of who is in are waited for as long as they take
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     timeout: u64,
+}
+
+/// Which hosts may be asked for what takes long.
+#[derive(Args)]
+pub(super) struct Long {
+    #[command(flatten)]
+    reach: Reach,
+    /// Do not show how far it is; nothing is shown either if stderr is no terminal
+    #[arg(long, short)]
+    quiet: bool,
 }
 
 /// A program's end.

@@ -20,6 +20,8 @@ pub(super) const REPLACED: &str = "overwritten or deleted while it was read";
 pub(super) struct Wire {
     stream: BufReader<TcpStream>,
     node: String,
+    /// Nothing more can be read of it.
+    broken: bool,
 }
 
 /// What a host has said.
@@ -44,6 +46,7 @@ impl Wire {
         let mut wire = Wire {
             stream: BufReader::new(stream),
             node: node.to_owned(),
+            broken: false,
         };
         if let Some(password) = password {
             wire.more(&command(&[b"AUTH", password.as_bytes()]))?;
@@ -110,7 +113,10 @@ impl Wire {
     pub(super) fn said(&mut self) -> Result<Said, Failed> {
         let mut line = String::new();
         match (&mut self.stream).take(64 * 1024).read_line(&mut line) {
-            Ok(0) => return Err(self.not("the connection was closed")),
+            Ok(0) => {
+                self.broken = true;
+                return Err(self.not("the connection was closed"));
+            }
             Ok(_) => {}
             Err(error) => return Err(self.broken(&error)),
         }
@@ -169,12 +175,18 @@ impl Wire {
         }
     }
 
+    /// Whether no further answer can come.
+    pub(super) const fn is_broken(&self) -> bool {
+        self.broken
+    }
+
     fn not(&self, why: &str) -> Failed {
         Failed::Not(format!("{}: {}", self.node, advised(why)))
     }
 
     /// The connection failed: in the host's own words, if it said any before.
     fn broken(&mut self, error: &io::Error) -> Failed {
+        self.broken = true;
         let late = matches!(
             error.kind(),
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut

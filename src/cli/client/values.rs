@@ -115,6 +115,13 @@ pub(super) fn put_out(wire: &mut Wire, out: Option<PathBuf>) -> Result<bool, Fai
     Err(strange())
 }
 
+/// A value of several, after its key and with a line end.
+pub(super) fn put_line(wire: &mut Wire, key: &[u8], len: u64) -> Result<(), Failed> {
+    said(&[key, b": "].concat())?;
+    wire.copy(len, &mut Pipe(io::stdout()))?;
+    said(b"\n")
+}
+
 fn write(wire: &mut Wire, len: u64, out: Option<PathBuf>) -> Result<(), Failed> {
     if let Some(path) = out {
         let cannot = |error| Failed::Not(format!("cannot write {}: {error}", path.display()));

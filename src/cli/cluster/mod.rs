@@ -1,20 +1,30 @@
 //! `roundelay cluster`: so many hosts on this machine, each a process, to try things out.
+//!
+//! ```text
+//! process 4711: 127.0.0.1:50140 > roundelay-cluster/node-1.log       where each is, and its log
+//! process 4712: 127.0.0.1:50141 > roundelay-cluster/node-2.log
+//! to end: Ctrl-C
+//! the ring stands: 2 hosts, roster v2                                all are in one settled roster
+//! try: redis-cli -p 50140 set cat meow
+//! process 4712 has ended (signal: 9 (SIGKILL)): …                    one died; --restart starts it again
+//! ```
 
-use std::cell::Cell;
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+mod again;
+mod hosts;
+mod stands;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
+use hosts::Hosts;
+
 /// How often it is looked whether all of them still run.
 const LOOK: Duration = Duration::from_millis(200);
-
-/// A host that has not ended so long after it was asked to is asked again, and then does not ask the others.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What `cluster` can be told.
 #[derive(Args, Debug)]
@@ -34,6 +44,9 @@ pub(super) struct ClusterArgs {
     /// Keep the data in memory
     #[arg(long)]
     memory: bool,
+    /// Start a host again that has ended, after a pause; one that keeps ending is given up
+    #[arg(long)]
+    restart: bool,
     /// Print the commands instead of running them
     #[arg(long)]
     print: bool,
@@ -45,12 +58,12 @@ pub(super) struct ClusterArgs {
 impl ClusterArgs {
     /// The arguments of each host's process.
     fn commands(&self) -> Vec<Vec<String>> {
-        let address = |n: u16| format!("127.0.0.1:{}", self.port + n);
-        let named: Vec<String> = (0..self.nodes.min(3)).map(address).collect();
+        let addresses = self.addresses();
+        let named: Vec<String> = addresses.iter().take(3).cloned().collect();
         let join = self.join.clone().unwrap_or_else(|| named.join(","));
-        (0..self.nodes)
-            .map(|n| {
-                let mut command = vec!["serve".into(), "--listen".into(), address(n)];
+        (addresses.into_iter().enumerate())
+            .map(|(n, address)| {
+                let mut command = vec!["serve".into(), "--listen".into(), address];
                 if self.nodes > 1 || self.join.is_some() {
                     command.extend(["--join".into(), join.clone()]);
                 }
@@ -66,6 +79,24 @@ impl ClusterArgs {
 
     fn log(&self, n: usize) -> PathBuf {
         self.dir.join(format!("node-{}.log", n + 1))
+    }
+
+    /// Where each host listens.
+    fn addresses(&self) -> Vec<String> {
+        let address = |n: u16| format!("127.0.0.1:{}", self.port + n);
+        (0..self.nodes).map(address).collect()
+    }
+
+    /// The file with the password of the hosts, if their flags or the environment they share name one.
+    fn password_file(&self) -> Option<PathBuf> {
+        const FLAG: &str = "--password-file";
+        let mut flags = self.serve.iter();
+        let flag = flags.by_ref().find(|flag| flag.starts_with(FLAG));
+        let named = flag.and_then(|flag| match flag.strip_prefix(FLAG)?.strip_prefix('=') {
+            Some(file) => Some(PathBuf::from(file)),
+            None => flags.next().map(PathBuf::from),
+        });
+        named.or_else(|| std::env::var_os("ROUNDELAY_PASSWORD_FILE").map(PathBuf::from))
     }
 }
 
@@ -86,135 +117,25 @@ pub(super) fn run(args: &ClusterArgs) -> ExitCode {
     }
 }
 
-/// A host's process. Dropped, it is killed: none is left behind.
-struct Host {
-    child: Child,
-    log: PathBuf,
-    gone: bool,
-    /// It was asked to end.
-    asked: Cell<bool>,
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        if !self.gone {
-            // One that has ended meanwhile cannot be killed, and need not be.
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-        }
-    }
-}
-
-impl Host {
-    fn start(program: &Path, arguments: &[String], log: PathBuf) -> anyhow::Result<Host> {
-        let out = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-        let again = out.try_clone().context("cannot share a log file")?;
-        let child = Command::new(program)
-            .args(arguments)
-            // We hold the other end of its stdin: when we are gone, however that came, so is that.
-            .arg("--end-with-stdin")
-            .stdin(Stdio::piped())
-            .stdout(out)
-            .stderr(again)
-            .spawn()
-            .context("cannot start a process")?;
-        Ok(Host {
-            child,
-            log,
-            gone: false,
-            asked: Cell::new(false),
-        })
-    }
-
-    /// Whether it still runs; says so if it has ended.
-    fn runs(&mut self) -> bool {
-        if !self.gone
-            && let Ok(Some(status)) = self.child.try_wait()
-        {
-            self.gone = true;
-            if !self.asked.get() {
-                eprintln!(
-                    "process {} has ended ({status}): see {}",
-                    self.child.id(),
-                    self.log.display()
-                );
-            }
-        }
-        !self.gone
-    }
-
-    fn ask_to_end(&self) {
-        if !self.gone {
-            self.asked.set(true);
-            // Std can only kill; the shell can ask.
-            let kill = format!("kill -TERM {}", self.child.id());
-            let _ = Command::new("sh").args(["-c", &kill]).status();
-        }
-    }
-}
-
-/// All of them. Dropped, they are killed.
-struct Hosts(Vec<Host>);
-
-impl Hosts {
-    fn start(args: &ClusterArgs) -> anyhow::Result<Hosts> {
-        let dir = &args.dir;
-        fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-        let program = std::env::current_exe().context("this program cannot be found")?;
-        let mut hosts = Hosts(Vec::new());
-        for (n, command) in args.commands().iter().enumerate() {
-            let host = Host::start(&program, command, args.log(n))?;
-            let (pid, log) = (host.child.id(), host.log.display());
-            let line = format!("process {pid}: {} > {log}\n", command[2]);
-            hosts.0.push(host);
-            super::print(line.as_bytes())?;
-        }
-        Ok(hosts)
-    }
-
-    /// How many still run; says which have ended since it was last asked.
-    fn running(&mut self) -> usize {
-        let runs = self.0.iter_mut().map(Host::runs);
-        runs.filter(|runs| *runs).count()
-    }
-
-    fn ask_to_end(&self) {
-        self.0.iter().for_each(Host::ask_to_end);
-    }
-
-    /// Ends all of them, in order.
-    async fn end(mut self) {
-        self.ask_to_end();
-        let until = tokio::time::Instant::now() + PATIENCE;
-        while self.running() > 0 {
-            if tokio::time::Instant::now() >= until {
-                // All end together: whoever waits for the others' consent need not.
-                self.ask_to_end();
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-    }
-}
-
 /// The life of all processes, from beginning to end.
 async fn watch(args: &ClusterArgs) -> anyhow::Result<ExitCode> {
     let mut end = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hosts = Hosts::start(args)?;
-    let port = args.port;
-    let line = format!("try: redis-cli -p {port} set cat meow; to end: Ctrl-C\n");
-    super::print(line.as_bytes())?;
+    super::print(b"to end: Ctrl-C\n")?;
+    stands::say_when(args);
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
             _ = end.recv() => break,
             _ = interrupt.recv() => break,
         }
-        if hosts.running() == 0 {
+        if hosts.running()? == 0 {
             bail!("all hosts have ended");
         }
     }
-    hosts.end().await;
+    super::print(b"the hosts end; Ctrl-C again: at once\n")?;
+    hosts.end(&mut interrupt).await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -222,18 +143,33 @@ async fn watch(args: &ClusterArgs) -> anyhow::Result<ExitCode> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn hosts_name_the_first_three_and_have_ports_of_their_own() {
-        let args = ClusterArgs {
+    fn args(serve: &[&str]) -> ClusterArgs {
+        ClusterArgs {
             nodes: 4,
             port: 7000,
             join: None,
             dir: "x".into(),
             memory: true,
+            restart: false,
             print: true,
-            serve: vec!["--tokens".into(), "4".into()],
-        };
-        let commands = args.commands();
+            serve: serve.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    #[test]
+    fn the_password_is_where_the_hosts_look_for_it() {
+        let file = |serve: &[&str]| args(serve).password_file();
+        assert_eq!(file(&["--password-file", "a"]), Some("a".into()));
+        assert_eq!(
+            file(&["--tokens", "4", "--password-file=b"]),
+            Some("b".into())
+        );
+        assert_eq!(file(&["--password-file"]), None);
+    }
+
+    #[test]
+    fn hosts_name_the_first_three_and_have_ports_of_their_own() {
+        let commands = args(&["--tokens", "4"]).commands();
         let all = "127.0.0.1:7000,127.0.0.1:7001,127.0.0.1:7002";
         assert_eq!(
             commands[3].join(" "),

@@ -21,11 +21,16 @@ pub(in super::super) struct Args {
 pub(in super::super) fn is_value(name: &Arg, place: usize) -> bool {
     match place {
         1 => is_named(name),
-        2 => name.is("set") || name.is("dht.put") || name.is("mset"),
+        2 => name.is("set") || name.is("dht.put") || is_pairs(name),
         3 if name.is("setex") || name.is("psetex") => true,
-        _ if name.is("mset") => place.is_multiple_of(2),
+        _ if is_pairs(name) => place.is_multiple_of(2),
         _ => name.is("dht.import") && place % 4 == 3,
     }
+}
+
+/// Whether its words are keys, each with a value after it.
+fn is_pairs(name: &Arg) -> bool {
+    name.is("mset") || name.is("dht.mput")
 }
 
 /// Whether that command stores a value under the name of its content.

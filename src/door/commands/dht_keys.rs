@@ -9,9 +9,9 @@ use super::args::{Args, Given};
 use super::words::{Extras, id_of, map, or_nil, text, texts};
 use super::{Answer, Before, OfOne, Plan, READ, Run, Spec, WRITE, unexpected};
 use crate::message::{Found, KeyOp, Options, Outcome, Request, UploadId};
-use crate::record::Key;
+use crate::record::{Key, WallMs};
 
-const fn spec(
+pub(super) const fn spec(
     (name, usage): (&'static str, &'static str),
     arity: i64,
     flags: &'static [&'static str],
@@ -110,12 +110,16 @@ fn put(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
     let (key, given) = (args.key()?, args.value()?);
     let extras = Extras::read(args, true)?;
     let request = given.put(key, extras.content_type.map(Arc::from), extras.expiry);
-    let version: OfOne = |answer, _| match answer {
+    Ok(Plan::One(request, extras.options, version))
+}
+
+/// The version of what is stored.
+pub(super) fn version(answer: Answer, _: WallMs) -> Value {
+    match answer {
         Ok(Outcome::Stored(version)) => text(version),
         Ok(other) => unexpected(&other),
         Err(told) => told,
-    };
-    Ok(Plan::One(request, extras.options, version))
+    }
 }
 
 fn get(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
@@ -154,14 +158,19 @@ fn about(found: &Found) -> [(Value, Value); 3] {
 }
 
 fn del(_: &mut Cx<'_>, args: Args) -> Result<Plan, Value> {
-    one(args, KeyOp::Delete, |answer, _| match answer {
+    one(args, KeyOp::Delete, deleted)
+}
+
+/// The version of a delete, and whether there was anything.
+pub(super) fn deleted(answer: Answer, _: WallMs) -> Value {
+    match answer {
         Ok(Outcome::Deleted(version, was_there)) => map([
             ("version", text(version)),
             ("was_there", Value::Bool(was_there)),
         ]),
         Ok(other) => unexpected(&other),
         Err(told) => told,
-    })
+    }
 }
 
 fn has(_: &mut Cx<'_>, args: Args) -> Result<Plan, Value> {

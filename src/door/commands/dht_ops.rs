@@ -4,7 +4,7 @@ use super::super::me::Cx;
 use super::super::resp::Value;
 use super::args::{Args, not_a_number, syntax};
 use super::dht_ring::{RULE, ask, only, spec};
-use super::words::{host_of, map, or_nil, text, texts};
+use super::words::{count_or_nil, host_of, map, or_nil, text, texts};
 use super::{Answer, OfOne, Plan, Spec, TELL, unexpected};
 use crate::message::{
     Balanced, Explained, Hint, Outcome, PerHost, Purged, Replica, Request, Status, Tuning,
@@ -17,7 +17,7 @@ pub(super) const SPECS: &[Spec] = &[
         ("dht.status", "DHT.STATUS [ALL]"),
         -1,
         TELL,
-        "How this host is, or every host: roster, move, copies that are lacking, hints, what waits for whom, who has the drain grant, whether it may stop.",
+        "How this host is, or every host: roster, move, copies that are lacking, hints, what waits for whom, who has the drain grant, what it stores, whether it may stop.",
         status,
     ),
     Spec {
@@ -128,6 +128,18 @@ fn status_of(status: Status) -> Value {
         ("removal_waits", or_nil(status.removal_waits)),
         ("collecting_waits_for", or_nil(status.collecting_waits_for)),
         ("drain", or_nil(status.drain)),
+        (
+            "keys",
+            count_or_nil(status.stored.map(|stored| stored.keys)),
+        ),
+        (
+            "bytes",
+            count_or_nil(status.stored.map(|stored| stored.bytes)),
+        ),
+        (
+            "max_bytes",
+            count_or_nil(status.stored.and_then(|stored| stored.limit)),
+        ),
         ("may_stop", text(may_stop)),
     ])
 }

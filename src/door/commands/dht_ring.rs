@@ -1,16 +1,15 @@
-//! The ring's own commands about who is in, and how it is.
-
-use std::rc::Rc;
+//! The ring's own commands that change who is in.
 
 use super::super::me::Cx;
 use super::super::resp::Value;
-use super::args::{Args, syntax};
-use super::words::{hosts_of, map, or_nil, small, text, texts};
+use super::args::{Args, not_a_number, syntax};
+use super::dht_who::who_is_in;
+use super::words::{host_of, hosts_of, small, text};
 use super::{Answer, OfOne, Plan, Run, Spec, TELL, unexpected};
 use crate::message::{Options, Outcome, Request};
-use crate::placement::HostId;
+use crate::placement::Zone;
 use crate::record::WallMs;
-use crate::roster::{Change, Phase, Roster};
+use crate::roster::Change;
 
 /// What changes who is in; it waits until the keys have followed.
 pub(super) const RULE: &[&str] = &["admin", "write", "blocking"];
@@ -36,10 +35,10 @@ pub(super) const fn spec(
 
 pub(super) const SPECS: &[Spec] = &[
     spec(
-        ("dht.ring", "DHT.RING"),
-        1,
+        ("dht.ring", "DHT.RING [LOAD]"),
+        -1,
         TELL,
-        "Who is in: each host with its address, whether it is up, its zone, weight, tokens and share of the circle.",
+        "Who is in: each host with its address, whether it is up, its zone, weight, tokens and share of the circle; with LOAD, which asks each of them, its keys, their bytes and how many it may store.",
         who_is_in,
     ),
     spec(
@@ -79,6 +78,16 @@ pub(super) const SPECS: &[Spec] = &[
         RULE,
         "How many copies a key has; or keeps so many from now on, answered when they are there.",
         replicas,
+    ),
+    spec(
+        (
+            "dht.member",
+            "DHT.MEMBER host [ZONE name] [NOZONE] [WEIGHT n]",
+        ),
+        -2,
+        RULE,
+        "Gives a host another zone, none, or another weight; answered when the keys have followed. Tokens follow a weight by DHT.REBALANCE.",
+        member,
     ),
     spec(
         ("dht.drain", "DHT.DRAIN"),
@@ -138,69 +147,33 @@ fn replicas(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
     }))
 }
 
-/// The roster, and what this host knows besides of those who are in it.
-fn who_is_in(cx: &mut Cx<'_>, args: Args) -> Result<Plan, Value> {
-    args.end()?;
-    let address = Rc::clone(&cx.door.address);
-    let both = vec![Request::Roster, Request::Status];
-    let told = move |answers: Vec<Answer>, _: WallMs| {
-        let mut answers = answers.into_iter();
-        let roster = match answers.next() {
-            Some(Ok(Outcome::Roster(Some(roster)))) => roster,
-            Some(Ok(Outcome::Roster(None))) | None => {
-                return Value::error("LOADING this host is in no ring with a roster");
+fn member(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {
+    let host = host_of(&args.need()?)?;
+    let (mut zone, mut weight) = (None, None);
+    while let Some(option) = args.option() {
+        match option.as_str() {
+            "ZONE" if zone.is_none() => {
+                let word = args.need()?;
+                let name = Zone::new(&String::from_utf8_lossy(word.short()));
+                let name = name.map_err(|error| Value::error(format!("ERR {error}")))?;
+                zone = Some(Change::Zone(host, Some(name)));
             }
-            Some(Ok(other)) => return unexpected(&other),
-            Some(Err(told)) => return told,
-        };
-        let down = match answers.next() {
-            Some(Ok(Outcome::Status(status))) => status.down,
-            _ => Vec::new(),
-        };
-        ring_of(&roster, &down, &*address)
-    };
-    Ok(Plan::Many(both, Options::default(), Box::new(told)))
-}
-
-fn ring_of(roster: &Roster, down: &[HostId], address: &dyn Fn(HostId) -> Option<String>) -> Value {
-    let state = match roster.phase {
-        Phase::Settled(_) => "settled",
-        Phase::Moving { .. } => "moving",
-    };
-    let placement = &roster.new().placement;
-    let hosts = placement.members().iter().map(|(host, member)| {
-        let state = match (roster.old().has(*host), roster.notes.drain == Some(*host)) {
-            (false, _) => "joining",
-            (true, true) => "may stop",
-            (true, false) => "in",
-        };
-        let up = if down.contains(host) { "down" } else { "up" };
-        map([
-            ("host", text(host)),
-            ("address", or_nil(address(*host))),
-            ("state", text(state)),
-            ("seems", text(up)),
-            ("zone", or_nil(member.zone.as_ref())),
-            ("weight", Value::count(member.weight)),
-            ("tokens", Value::count(member.tokens.len())),
-            (
-                "share",
-                text(format!("{:.2}%", 100.0 * placement.share(*host))),
-            ),
-        ])
-    });
-    let going = roster
-        .old()
-        .placement
-        .hosts()
-        .filter(|host| !roster.new().has(*host));
-    map([
-        ("ring", text(format!("{:x}", roster.ring.0))),
-        ("version", text(roster.version)),
-        ("state", text(state)),
-        ("replicas", Value::count(roster.new().replicas)),
-        ("hosts", Value::Array(hosts.collect())),
-        ("going", texts(going)),
-        ("losses", texts(&roster.notes.losses)),
-    ])
+            "NOZONE" if zone.is_none() => zone = Some(Change::Zone(host, None)),
+            "WEIGHT" if weight.is_none() => {
+                let n = u32::try_from(args.number()?).map_err(|_| not_a_number())?;
+                if n == 0 {
+                    return Err(Value::error("ERR WEIGHT is at least 1"));
+                }
+                weight = Some(Change::Weight(host, n));
+            }
+            _ => return Err(syntax()),
+        }
+    }
+    let changes: Vec<Change> = zone.into_iter().chain(weight).collect();
+    match changes.is_empty() {
+        true => Err(Value::error(
+            "ERR say what is to change: ZONE, NOZONE or WEIGHT",
+        )),
+        false => Ok(ask(Request::Change(changes), settled)),
+    }
 }

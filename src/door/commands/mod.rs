@@ -19,8 +19,10 @@ mod client;
 mod connection;
 mod dht_archive;
 mod dht_keys;
+mod dht_many;
 mod dht_ops;
 mod dht_ring;
+mod dht_who;
 mod host;
 mod keys;
 mod refused;
@@ -110,6 +112,7 @@ impl Table {
             strings::SPECS,
             keys::SPECS,
             dht_keys::SPECS,
+            dht_many::SPECS,
             dht_ring::SPECS,
             dht_ops::SPECS,
             dht_archive::SPECS,

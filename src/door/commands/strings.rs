@@ -167,17 +167,26 @@ fn mget(_: &mut Cx<'_>, args: Args) -> Result<Plan, Value> {
         if let Some(told) = failed {
             return Spoken::One(Part::Value(told.clone()));
         }
-        let part = |(index, answer)| match answer {
-            Ok(Outcome::Large(large)) => Part::Large(index, large, Check::Nothing),
-            answer => Part::Value(value(answer, wall)),
-        };
-        Spoken::Array(answers.into_iter().enumerate().map(part).collect())
+        let parts = answers.into_iter().enumerate();
+        Spoken::Array(
+            parts
+                .map(|(place, answer)| part(place, answer, wall))
+                .collect(),
+        )
     };
     Ok(Plan::Row(
         requests.collect(),
         Options::default(),
         Box::new(values),
     ))
+}
+
+/// What is said of the answer to the request at that place.
+pub(super) fn part(place: usize, answer: Answer, wall: WallMs) -> Part {
+    match answer {
+        Ok(Outcome::Large(large)) => Part::Large(place, large, Check::Nothing),
+        answer => Part::Value(value(answer, wall)),
+    }
 }
 
 fn mset(_: &mut Cx<'_>, mut args: Args) -> Result<Plan, Value> {

@@ -115,3 +115,8 @@ pub(super) fn map<const N: usize>(pairs: [(&'static str, Value); N]) -> Value {
 pub(super) fn or_nil(what: Option<impl ToString>) -> Value {
     what.map_or(Value::Nil, text)
 }
+
+/// A count, or nothing.
+pub(super) fn count_or_nil(count: Option<u64>) -> Value {
+    count.map_or(Value::Nil, Value::count)
+}

@@ -80,7 +80,7 @@ impl Keeper {
         chore: Chore,
     ) {
         let report = match chore {
-            Chore::Status => Report::Status(Box::new(self.status(cx.now))),
+            Chore::Status => Report::Status(Box::new(self.full_status(cx))),
             Chore::Configure(tuning) => Report::Tuned(self.tune(tuning)),
             Chore::Balance | Chore::Purge => self.work_asked(cx, (from, req), chore),
             Chore::Hints(id) => Report::Hints(self.hints.at(id)),

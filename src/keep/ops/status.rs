@@ -12,7 +12,7 @@ use crate::placement::HostId;
 use crate::record::Now;
 use crate::roster::Roster;
 
-use super::super::Keeper;
+use super::super::{Context, Keeper};
 
 impl Keeper {
     /// What this host knows of the ring and of itself.
@@ -48,6 +48,16 @@ impl Keeper {
             marks: self.least_marks(),
             disagree: self.disagreements(now.at),
             stop_not: self.why_not_stop(now, roster),
+            stored: None,
+        }
+    }
+
+    /// The same, with what its store keeps.
+    #[must_use]
+    pub fn full_status(&self, cx: &Context<'_>) -> Status {
+        Status {
+            stored: cx.fx.stored(),
+            ..self.status(cx.now)
         }
     }
 

@@ -8,7 +8,7 @@ use proptest::{collection, option};
 use super::keep::{at, req};
 use super::{host, id, mark, summary};
 use crate::message::{
-    Balanced, Chore, Differs, KeepMessage, MoveProgress, Purged, Report, Status, Tuning,
+    Balanced, Chore, Differs, KeepMessage, MoveProgress, Purged, Report, Status, Stored, Tuning,
 };
 use crate::placement::HostId;
 
@@ -55,6 +55,7 @@ fn status() -> BoxedStrategy<Status> {
             mortal: stops.mortal,
             collecting_waits_for: stops.collecting_waits_for,
             marks: stops.marks,
+            stored: stops.stored,
             ..ring
         })
         .boxed()
@@ -105,9 +106,19 @@ fn stops() -> impl Strategy<Value = Status> {
         option::of(".{0,20}"),
         option::of(host()),
     );
-    (".{0,20}", any::<(bool, u64)>(), waits, mark()).prop_map(
-        |(stop_not, (unwell, mortal), (drain, removal_waits, collecting_waits_for), marks)| {
+    let stored = option::of(any::<(u64, u64, Option<u64>)>());
+    let stored =
+        stored.prop_map(|stored| stored.map(|(keys, bytes, limit)| Stored { keys, bytes, limit }));
+    let texts = (".{0,20}", stored);
+    (texts, any::<(bool, u64)>(), waits, mark()).prop_map(
+        |(
+            (stop_not, stored),
+            (unwell, mortal),
+            (drain, removal_waits, collecting_waits_for),
+            marks,
+        )| {
             Status {
+                stored,
                 stop_not,
                 drain,
                 unwell,

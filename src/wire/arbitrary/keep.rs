@@ -20,6 +20,8 @@ fn change() -> impl Strategy<Value = Change> {
         (host(), collection::vec(id(), 0..4))
             .prop_map(|(host, tokens)| Change::Tokens(host, tokens)),
         any::<u8>().prop_map(Change::Replicas),
+        (host(), member()).prop_map(|(host, member)| Change::Zone(host, member.zone)),
+        (host(), any::<u32>()).prop_map(|(host, weight)| Change::Weight(host, weight)),
         host().prop_map(Change::Drain),
         host().prop_map(Change::EndDrain),
         collection::vec(host(), 0..4).prop_map(Change::AcceptLoss),

@@ -10,15 +10,17 @@ use prost::Message;
 
 use super::list::{MAX_HEAD_BYTES, read_list};
 use crate::keyspace::Id;
-use crate::placement::HostId;
-use crate::roster::{Change, MAX_HOSTS, MAX_TOKENS, MemberPb, tokens_from_bytes, tokens_to_bytes};
+use crate::placement::{HostId, Zone};
+use crate::roster::{
+    Change, MAX_HOSTS, MAX_TOKENS, MemberPb, RosterCodecError, tokens_from_bytes, tokens_to_bytes,
+};
 use crate::wire::WireError;
 use crate::wire::error::within;
 
 /// One wish about who is in.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct ChangePb {
-    #[prost(oneof = "ChangeCase", tags = "1, 2, 3, 4, 5, 6, 7")]
+    #[prost(oneof = "ChangeCase", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
     case: Option<ChangeCase>,
 }
 
@@ -38,12 +40,33 @@ enum ChangeCase {
     EndDrain(u64),
     #[prost(message, tag = "7")]
     AcceptLoss(HostsPb),
+    #[prost(message, tag = "8")]
+    Zone(ZonePb),
+    #[prost(message, tag = "9")]
+    Weight(WeightPb),
 }
 
 #[derive(Clone, PartialEq, Message)]
 struct HostsPb {
     #[prost(fixed64, repeated, tag = "1")]
     hosts: Vec<u64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ZonePb {
+    #[prost(fixed64, tag = "1")]
+    host: u64,
+    /// None: a zone of its own.
+    #[prost(string, optional, tag = "2")]
+    zone: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct WeightPb {
+    #[prost(fixed64, tag = "1")]
+    host: u64,
+    #[prost(uint32, tag = "2")]
+    weight: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -69,6 +92,14 @@ impl From<&Change> for ChangePb {
             Change::EndDrain(host) => ChangeCase::EndDrain(host.0),
             Change::AcceptLoss(hosts) => ChangeCase::AcceptLoss(HostsPb {
                 hosts: hosts.iter().map(|host| host.0).collect(),
+            }),
+            Change::Zone(host, zone) => ChangeCase::Zone(ZonePb {
+                host: host.0,
+                zone: zone.as_ref().map(ToString::to_string),
+            }),
+            Change::Weight(host, weight) => ChangeCase::Weight(WeightPb {
+                host: host.0,
+                weight: *weight,
             }),
         };
         ChangePb { case: Some(case) }
@@ -96,6 +127,15 @@ pub(in crate::wire) fn read_changes(bytes: &mut Bytes) -> Result<Vec<Change>, Wi
             Some(ChangeCase::AcceptLoss(lost)) => Ok(Change::AcceptLoss(
                 lost.hosts.into_iter().map(HostId).collect(),
             )),
+            Some(ChangeCase::Zone(ZonePb { host, zone })) => {
+                let (host, zone) = (HostId(host), zone.map(|name| Zone::new(&name)));
+                let zone = zone.transpose();
+                let zone = zone.map_err(|error| RosterCodecError::Zone(host, error.to_string()))?;
+                Ok(Change::Zone(host, zone))
+            }
+            Some(ChangeCase::Weight(WeightPb { host, weight })) => {
+                Ok(Change::Weight(HostId(host), weight))
+            }
             None => Err(WireError::Missing("kind of a change")),
         }
     })

@@ -7,7 +7,7 @@ use prost::Message;
 use super::ProgressPb;
 use super::ops::{hosts, numbers};
 use super::write::short_text;
-use crate::message::{Differs, MoveProgress, Status};
+use crate::message::{Differs, MoveProgress, Status, Stored};
 use crate::placement::HostId;
 use crate::record::{Mark, Stamp};
 use crate::roster::RosterVersion;
@@ -63,6 +63,38 @@ pub(super) struct StatusPb {
     fence: u64,
     #[prost(uint64, tag = "22")]
     floor: u64,
+    #[prost(message, optional, tag = "23")]
+    stored: Option<StoredPb>,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+struct StoredPb {
+    #[prost(uint64, tag = "1")]
+    keys: u64,
+    #[prost(uint64, tag = "2")]
+    bytes: u64,
+    #[prost(uint64, optional, tag = "3")]
+    limit: Option<u64>,
+}
+
+impl From<&Stored> for StoredPb {
+    fn from(stored: &Stored) -> StoredPb {
+        StoredPb {
+            keys: stored.keys,
+            bytes: stored.bytes,
+            limit: stored.limit,
+        }
+    }
+}
+
+impl From<StoredPb> for Stored {
+    fn from(read: StoredPb) -> Stored {
+        Stored {
+            keys: read.keys,
+            bytes: read.bytes,
+            limit: read.limit,
+        }
+    }
 }
 
 /// With a version: it lives by that one. Else by the code: 1 another roster, 2 other routes.
@@ -102,6 +134,7 @@ impl From<&Status> for StatusPb {
             collecting_waits_for: status.collecting_waits_for.map(|host| host.0),
             fence: status.marks.fence.0,
             floor: status.marks.floor.0,
+            stored: status.stored.as_ref().map(StoredPb::from),
         }
     }
 }
@@ -137,6 +170,7 @@ impl StatusPb {
                 fence: Stamp(self.fence),
                 floor: Stamp(self.floor),
             },
+            stored: self.stored.map(Stored::from),
         })
     }
 }
