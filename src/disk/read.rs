@@ -101,7 +101,7 @@ impl Tables {
     /// One piece of a large value.
     pub(super) fn piece(&self, number: u64, index: u32) -> fjall::Result<Option<Bytes>> {
         let piece = self.pieces.get(piece_name(number, index))?;
-        Ok(piece.map(Bytes::from))
+        Ok(piece.map(Bytes::from_owner))
     }
 
     /// A value as it travels: whole if it has one piece, otherwise bare.

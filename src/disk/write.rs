@@ -16,10 +16,11 @@ const DISCARD_RECORDS: usize = 1_000;
 impl DiskStore {
     /// A merge that fences and floors may refuse: with what is held instead.
     pub(super) fn guarded(&mut self, record: Record, guard: Guard) -> Result<Done, StoreError> {
-        let old = self.head(&head_name(&record.key))?;
-        let own = old.map(|head| head.summary).unwrap_or_default();
+        let name = head_name(&record.key);
+        let old = self.head(&name)?;
+        let own = old.as_ref().map(|head| head.summary).unwrap_or_default();
         if guard.admits(&own, &record.cells.summary()) {
-            self.merge(record).map(Done::Held)
+            self.merge_over(name, old.as_ref(), record).map(Done::Held)
         } else {
             Ok(Done::Below(own))
         }
@@ -58,10 +59,20 @@ impl DiskStore {
     }
 
     pub(super) fn merge(&mut self, record: Record) -> Result<Summary, StoreError> {
-        let Record { key, cells } = record;
-        let name = head_name(&key);
+        let name = head_name(&record.key);
         let old = self.head(&name)?;
-        let before = old.as_ref().map(|head| head.summary).unwrap_or_default();
+        self.merge_over(name, old.as_ref(), record)
+    }
+
+    /// The same, where `old` is what is held under that name.
+    fn merge_over(
+        &mut self,
+        name: Vec<u8>,
+        old: Option<&Head>,
+        record: Record,
+    ) -> Result<Summary, StoreError> {
+        let Record { key, cells } = record;
+        let before = old.map(|head| head.summary).unwrap_or_default();
         let theirs = cells.summary();
         let newer = theirs.value > before.value;
         if let Some(version) = theirs.value.filter(|_| !newer) {
@@ -74,17 +85,17 @@ impl DiskStore {
         summary.merge(theirs);
         let body = if newer {
             let body = cells.value.and_then(|cell| cell.body);
-            self.check_room(&key, old.as_ref(), theirs.value, body.as_ref())?;
+            self.check_room(&key, old, theirs.value, body.as_ref())?;
             body.map(|body| self.put_body(&key, theirs.value, body))
         } else {
             self.may_write(None)?;
-            old.as_ref().and_then(|head| head.body.clone())
+            old.and_then(|head| head.body.clone())
         };
         if newer {
-            self.remove_pieces(old.as_ref());
+            self.remove_pieces(old);
         }
         let head = Head { key, summary, body };
-        self.put_head(name, old.as_ref(), Some(head));
+        self.put_head(name, old, Some(head));
         Ok(summary)
     }
 
@@ -124,7 +135,7 @@ impl DiskStore {
         let place = if !is_whole(&body) {
             self.use_staged(key, version)
         } else if body.len <= super::layout::INLINE_BYTES {
-            Place::Inline(Bytes::copy_from_slice(&body.to_bytes()))
+            Place::Inline(body.to_bytes())
         } else {
             let number = self.draw_number();
             for (index, piece) in (0u32..).zip(body.pieces) {
@@ -162,7 +173,7 @@ impl DiskStore {
         self.group.wrote_piece();
         if let Some(tables) = &self.tables {
             let batch = self.group.batch(tables);
-            batch.insert(&tables.pieces, &piece_name(number, index)[..], bytes);
+            batch.insert(&tables.pieces, &piece_name(number, index)[..], &bytes[..]);
         }
     }
 
@@ -192,8 +203,8 @@ impl DiskStore {
         if let Some(tables) = &self.tables {
             let batch = self.group.batch(tables);
             match bytes {
-                Some(bytes) => batch.insert(&tables.heads, name.clone(), bytes),
-                None => batch.remove(&tables.heads, name.clone()),
+                Some(bytes) => batch.insert(&tables.heads, &name[..], bytes),
+                None => batch.remove(&tables.heads, &name[..]),
             }
         }
         let share_of = |head: Option<&Head>| head.map(share);
@@ -287,7 +298,7 @@ impl DiskStore {
         self.may_write(None)?;
         if let Some(tables) = &self.tables {
             let batch = self.group.batch(tables);
-            batch.insert(&tables.settings, setting_name(name), value.clone());
+            batch.insert(&tables.settings, setting_name(name), &value[..]);
         }
         self.group.settings.push((name, value));
         Ok(())
