@@ -13,10 +13,12 @@ use crate::keyspace::{Id, Span};
 use crate::record::{Body, Cells, Key, Record, Stamp, Version};
 use crate::store::{Digest, Done, Garbage, Page, Room, StoreError, absent, cut, stretches};
 
-/// Why a head could not be read.
+/// Why something could not be read.
 pub(super) enum Bad {
     Engine(fjall::Error),
     Head,
+    /// A run, or the note of a group.
+    Run,
 }
 
 impl From<fjall::Error> for Bad {
@@ -90,7 +92,7 @@ impl Tables {
     }
 
     /// The sum over the heads with ids from `first` to `last`.
-    fn sum(&self, first: Id, last: Id) -> Result<Run, Bad> {
+    pub(super) fn sum(&self, first: Id, last: Id) -> Result<Run, Bad> {
         let mut sum = Run::default();
         for head in self.between(first, last) {
             sum.add(share(&head?));
@@ -138,6 +140,7 @@ impl DiskStore {
         match bad {
             Bad::Engine(error) => self.trouble(&error),
             Bad::Head => self.damaged("a record cannot be read"),
+            Bad::Run => self.damaged("the digest of a run cannot be read"),
         }
     }
 
