@@ -11,6 +11,7 @@ use super::group::Group;
 use super::layout::{head_name, piece_number};
 use super::mark::Mark;
 use super::read::Bad;
+use super::recent::Known;
 use super::runs::Runs;
 use super::tables::{OpenError, Tables, failed, is_damage, is_full};
 use crate::record::{Key, Version};
@@ -236,6 +237,11 @@ impl DiskStore {
     /// Carries out an operation as a part of the present group. Its result may be told only after
     /// [`DiskStore::commit`].
     pub fn enter(&mut self, op: Op) -> Done {
+        self.enter_knowing(op, None)
+    }
+
+    /// The same, if it is known what a write will find.
+    pub(super) fn enter_knowing(&mut self, op: Op, known: Option<Known>) -> Done {
         let told = match op {
             Op::Get(key) => self.get(&key).map(Done::Cells),
             Op::Piece {
@@ -249,8 +255,8 @@ impl DiskStore {
             Op::Scan(page) => self.scan(&page),
             Op::List(page) => self.list(&page),
             Op::Digests { span, parts } => self.digests(span, parts).map(Done::Digests),
-            Op::Merge(record) => self.merge(record).map(Done::Held),
-            Op::Guarded(record, guard) => self.guarded(record, guard),
+            Op::Merge(record) => self.merge(record, known).map(Done::Held),
+            Op::Guarded(record, guard) => self.guarded(record, guard, known),
             Op::Garbage(spans, floor) => self.garbage(&spans, floor).map(Done::Garbage),
             Op::Collect {
                 span,

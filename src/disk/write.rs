@@ -6,6 +6,7 @@ use bytes::Bytes;
 use super::engine::{DiskStore, Staged, setting_name};
 use super::layout::{Head, Place, Stored, head_name, piece_name};
 use super::read::{Bad, share};
+use super::recent::Known;
 use crate::keyspace::Span;
 use crate::record::{Body, Guard, Key, Record, Stamp, Summary, Version};
 use crate::store::{Done, Setting, StoreError, is_whole};
@@ -15,9 +16,14 @@ const DISCARD_RECORDS: usize = 1_000;
 
 impl DiskStore {
     /// A merge that fences and floors may refuse: with what is held instead.
-    pub(super) fn guarded(&mut self, record: Record, guard: Guard) -> Result<Done, StoreError> {
+    pub(super) fn guarded(
+        &mut self,
+        record: Record,
+        guard: Guard,
+        known: Option<Known>,
+    ) -> Result<Done, StoreError> {
         let name = head_name(&record.key);
-        let old = self.head(&name)?;
+        let old = self.held(&name, &record, known)?;
         let own = old.as_ref().map(|head| head.summary).unwrap_or_default();
         if guard.admits(&own, &record.cells.summary()) {
             self.merge_over(name, old.as_ref(), record).map(Done::Held)
@@ -58,10 +64,43 @@ impl DiskStore {
         Ok(Done::Collected(heads.len() as u64, more))
     }
 
-    pub(super) fn merge(&mut self, record: Record) -> Result<Summary, StoreError> {
+    pub(super) fn merge(
+        &mut self,
+        record: Record,
+        known: Option<Known>,
+    ) -> Result<Summary, StoreError> {
         let name = head_name(&record.key);
-        let old = self.head(&name)?;
+        let old = self.held(&name, &record, known)?;
         self.merge_over(name, old.as_ref(), record)
+    }
+
+    /// What is held under that name. If it is known, and its value gives way to the record's, it comes without the bytes of
+    /// that value and is not looked up.
+    fn held(
+        &mut self,
+        name: &[u8],
+        record: &Record,
+        known: Option<Known>,
+    ) -> Result<Option<Head>, StoreError> {
+        let gives_way = |known: &Known| record.cells.summary().value > known.summary.value;
+        let Some(known) = known.filter(gives_way) else {
+            return self.head(name);
+        };
+        let there = known.summary != Summary::default();
+        let head = there.then(|| Head {
+            key: record.key.clone(),
+            summary: known.summary,
+            body: Some(Stored {
+                len: known.value_bytes,
+                content_type: None,
+                place: Place::Inline(Bytes::new()),
+            }),
+        });
+        if cfg!(debug_assertions) {
+            let found = self.head(name)?;
+            assert_eq!(found.as_ref().map(share), head.as_ref().map(share));
+        }
+        Ok(head)
     }
 
     /// The same, where `old` is what is held under that name.

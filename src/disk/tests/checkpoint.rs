@@ -51,7 +51,7 @@ fn used_part(mut file: fs::File) -> Vec<u8> {
 }
 
 /// Each run is the sum of its records, counted again.
-fn digests_are_those_of_the_records(store: &DiskStore) {
+pub(super) fn digests_are_those_of_the_records(store: &DiskStore) {
     let tables = store.tables().unwrap();
     let mut records = 0;
     for (first, last, run) in store.runs.between(Id::ZERO, Id::MAX) {
