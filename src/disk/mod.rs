@@ -32,6 +32,7 @@ mod group;
 mod home;
 mod layout;
 mod mark;
+mod pieces;
 mod read;
 mod recent;
 mod runs;
