@@ -44,7 +44,9 @@ pub(super) fn note_name(group: u64) -> [u8; 8] {
 
 /// The note of a group: its number, then what it changed.
 pub(super) fn note(group: u64, changes: impl Iterator<Item = Change>) -> Vec<u8> {
-    let mut out = group.to_le_bytes().to_vec();
+    let most = changes.size_hint().1.unwrap_or(0) * (Id::BYTES + 1 + Run::BYTES);
+    let mut out = Vec::with_capacity(size_of::<u64>() + most);
+    out.extend_from_slice(&group.to_le_bytes());
     for (name, run) in changes {
         out.extend_from_slice(&name.to_bytes());
         match run {

@@ -278,7 +278,9 @@ impl<T, D: FnMut(Vec<(Done, T)>)> Desk<T, D> {
         let committed =
             committed.unwrap_or_else(|panic| Err(self.store.damaged(&panicked(&panic))));
         self.tell_state();
-        let results = std::mem::take(&mut self.group).into_iter();
+        // The next group will be about as large.
+        let next = Vec::with_capacity(self.group.len());
+        let results = std::mem::replace(&mut self.group, next).into_iter();
         let results = results.map(|(done, then, depends)| match &committed {
             Err(error) if depends => (Done::Failed(error.clone()), then),
             Ok(()) | Err(_) => (done, then),
