@@ -31,6 +31,9 @@ pub(super) const NOTES: u16 = 1_024;
 /// A checkpoint is due, too, once so many runs differ from their table: a few milliseconds of writing.
 pub(super) const CHECKPOINT_RUNS: usize = 1_024;
 
+/// And once the notes since the last one have so many bytes: they are all in memory at once when the store is opened.
+pub(super) const NOTE_BYTES: usize = 4 * 1024 * 1024;
+
 /// The name of a run and what it is now; `None`: it has gone.
 pub(super) type Change = (Id, Option<Run>);
 

@@ -88,6 +88,8 @@ pub struct DiskStore {
     pub(super) checkpoint: u64,
     /// A checkpoint is due after so many groups without.
     pub(super) most_notes: u64,
+    /// Bytes of the notes that this process has written since the last checkpoint.
+    pub(super) note_bytes: usize,
     pub(super) mark: Mark,
     pub(super) group: Group,
     /// Why nothing can be written since some time.
@@ -116,6 +118,7 @@ impl DiskStore {
             commits: 0,
             checkpoint: 0,
             most_notes: NOTES.into(),
+            note_bytes: 0,
             mark,
             group: Group::default(),
             broken: None,

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use fjall::{OwnedWriteBatch, PersistMode};
 
-use super::checkpoint::{CHECKPOINT_RUNS, note, note_name};
+use super::checkpoint::{CHECKPOINT_RUNS, NOTE_BYTES, note, note_name};
 use super::engine::{COMMITS, DiskStore};
 use super::layout::Head;
 use super::tables::Tables;
@@ -115,6 +115,7 @@ impl DiskStore {
         self.commits += 1;
         if checkpoint {
             self.checkpoint = self.commits;
+            self.note_bytes = 0;
         }
         if sync {
             self.mark.synced(self.commits);
@@ -129,7 +130,9 @@ impl DiskStore {
 
     /// Whether the next group writes the runs that were noted, instead of one more note.
     fn is_checkpoint_due(&self) -> bool {
-        self.commits - self.checkpoint >= self.most_notes || self.runs.noted() >= CHECKPOINT_RUNS
+        self.commits - self.checkpoint >= self.most_notes
+            || self.runs.noted() >= CHECKPOINT_RUNS
+            || self.note_bytes >= NOTE_BYTES
     }
 
     fn write_group(&mut self, sync: bool, checkpoint: bool) -> Result<(), StoreError> {
@@ -145,6 +148,7 @@ impl DiskStore {
             batch.insert(&tables.settings, COMMITS, &number.to_le_bytes()[..]);
         } else {
             let note = note(number, self.runs.changed());
+            self.note_bytes += note.len();
             batch.insert(&tables.notes, &note_name(number)[..], note);
         }
         let mode = if sync {

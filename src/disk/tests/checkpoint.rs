@@ -6,7 +6,7 @@ use std::io::Read;
 use proptest::prelude::*;
 
 use super::*;
-use crate::disk::checkpoint::{NOTES, note_name};
+use crate::disk::checkpoint::{NOTE_BYTES, NOTES, note_name};
 use crate::keyspace::{Id, Span};
 use crate::store::model::{op, put};
 use crate::store::{Done, Op, Store};
@@ -201,6 +201,10 @@ fn runs_are_written_by_checkpoints_only() {
     let (_, notes, checkpoint) = written(&store);
     assert!(notes <= usize::from(NOTES));
     assert!(store.commits - checkpoint <= u64::from(NOTES));
+    assert!(store.note_bytes < NOTE_BYTES);
+    (store.most_notes, store.note_bytes) = (u64::MAX, NOTE_BYTES);
+    store.apply(Op::Merge(put(100, 10)));
+    assert_eq!((store.checkpoint, store.note_bytes), (store.commits, 0));
     is_left_whole(dir.path(), &store);
 }
 
