@@ -1,21 +1,23 @@
 //! A store on disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::checkpoint::NOTES;
 use super::group::Group;
 use super::layout::{head_name, piece_number};
 use super::mark::Mark;
-use super::runs::{Run, Runs};
+use super::read::Bad;
+use super::recent::Known;
+use super::runs::Runs;
 use super::tables::{OpenError, Tables, failed, is_damage, is_full};
-use crate::keyspace::Id;
 use crate::record::{Key, Version};
 use crate::store::{Done, Op, Setting, Store, StoreError, SyncPolicy, Usage};
 
-/// The name under which the number of commits lies among the settings.
+/// The name under which the number of the last checkpoint's group lies among the settings.
 pub(super) const COMMITS: &str = "commits";
 
 /// How a store on disk is to be.
@@ -80,7 +82,14 @@ pub struct DiskStore {
     pub(super) staged: BTreeMap<(Key, Version), Staged>,
     /// The number the next large value gets.
     pub(super) next_number: u64,
+    /// How many groups were committed, ever.
     pub(super) commits: u64,
+    /// Which of them was the last checkpoint.
+    pub(super) checkpoint: u64,
+    /// A checkpoint is due after so many groups without.
+    pub(super) most_notes: u64,
+    /// Bytes of the notes that this process has written since the last checkpoint.
+    pub(super) note_bytes: usize,
     pub(super) mark: Mark,
     pub(super) group: Group,
     /// Why nothing can be written since some time.
@@ -102,11 +111,14 @@ impl DiskStore {
         let mut store = DiskStore {
             config,
             tables: Some(tables),
-            runs: Runs::new(BTreeMap::new()),
+            runs: Runs::new(BTreeMap::new(), BTreeSet::new()),
             settings: BTreeMap::new(),
             staged: BTreeMap::new(),
             next_number: 0,
             commits: 0,
+            checkpoint: 0,
+            most_notes: NOTES.into(),
+            note_bytes: 0,
             mark,
             group: Group::default(),
             broken: None,
@@ -131,27 +143,24 @@ impl DiskStore {
         let Some(tables) = &self.tables else {
             return Err(OpenError::damaged(&path, "it was closed"));
         };
-        let mut runs = BTreeMap::new();
-        for entry in tables.runs.iter() {
-            let (name, value) = entry.into_inner().map_err(error)?;
-            let name = <[u8; Id::BYTES]>::try_from(&name[..]).map_err(|_| bad("a run's name"))?;
-            let run = Run::decode(&value).ok_or_else(|| bad("a run"))?;
-            runs.insert(Id::from_bytes(name), run);
-        }
-        self.runs = Runs::new(runs);
         self.settings.clear();
-        self.commits = 0;
+        self.checkpoint = 0;
         for entry in tables.settings.iter() {
             let (name, value) = entry.into_inner().map_err(error)?;
             if *name == *COMMITS.as_bytes() {
                 let bytes = <[u8; 8]>::try_from(&value[..]).map_err(|_| bad("a counter"))?;
-                self.commits = u64::from_le_bytes(bytes);
+                self.checkpoint = u64::from_le_bytes(bytes);
             } else {
                 let setting = setting_named(&name).ok_or_else(|| bad("a setting"))?;
                 let value = Bytes::copy_from_slice(&value);
                 self.settings.insert(setting, value);
             }
         }
+        let runs = tables.runs_since(self.checkpoint);
+        (self.runs, self.commits) = runs.map_err(|why| match why {
+            Bad::Engine(why) => error(why),
+            Bad::Head | Bad::Run => bad("the digest of a run"),
+        })?;
         self.mark.check(self.commits, &path)?;
         self.next_number = last_number(tables).map_err(error)?.map_or(0, |n| n + 1);
         self.staged.clear();
@@ -231,6 +240,11 @@ impl DiskStore {
     /// Carries out an operation as a part of the present group. Its result may be told only after
     /// [`DiskStore::commit`].
     pub fn enter(&mut self, op: Op) -> Done {
+        self.enter_knowing(op, None)
+    }
+
+    /// The same, if it is known what a write will find.
+    pub(super) fn enter_knowing(&mut self, op: Op, known: Option<Known>) -> Done {
         let told = match op {
             Op::Get(key) => self.get(&key).map(Done::Cells),
             Op::Piece {
@@ -244,8 +258,8 @@ impl DiskStore {
             Op::Scan(page) => self.scan(&page),
             Op::List(page) => self.list(&page),
             Op::Digests { span, parts } => self.digests(span, parts).map(Done::Digests),
-            Op::Merge(record) => self.merge(record).map(Done::Held),
-            Op::Guarded(record, guard) => self.guarded(record, guard),
+            Op::Merge(record) => self.merge(record, known).map(Done::Held),
+            Op::Guarded(record, guard) => self.guarded(record, guard, known),
             Op::Garbage(spans, floor) => self.garbage(&spans, floor).map(Done::Garbage),
             Op::Collect {
                 span,

@@ -14,15 +14,19 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use fjall::{OwnedWriteBatch, PersistMode};
 
+use super::checkpoint::{CHECKPOINT_RUNS, NOTE_BYTES, note, note_name};
 use super::engine::{COMMITS, DiskStore};
 use super::layout::Head;
-use super::tables::{Tables, failed};
+use super::tables::Tables;
 use crate::keyspace::Id;
 use crate::record::{Key, Version};
 use crate::store::{Setting, StoreError, SyncPolicy};
 
 /// A group is committed before it would hold more bytes than this.
 const GROUP_BYTES: u64 = 8 * 1024 * 1024;
+
+/// A group of puts from some tens of clients has about so many entries: there is room for them from the beginning.
+const USUAL_ENTRIES: usize = 16;
 
 /// After the engine ran out of space it is opened again once so many bytes are free: with fewer it would only fail
 /// again, at every try.
@@ -74,7 +78,8 @@ impl Group {
 
     /// The batch all of it goes into.
     pub(super) fn batch(&mut self, tables: &Tables) -> &mut OwnedWriteBatch {
-        self.batch.get_or_insert_with(|| tables.db.batch())
+        let new = || OwnedWriteBatch::with_capacity(tables.db.clone(), USUAL_ENTRIES);
+        self.batch.get_or_insert_with(new)
     }
 }
 
@@ -89,7 +94,8 @@ impl DiskStore {
         if self.group.is_empty() {
             return Ok(());
         }
-        let done = self.write_group(sync);
+        let checkpoint = self.is_checkpoint_due();
+        let done = self.write_group(sync, checkpoint);
         let group = std::mem::take(&mut self.group);
         if let Err(error) = done {
             self.runs.roll_back();
@@ -104,9 +110,13 @@ impl DiskStore {
             return Err(error);
         }
         let long = self.runs.long();
-        self.runs.committed();
+        self.runs.committed(checkpoint);
         self.settings.extend(group.settings);
         self.commits += 1;
+        if checkpoint {
+            self.checkpoint = self.commits;
+            self.note_bytes = 0;
+        }
         if sync {
             self.mark.synced(self.commits);
         } else {
@@ -118,16 +128,29 @@ impl DiskStore {
         Ok(())
     }
 
-    fn write_group(&mut self, sync: bool) -> Result<(), StoreError> {
+    /// Whether the next group writes the runs that were noted, instead of one more note.
+    fn is_checkpoint_due(&self) -> bool {
+        self.commits - self.checkpoint >= self.most_notes
+            || self.runs.noted() >= CHECKPOINT_RUNS
+            || self.note_bytes >= NOTE_BYTES
+    }
+
+    fn write_group(&mut self, sync: bool, checkpoint: bool) -> Result<(), StoreError> {
         let Some(tables) = &self.tables else {
             return Err(StoreError::Device("it is closed".into()));
         };
         let Some(mut batch) = self.group.batch.take() else {
             return Ok(());
         };
-        self.write_runs(tables, &mut batch);
-        let commits = (self.commits + 1).to_le_bytes();
-        batch.insert(&tables.settings, COMMITS, &commits[..]);
+        let number = self.commits + 1;
+        if checkpoint {
+            self.write_runs(tables, &mut batch);
+            batch.insert(&tables.settings, COMMITS, &number.to_le_bytes()[..]);
+        } else {
+            let note = note(number, self.runs.changed());
+            self.note_bytes += note.len();
+            batch.insert(&tables.notes, &note_name(number)[..], note);
+        }
         let mode = if sync {
             PersistMode::SyncData
         } else {
@@ -217,29 +240,16 @@ impl DiskStore {
         }
     }
 
-    /// A run that has grown too long is cut in two, if that does not part two keys of one id. If the disk
-    /// refuses, it stays long.
+    /// A run that has grown too long is cut in two, if that does not part two keys of one id. The disk hears of it with
+    /// the next group; until then it counts both parts as one.
     fn split_run(&mut self, name: Id) {
-        let Some((at, upper)) = self.upper_half(name) else {
-            return;
-        };
-        self.runs.split(name, at, upper);
-        let Some(tables) = &self.tables else {
-            return self.runs.roll_back();
-        };
-        let mut batch = tables.db.batch();
-        self.write_runs(tables, &mut batch);
-        match batch.durability(Some(PersistMode::Buffer)).commit() {
-            Ok(()) => self.runs.committed(),
-            Err(error) => {
-                self.runs.roll_back();
-                self.broken = Some(failed(&error));
-            }
+        if let Some((at, upper)) = self.upper_half(name) {
+            self.runs.split(name, at, upper);
         }
     }
 
     fn write_runs(&self, tables: &Tables, batch: &mut OwnedWriteBatch) {
-        for (name, run) in self.runs.changed() {
+        for (name, run) in self.runs.unwritten() {
             match run {
                 Some(run) => batch.insert(&tables.runs, &name.to_bytes()[..], &run.encode()[..]),
                 None => batch.remove(&tables.runs, &name.to_bytes()[..]),

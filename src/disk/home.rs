@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! DIR/lock              held by the process that uses it
-//! DIR/host              format 1, host h3fa9…, cluster roundelay, incarnation 7, boot 6e3c…, fsync everysec, not closed
+//! DIR/host              format 2, host h3fa9…, cluster roundelay, incarnation 7, boot 6e3c…, fsync everysec, not closed
 //! DIR/store/            the engine's files
 //! DIR/set-aside-1/      a damaged store with its host file: kept, never read again
 //! ```

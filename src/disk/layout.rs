@@ -96,7 +96,11 @@ impl Head {
     pub(super) fn encode(&self) -> Vec<u8> {
         let key = self.key.bytes();
         let tail = key.get(NAME_KEY_BYTES..).filter(|tail| !tail.is_empty());
-        let mut out = Vec::with_capacity(96);
+        let inline = self.body.as_ref().map_or(0, |body| match &body.place {
+            Place::Inline(bytes) => bytes.len(),
+            Place::Apart(_) => 0,
+        });
+        let mut out = Vec::with_capacity(96 + inline);
         out.put_u16_le(self.flags() | if tail.is_some() { TAIL } else { 0 });
         if let Some(version) = self.summary.value {
             put_version(&mut out, version);

@@ -26,11 +26,13 @@
 //! one thing, the eight bytes with a group's sequence number in the journal: a single bit flipped just there is
 //! not noticed.
 
+mod checkpoint;
 mod engine;
 mod group;
 mod home;
 mod layout;
 mod mark;
+mod pieces;
 mod read;
 mod recent;
 mod runs;
@@ -48,4 +50,4 @@ pub use tables::OpenError;
 pub use worker::{Worker, WorkerConfig};
 
 /// The version of what is written to a directory. A later one is refused.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;

@@ -18,14 +18,18 @@
 //! the long way. So a reader sees only what is committed as the policy says, and the results about one key
 //! stay in order.
 //!
+//! For the same reason what is known here is what the thread will find when it comes to a write: it is told along with
+//! the write, and need not be looked up.
+//!
 //! *Hold these true*: what is known is what the thread would answer; it takes at most so many bytes; after a write that failed
 //! nothing is known any more.
 //!
 //! Left out on purpose: large values, for they are read once; and keeping what is read often rather than what was
 //! read lately.
 
+use super::layout::INLINE_BYTES;
 use crate::keyspace::Id;
-use crate::record::{Cells, Key, Record};
+use crate::record::{Cells, Key, Record, Summary};
 use crate::store::{Done, Op, Slot, is_whole};
 
 /// Values of more bytes are not kept.
@@ -59,6 +63,14 @@ pub(crate) enum Passing {
     Write(Key, Option<Record>),
     /// It may change anything.
     Wide,
+}
+
+/// What the thread will find under the key of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) summary: Summary,
+    /// Bytes of the value, which is a small one.
+    pub(crate) value_bytes: u64,
 }
 
 /// The records that are known.
@@ -100,16 +112,36 @@ impl Recent {
         let (Op::Get(key) | Op::Versions(key)) = op else {
             return None;
         };
-        let set = &self.sets[self.place(key)];
-        if self.wide > 0 || set.writes > 0 {
-            return None;
-        }
-        let (_, slot) = set.records.iter().find(is_of(key))?;
+        let slot = self.slot(key)?;
         if let Op::Versions(_) = op {
             return Some(Done::Versions(slot.summary()));
         }
         let cells = slot.cells();
         Some(Done::Cells((cells != Cells::default()).then_some(cells)))
+    }
+
+    /// What the thread will find when it comes to this write. It is still to be [`asked`](Recent::asked).
+    pub(crate) fn known(&self, op: &Op) -> Option<Known> {
+        let (Op::Merge(record) | Op::Guarded(record, _)) = op else {
+            return None;
+        };
+        let slot = self.slot(&record.key)?;
+        let value_bytes = slot.bytes() - record.key.bytes().len() as u64;
+        let summary = slot.summary();
+        (value_bytes <= INLINE_BYTES).then_some(Known {
+            summary,
+            value_bytes,
+        })
+    }
+
+    /// A record that is known, while nothing is under way that could change it.
+    fn slot(&self, key: &Key) -> Option<&Slot> {
+        let set = &self.sets[self.place(key)];
+        if self.wide > 0 || set.writes > 0 {
+            return None;
+        }
+        let found = set.records.iter().find(is_of(key));
+        found.map(|(_, slot)| slot)
     }
 
     /// An operation goes to the thread. What comes back belongs to [`Recent::told`].
@@ -223,138 +255,4 @@ fn weight(slot: &Slot) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::VecDeque;
-
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::placement::HostId;
-    use crate::record::{Body, Stamp, ValueCell, Version};
-    use crate::store::{MemoryStore, Store, StoreError, model};
-
-    /// A store behind a thread that has not come to the last operations yet.
-    struct Behind {
-        recent: Recent,
-        /// As it will be when all is done.
-        store: MemoryStore,
-        under_way: VecDeque<(Passing, Done)>,
-        answered: usize,
-    }
-
-    impl Behind {
-        fn new(most_bytes: u64) -> Behind {
-            Behind {
-                recent: Recent::new(most_bytes),
-                store: MemoryStore::new(),
-                under_way: VecDeque::new(),
-                answered: 0,
-            }
-        }
-
-        fn ask(&mut self, op: Op) {
-            if let Some(done) = self.recent.answer(&op) {
-                self.answered += 1;
-                assert_eq!(
-                    done,
-                    self.store.apply(op),
-                    "it is what the thread would say"
-                );
-                return;
-            }
-            let passing = self.recent.asked(&op);
-            let done = self.store.apply(op);
-            self.under_way.push_back((passing, done));
-        }
-
-        fn tell(&mut self, most: usize) {
-            for _ in 0..most {
-                let Some((passing, done)) = self.under_way.pop_front() else {
-                    break;
-                };
-                self.recent.told(passing, &done);
-                assert!(self.recent.bytes <= self.recent.most_bytes);
-            }
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_answered_here_is_what_the_thread_would_say(
-            steps in prop::collection::vec((model::op(), 0usize..3), 0..80),
-            most_bytes in prop_oneof![Just(300u64), Just(1 << 20)],
-        ) {
-            let mut behind = Behind::new(most_bytes);
-            for (op, told) in steps {
-                behind.ask(op);
-                behind.tell(told);
-            }
-            behind.tell(usize::MAX);
-            let idle = behind.recent.sets.iter().all(|set| set.writes == 0);
-            prop_assert!(idle && behind.recent.wide == 0);
-        }
-    }
-
-    fn record(key: &str, stamp: u64, value: &'static [u8]) -> Record {
-        let version = Version {
-            stamp: Stamp(stamp),
-            delete: false,
-            host: HostId(1),
-            start: 1,
-        };
-        let body = Some(Body::new(value));
-        let value = Some(ValueCell { version, body });
-        let key = Key::new(key.to_owned()).unwrap();
-        let expiry = None;
-        Record {
-            key,
-            cells: Cells { value, expiry },
-        }
-    }
-
-    #[test]
-    fn a_read_is_answered_here_once_what_it_reads_has_passed_by() {
-        let mut behind = Behind::new(1 << 20);
-        let get = |key: &str| Op::Get(Key::new(key.to_owned()).unwrap());
-        behind.ask(Op::Merge(record("cat", 7, b"meow")));
-        behind.ask(get("cat"));
-        assert_eq!(behind.answered, 0, "the write is under way");
-        behind.tell(usize::MAX);
-        behind.ask(get("cat"));
-        behind.ask(get("dog"));
-        assert_eq!(behind.answered, 1, "nobody has asked for a dog yet");
-        behind.tell(usize::MAX);
-        behind.ask(get("dog"));
-        assert_eq!(behind.answered, 2, "there is none");
-        behind.ask(Op::Shelve(Vec::new()));
-        behind.tell(usize::MAX);
-        behind.ask(get("cat"));
-        assert_eq!(behind.answered, 2, "anything may have changed");
-    }
-
-    #[test]
-    fn after_a_write_that_failed_nothing_is_known() {
-        let mut behind = Behind::new(1 << 20);
-        behind.ask(Op::Merge(record("cat", 7, b"meow")));
-        behind.tell(usize::MAX);
-        let dog = Op::Merge(record("dog", 8, b"woof"));
-        let passing = behind.recent.asked(&dog);
-        let failed = Done::Failed(StoreError::Device("it is wet".into()));
-        behind.recent.told(passing, &failed);
-        let cat = Op::Get(Key::new("cat").unwrap());
-        assert_eq!(behind.recent.answer(&cat), None);
-        assert_eq!(behind.recent.bytes, 0);
-    }
-
-    #[test]
-    fn large_values_are_not_kept() {
-        let mut behind = Behind::new(1 << 20);
-        let value: &[u8] = &[7; 4 * 1024 + 1];
-        behind.ask(Op::Merge(record("cat", 7, value)));
-        behind.tell(usize::MAX);
-        behind.ask(Op::Get(Key::new("cat").unwrap()));
-        behind.tell(usize::MAX);
-        behind.ask(Op::Get(Key::new("cat").unwrap()));
-        assert_eq!((behind.answered, behind.recent.bytes), (0, 0));
-    }
-}
+mod tests;

@@ -1,8 +1,8 @@
 //! Digests of stretches of records, kept ready.
 //!
 //! As in memory, the circle is cut into *runs*, here of at most some hundred records; of each only the digest is
-//! in memory, and on disk beside the records, written with them in one batch. To digest a span, the runs
-//! within it are added up unread; only of the two at its ends the heads are read.
+//! in memory, and on disk beside the records, written with them in one batch (see `checkpoint`). To digest a span, the
+//! runs within it are added up unread; only of the two at its ends the heads are read.
 //!
 //! ```text
 //! runs    00… [412 records, 3f2a…]   04… [388, 91c0…]   09… [507, 77e1…]   0d… [290, d40b…] …
@@ -13,8 +13,9 @@
 //! *Hold these true*: a run counts the records with ids from its own name up to the next run's; the first begins
 //! at zero and stays; no other is empty.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::checkpoint::Change;
 use crate::keyspace::Id;
 use crate::store::{Digest, Usage};
 
@@ -34,6 +35,9 @@ pub(super) struct Run {
 }
 
 impl Run {
+    /// So many bytes it takes on the disk.
+    pub(super) const BYTES: usize = 32;
+
     /// A record's share.
     pub(super) const fn of(digest: Digest, bytes: u64, (mortal, absent): (u64, u64)) -> Run {
         Run {
@@ -58,7 +62,7 @@ impl Run {
         self.absent -= other.absent;
     }
 
-    pub(super) fn encode(&self) -> [u8; 32] {
+    pub(super) fn encode(&self) -> [u8; Run::BYTES] {
         let words = [
             self.digest.records,
             self.digest.hash,
@@ -66,7 +70,7 @@ impl Run {
             // Both are far below 2^32: a run has some hundred records.
             self.mortal | self.absent << 32,
         ];
-        let mut out = [0; 32];
+        let mut out = [0; Run::BYTES];
         for (place, word) in out.chunks_exact_mut(8).zip(words) {
             place.copy_from_slice(&word.to_le_bytes());
         }
@@ -74,7 +78,7 @@ impl Run {
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Option<Run> {
-        let bytes: &[u8; 32] = bytes.try_into().ok()?;
+        let bytes: &[u8; Run::BYTES] = bytes.try_into().ok()?;
         let word = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| bytes[at + i]));
         let digest = Digest {
             records: word(0),
@@ -91,10 +95,13 @@ pub(super) struct Runs {
     sum: Run,
     /// Those that were changed since the last commit, as they were then; `None`: not there.
     before: BTreeMap<Id, Option<Run>>,
+    /// Those that were changed by groups since the last checkpoint.
+    noted: BTreeSet<Id>,
 }
 
 impl Runs {
-    pub(super) fn new(mut map: BTreeMap<Id, Run>) -> Runs {
+    /// These runs, of which those named differ from their table.
+    pub(super) fn new(mut map: BTreeMap<Id, Run>, noted: BTreeSet<Id>) -> Runs {
         map.entry(Id::ZERO).or_default();
         let mut sum = Run::default();
         map.values().for_each(|run| sum.add(*run));
@@ -102,6 +109,7 @@ impl Runs {
             map,
             sum,
             before: BTreeMap::new(),
+            noted,
         }
     }
 
@@ -121,8 +129,10 @@ impl Runs {
 
     /// Instead of `old` there is now `new` at that id.
     pub(super) fn replace(&mut self, id: Id, old: Option<Run>, new: Option<Run>) {
-        let name = self.name_of(id);
-        let run = self.map.entry(name).or_default();
+        let (name, run) = match self.map.range_mut(..=id).next_back() {
+            Some((name, run)) => (*name, run),
+            None => (Id::ZERO, self.map.entry(Id::ZERO).or_default()),
+        };
         self.before.entry(name).or_insert(Some(*run));
         if let Some(part) = new {
             run.add(part);
@@ -148,10 +158,23 @@ impl Runs {
         self.map.insert(at, upper);
     }
 
-    /// Runs to be written: name, and what they are now; `None`: gone.
-    pub(super) fn changed(&self) -> impl Iterator<Item = (Id, Option<Run>)> {
+    /// What is to be noted: name, and what the run is now; `None`: gone.
+    pub(super) fn changed(&self) -> impl Iterator<Item = Change> {
         let names = self.before.keys();
         names.map(|name| (*name, self.map.get(name).copied()))
+    }
+
+    /// What a checkpoint writes: the same, and all that was noted since the last one.
+    pub(super) fn unwritten(&self) -> impl Iterator<Item = Change> {
+        let noted = self.noted.iter();
+        let noted = noted.filter(|name| !self.before.contains_key(name));
+        let noted = noted.map(|name| (*name, self.map.get(name).copied()));
+        noted.chain(self.changed())
+    }
+
+    /// How many runs were noted since the last checkpoint.
+    pub(super) fn noted(&self) -> usize {
+        self.noted.len()
     }
 
     /// Those changed now that have grown too long.
@@ -164,9 +187,14 @@ impl Runs {
             .collect()
     }
 
-    /// What was changed is on the disk.
-    pub(super) fn committed(&mut self) {
-        self.before.clear();
+    /// What was changed is on the disk: in a note, or with all else in a checkpoint.
+    pub(super) fn committed(&mut self, checkpoint: bool) {
+        let changed = std::mem::take(&mut self.before);
+        if checkpoint {
+            self.noted.clear();
+        } else {
+            self.noted.extend(changed.into_keys());
+        }
     }
 
     /// What was changed is not on the disk: all is as it was.
@@ -210,12 +238,12 @@ mod tests {
 
     #[test]
     fn a_rolled_back_change_leaves_no_trace() {
-        let mut runs = Runs::new(BTreeMap::new());
+        let mut runs = Runs::new(BTreeMap::new(), BTreeSet::new());
         let (a, b) = (Id::from_u64(7), Id::from_top(9));
         runs.replace(a, None, Some(record(1)));
         runs.replace(b, None, Some(record(2)));
         runs.split(Id::ZERO, b, record(2));
-        runs.committed();
+        runs.committed(false);
         let before = runs.map.clone();
         runs.replace(b, Some(record(2)), None);
         runs.replace(a, Some(record(1)), Some(record(5)));
@@ -225,8 +253,31 @@ mod tests {
     }
 
     #[test]
+    fn a_checkpoint_writes_what_was_noted_since_the_last_one() {
+        let mut runs = Runs::new(BTreeMap::new(), BTreeSet::from([Id::MAX]));
+        let at = Id::from_top(9);
+        runs.replace(at, None, Some(record(1)));
+        runs.split(Id::ZERO, at, record(1));
+        assert_eq!(runs.unwritten().count(), 3);
+        assert_eq!(runs.changed().count(), 2);
+        runs.committed(false);
+        assert_eq!((runs.noted(), runs.changed().count()), (3, 0));
+        runs.replace(at, Some(record(1)), None);
+        assert_eq!(runs.changed().collect::<Vec<Change>>(), [(at, None)]);
+        let all: BTreeMap<Id, Option<Run>> = runs.unwritten().collect();
+        assert_eq!(all.len(), runs.unwritten().count(), "each once");
+        let there = Some(Run::default());
+        assert_eq!(
+            all,
+            BTreeMap::from([(Id::ZERO, there), (at, None), (Id::MAX, None)])
+        );
+        runs.committed(true);
+        assert_eq!((runs.noted(), runs.unwritten().count()), (0, 0));
+    }
+
+    #[test]
     fn runs_say_which_ids_they_count() {
-        let mut runs = Runs::new(BTreeMap::new());
+        let mut runs = Runs::new(BTreeMap::new(), BTreeSet::new());
         let at = Id::from_top(4);
         runs.replace(at, None, Some(record(1)));
         runs.split(Id::ZERO, at, record(1));

@@ -123,13 +123,15 @@ pub(super) struct Tables {
     pub(super) heads: Keyspace,
     /// Large values, in pieces.
     pub(super) pieces: Keyspace,
-    /// Digests of stretches of heads.
+    /// Digests of stretches of heads, as of the last checkpoint.
     pub(super) runs: Keyspace,
+    /// Which runs each group since has changed.
+    pub(super) notes: Keyspace,
     /// Numbers of values whose pieces are put by, not merged yet.
     pub(super) staged: Keyspace,
     /// Heads of records from before, out of sight.
     pub(super) shelf: Keyspace,
-    /// Settings, and how many groups were committed.
+    /// Settings, and the number of the group that was the last checkpoint.
     pub(super) settings: Keyspace,
 }
 
@@ -164,6 +166,7 @@ impl Tables {
             heads: db.keyspace("heads", small)?,
             pieces: db.keyspace("pieces", large)?,
             runs: db.keyspace("runs", small)?,
+            notes: db.keyspace("notes", small)?,
             staged: db.keyspace("staged", small)?,
             shelf: db.keyspace("shelf", small)?,
             settings: db.keyspace("settings", small)?,

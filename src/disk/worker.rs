@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use super::engine::DiskStore;
 use super::group::now;
+use super::recent::Known;
 use super::tables::panicked;
 use crate::store::{Done, Op, Store, StoreError, SyncPolicy, Usage};
 
@@ -45,8 +46,8 @@ impl Default for WorkerConfig {
 /// How often the operating system is told to sync, with [`SyncPolicy::EverySecond`].
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 
-/// What is to be done, and how the asker goes on; `None`: the end.
-type Job<T> = Option<(Op, T)>;
+/// What is to be done, what is known of what it will find, and how the asker goes on; `None`: the end.
+type Job<T> = Option<(Op, Option<Known>, T)>;
 
 /// What both sides know.
 #[derive(Default)]
@@ -104,6 +105,16 @@ impl<T: Send + 'static> Worker<T> {
     /// # Errors
     /// If too much waits already, or the thread has ended: with what was to be handed back.
     pub fn ask(&self, op: Op, then: T) -> Result<(), (StoreError, T)> {
+        self.ask_knowing(op, None, then)
+    }
+
+    /// The same, with what is known of what it will find.
+    pub(crate) fn ask_knowing(
+        &self,
+        op: Op,
+        known: Option<Known>,
+        then: T,
+    ) -> Result<(), (StoreError, T)> {
         let bytes = weight(&op);
         let ops = self.waiting.ops.fetch_add(1, Ordering::Relaxed);
         let before = self.waiting.bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -111,8 +122,8 @@ impl<T: Send + 'static> Worker<T> {
         let refused = if full && ops > 0 && !matches!(op, Op::Set(..)) {
             Err((StoreError::Busy { waiting: ops }, then))
         } else {
-            self.jobs.send(Some((op, then))).map_err(|job| {
-                let (_, then) = job.0.expect("what could not be sent is what was sent");
+            self.jobs.send(Some((op, known, then))).map_err(|job| {
+                let (.., then) = job.0.expect("what could not be sent is what was sent");
                 (StoreError::Device("its thread has ended".into()), then)
             })
         };
@@ -196,8 +207,8 @@ impl<T, D: FnMut(Vec<(Done, T)>)> Desk<T, D> {
         let every_second = self.store.config.sync == SyncPolicy::EverySecond;
         loop {
             let ended = match queue.recv_timeout(SYNC_EVERY) {
-                Ok(Some((op, then))) => {
-                    self.take(op, then);
+                Ok(Some(job)) => {
+                    self.take(job);
                     self.take_more(queue)
                 }
                 Ok(None) | Err(RecvTimeoutError::Disconnected) => true,
@@ -206,8 +217,8 @@ impl<T, D: FnMut(Vec<(Done, T)>)> Desk<T, D> {
             self.finish();
             if ended {
                 // Nothing that was handed over is left undone.
-                while let Ok(Some((op, then))) = queue.try_recv() {
-                    self.take(op, then);
+                while let Ok(Some(job)) = queue.try_recv() {
+                    self.take(job);
                 }
                 self.finish();
             }
@@ -227,7 +238,7 @@ impl<T, D: FnMut(Vec<(Done, T)>)> Desk<T, D> {
     fn take_more(&mut self, queue: &Receiver<Job<T>>) -> bool {
         while self.group.len() < self.group_ops {
             match queue.try_recv() {
-                Ok(Some((op, then))) => self.take(op, then),
+                Ok(Some(job)) => self.take(job),
                 Ok(None) => return true,
                 Err(_) => break,
             }
@@ -235,7 +246,7 @@ impl<T, D: FnMut(Vec<(Done, T)>)> Desk<T, D> {
         false
     }
 
-    fn take(&mut self, op: Op, then: T) {
+    fn take(&mut self, (op, known, then): (Op, Option<Known>, T)) {
         self.waiting.ops.fetch_sub(1, Ordering::Relaxed);
         let bytes = weight(&op);
         self.waiting.bytes.fetch_sub(bytes, Ordering::Relaxed);
@@ -243,7 +254,7 @@ impl<T, D: FnMut(Vec<(Done, T)>)> Desk<T, D> {
             self.finish();
         }
         // A damaged table may end in a panic instead of an error.
-        let done = catch_unwind(AssertUnwindSafe(|| self.store.enter(op)));
+        let done = catch_unwind(AssertUnwindSafe(|| self.store.enter_knowing(op, known)));
         let done = done.unwrap_or_else(|panic| Done::Failed(self.store.damaged(&panicked(&panic))));
         let depends = !self.store.group.is_empty();
         self.group.push((done, then, depends));
@@ -267,7 +278,9 @@ impl<T, D: FnMut(Vec<(Done, T)>)> Desk<T, D> {
         let committed =
             committed.unwrap_or_else(|panic| Err(self.store.damaged(&panicked(&panic))));
         self.tell_state();
-        let results = std::mem::take(&mut self.group).into_iter();
+        // The next group will be about as large.
+        let next = Vec::with_capacity(self.group.len());
+        let results = std::mem::replace(&mut self.group, next).into_iter();
         let results = results.map(|(done, then, depends)| match &committed {
             Err(error) if depends => (Done::Failed(error.clone()), then),
             Ok(()) | Err(_) => (done, then),

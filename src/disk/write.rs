@@ -3,9 +3,10 @@
 
 use bytes::Bytes;
 
-use super::engine::{DiskStore, Staged, setting_name};
-use super::layout::{Head, Place, Stored, head_name, piece_name};
+use super::engine::{DiskStore, setting_name};
+use super::layout::{Head, INLINE_BYTES, Place, Stored, head_name};
 use super::read::{Bad, share};
+use super::recent::Known;
 use crate::keyspace::Span;
 use crate::record::{Body, Guard, Key, Record, Stamp, Summary, Version};
 use crate::store::{Done, Setting, StoreError, is_whole};
@@ -15,11 +16,17 @@ const DISCARD_RECORDS: usize = 1_000;
 
 impl DiskStore {
     /// A merge that fences and floors may refuse: with what is held instead.
-    pub(super) fn guarded(&mut self, record: Record, guard: Guard) -> Result<Done, StoreError> {
-        let old = self.head(&head_name(&record.key))?;
-        let own = old.map(|head| head.summary).unwrap_or_default();
+    pub(super) fn guarded(
+        &mut self,
+        record: Record,
+        guard: Guard,
+        known: Option<Known>,
+    ) -> Result<Done, StoreError> {
+        let name = head_name(&record.key);
+        let old = self.held(&name, &record, known)?;
+        let own = old.as_ref().map(|head| head.summary).unwrap_or_default();
         if guard.admits(&own, &record.cells.summary()) {
-            self.merge(record).map(Done::Held)
+            self.merge_over(name, old.as_ref(), record).map(Done::Held)
         } else {
             Ok(Done::Below(own))
         }
@@ -57,11 +64,54 @@ impl DiskStore {
         Ok(Done::Collected(heads.len() as u64, more))
     }
 
-    pub(super) fn merge(&mut self, record: Record) -> Result<Summary, StoreError> {
+    pub(super) fn merge(
+        &mut self,
+        record: Record,
+        known: Option<Known>,
+    ) -> Result<Summary, StoreError> {
+        let name = head_name(&record.key);
+        let old = self.held(&name, &record, known)?;
+        self.merge_over(name, old.as_ref(), record)
+    }
+
+    /// What is held under that name. If it is known, and its value gives way to the record's, it comes without the bytes of
+    /// that value and is not looked up.
+    fn held(
+        &mut self,
+        name: &[u8],
+        record: &Record,
+        known: Option<Known>,
+    ) -> Result<Option<Head>, StoreError> {
+        let gives_way = |known: &Known| record.cells.summary().value > known.summary.value;
+        let Some(known) = known.filter(gives_way) else {
+            return self.head(name);
+        };
+        let there = known.summary != Summary::default();
+        let head = there.then(|| Head {
+            key: record.key.clone(),
+            summary: known.summary,
+            body: Some(Stored {
+                len: known.value_bytes,
+                content_type: None,
+                place: Place::Inline(Bytes::new()),
+            }),
+        });
+        if cfg!(debug_assertions) {
+            let found = self.head(name)?;
+            assert_eq!(found.as_ref().map(share), head.as_ref().map(share));
+        }
+        Ok(head)
+    }
+
+    /// The same, where `old` is what is held under that name.
+    fn merge_over(
+        &mut self,
+        name: Vec<u8>,
+        old: Option<&Head>,
+        record: Record,
+    ) -> Result<Summary, StoreError> {
         let Record { key, cells } = record;
-        let name = head_name(&key);
-        let old = self.head(&name)?;
-        let before = old.as_ref().map(|head| head.summary).unwrap_or_default();
+        let before = old.map(|head| head.summary).unwrap_or_default();
         let theirs = cells.summary();
         let newer = theirs.value > before.value;
         if let Some(version) = theirs.value.filter(|_| !newer) {
@@ -74,17 +124,17 @@ impl DiskStore {
         summary.merge(theirs);
         let body = if newer {
             let body = cells.value.and_then(|cell| cell.body);
-            self.check_room(&key, old.as_ref(), theirs.value, body.as_ref())?;
+            self.check_room(&key, old, theirs.value, body.as_ref())?;
             body.map(|body| self.put_body(&key, theirs.value, body))
         } else {
             self.may_write(None)?;
-            old.as_ref().and_then(|head| head.body.clone())
+            old.and_then(|head| head.body.clone())
         };
         if newer {
-            self.remove_pieces(old.as_ref());
+            self.remove_pieces(old);
         }
         let head = Head { key, summary, body };
-        self.put_head(name, old.as_ref(), Some(head));
+        self.put_head(name, old, Some(head));
         Ok(summary)
     }
 
@@ -123,8 +173,8 @@ impl DiskStore {
     fn put_body(&mut self, key: &Key, version: Option<Version>, body: Body) -> Stored {
         let place = if !is_whole(&body) {
             self.use_staged(key, version)
-        } else if body.len <= super::layout::INLINE_BYTES {
-            Place::Inline(Bytes::copy_from_slice(&body.to_bytes()))
+        } else if body.len <= INLINE_BYTES {
+            Place::Inline(body.to_bytes())
         } else {
             let number = self.draw_number();
             for (index, piece) in (0u32..).zip(body.pieces) {
@@ -139,48 +189,6 @@ impl DiskStore {
         }
     }
 
-    /// The pieces put by become the value's.
-    fn use_staged(&mut self, key: &Key, version: Option<Version>) -> Place {
-        let place = version.map(|version| (key.clone(), version));
-        let staged = place.and_then(|place| self.staged.remove(&place));
-        let number = staged.unwrap_or_default().number;
-        if let Some(tables) = &self.tables {
-            let batch = self.group.batch(tables);
-            batch.remove(&tables.staged, &number.to_be_bytes()[..]);
-        }
-        Place::Apart(number)
-    }
-
-    const fn draw_number(&mut self) -> u64 {
-        let number = self.next_number;
-        self.next_number += 1;
-        number
-    }
-
-    fn put_piece(&mut self, number: u64, index: u32, bytes: Bytes) {
-        self.group.grow(bytes.len());
-        self.group.wrote_piece();
-        if let Some(tables) = &self.tables {
-            let batch = self.group.batch(tables);
-            batch.insert(&tables.pieces, &piece_name(number, index)[..], bytes);
-        }
-    }
-
-    /// The pieces of a value that goes.
-    pub(super) fn remove_pieces(&mut self, old: Option<&Head>) {
-        let body = old.and_then(|head| head.body.as_ref());
-        if let Some(body) = body
-            && let Some(number) = body.apart()
-            && let Some(tables) = &self.tables
-        {
-            let batch = self.group.batch(tables);
-            let count = u32::try_from(body.bare().piece_count()).unwrap_or(u32::MAX);
-            for index in 0..count {
-                batch.remove(&tables.pieces, &piece_name(number, index)[..]);
-            }
-        }
-    }
-
     /// Instead of `old` there is now `new` under that name.
     pub(super) fn put_head(&mut self, name: Vec<u8>, old: Option<&Head>, new: Option<Head>) {
         let Some(id) = old.or(new.as_ref()).map(|head| head.key.id()) else {
@@ -192,70 +200,13 @@ impl DiskStore {
         if let Some(tables) = &self.tables {
             let batch = self.group.batch(tables);
             match bytes {
-                Some(bytes) => batch.insert(&tables.heads, name.clone(), bytes),
-                None => batch.remove(&tables.heads, name.clone()),
+                Some(bytes) => batch.insert(&tables.heads, &name[..], bytes),
+                None => batch.remove(&tables.heads, &name[..]),
             }
         }
         let share_of = |head: Option<&Head>| head.map(share);
         self.runs.replace(id, share_of(old), share_of(new.as_ref()));
         self.group.heads.insert(name, new);
-    }
-
-    pub(super) fn stage(
-        &mut self,
-        place: (Key, Version),
-        index: u32,
-        bytes: Bytes,
-    ) -> Result<(), StoreError> {
-        let staged = self
-            .staged
-            .values()
-            .flat_map(|staged| staged.pieces.values());
-        let used = self.runs.usage().bytes + staged.sum::<u64>();
-        let len = bytes.len() as u64;
-        if used.saturating_add(len) > self.config.limit_bytes {
-            let limit = self.config.limit_bytes;
-            return Err(StoreError::Full { used, limit });
-        }
-        self.may_write(Some(len))?;
-        if !self.staged.contains_key(&place) {
-            let number = self.draw_number();
-            let staged = Staged {
-                number,
-                ..Staged::default()
-            };
-            self.staged.insert(place.clone(), staged);
-            if let Some(tables) = &self.tables {
-                let batch = self.group.batch(tables);
-                batch.insert(&tables.staged, &number.to_be_bytes()[..], &[][..]);
-            }
-        }
-        let number = self.staged.get_mut(&place).map(|staged| {
-            staged.pieces.insert(index, len);
-            staged.number
-        });
-        if let Some(number) = number {
-            self.put_piece(number, index, bytes);
-        }
-        self.group.staged.push(place);
-        Ok(())
-    }
-
-    pub(super) fn unstage(&mut self, place: (Key, Version)) -> Result<(), StoreError> {
-        if !self.staged.contains_key(&place) {
-            return Ok(());
-        }
-        self.may_write(None)?;
-        if let Some(staged) = self.staged.remove(&place)
-            && let Some(tables) = &self.tables
-        {
-            let batch = self.group.batch(tables);
-            for index in staged.pieces.keys() {
-                batch.remove(&tables.pieces, &piece_name(staged.number, *index)[..]);
-            }
-            batch.remove(&tables.staged, &staged.number.to_be_bytes()[..]);
-        }
-        Ok(())
     }
 
     /// Drops what lies in these spans, group by group: if the disk refuses in between, a part has gone.
@@ -287,20 +238,9 @@ impl DiskStore {
         self.may_write(None)?;
         if let Some(tables) = &self.tables {
             let batch = self.group.batch(tables);
-            batch.insert(&tables.settings, setting_name(name), value.clone());
+            batch.insert(&tables.settings, setting_name(name), &value[..]);
         }
         self.group.settings.push((name, value));
         Ok(())
-    }
-}
-
-impl Staged {
-    /// Whether all pieces of that value are put by, each as long as it must be.
-    fn is_whole(&self, body: &Body) -> bool {
-        let wanted = (0u32..).zip(0..body.piece_count());
-        self.pieces.len() as u64 == body.piece_count()
-            && wanted
-                .map(|(index, place)| (index, body.piece_len(place)))
-                .eq(self.pieces.iter().map(|(index, len)| (*index, *len)))
     }
 }

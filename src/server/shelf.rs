@@ -160,6 +160,7 @@ impl Shelf {
         if let Some(done) = recent.answer(&op) {
             return Some((done, then));
         }
+        let known = recent.known(&op);
         let passing = recent.asked(&op);
         let set = if let Op::Set(name, bytes) = &op {
             Some((*name, bytes.clone()))
@@ -173,7 +174,7 @@ impl Shelf {
             passing,
             then,
         };
-        match worker.ask(op, asked) {
+        match worker.ask_knowing(op, known, asked) {
             Ok(()) => {
                 *open += 1;
                 None

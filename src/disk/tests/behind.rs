@@ -3,9 +3,12 @@
 use std::process::Command;
 use std::sync::mpsc::channel;
 
+use proptest::prelude::*;
+
+use super::checkpoint::digests_are_those_of_the_records;
 use super::*;
 use crate::record::Key;
-use crate::store::model::put;
+use crate::store::model::{Model, op, put};
 use crate::store::{Done, Op, Setting, Store, StoreError};
 
 #[test]
@@ -65,6 +68,45 @@ fn too_much_that_waits_is_refused_but_settings_are_not() {
     drop(go);
     let store = worker.end().unwrap();
     assert_eq!(store.setting(Setting::Life).unwrap(), "7");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    /// Writes that need not look up what they find, since it is known on the other side of the thread.
+    #[test]
+    fn what_is_known_of_a_write_is_not_looked_up(
+        ops in prop::collection::vec((op(), any::<bool>()), 1..120),
+    ) {
+        let (_dir, mut store) = fresh();
+        let (mut model, mut recent) = (Model::default(), Recent::new(1 << 20));
+        let mut group = Vec::new();
+        for (mut op, ends) in ops {
+            model.aim(&mut op);
+            let expected = model.apply(op.clone());
+            if let Some(done) = recent.answer(&op) {
+                prop_assert_eq!(done, expected);
+                continue;
+            }
+            let known = recent.known(&op);
+            let passing = recent.asked(&op);
+            if store.must_commit_before(&op) {
+                store.commit().unwrap();
+            }
+            let done = store.enter_knowing(op, known);
+            prop_assert_eq!(&done, &expected);
+            group.push((passing, done));
+            if ends {
+                store.commit().unwrap();
+                for (passing, done) in group.drain(..) {
+                    recent.told(passing, &done);
+                }
+            }
+        }
+        store.commit().unwrap();
+        digests_are_those_of_the_records(&store);
+        prop_assert_eq!(store.usage(), model.usage());
+    }
 }
 
 /// Writes and says so, until it is killed; what it said is there.

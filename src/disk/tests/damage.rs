@@ -151,11 +151,11 @@ fn a_host_file_that_cannot_be_read_is_damage_and_a_later_format_is_not() {
     again.close(store).unwrap();
     let text = fs::read_to_string(&name).unwrap();
     let (lines, _) = text.rsplit_once("check ").unwrap();
-    let lines = lines.replace("format 1", "format 2");
+    let lines = lines.replace("format 2", "format 3");
     fs::write(&name, format!("{lines}check {}\n", mark::check(&lines))).unwrap();
     let newer = home(dir.path(), SyncPolicy::Always).err();
     assert!(
-        matches!(newer, Some(OpenError::Newer { found: 2, .. })),
+        matches!(newer, Some(OpenError::Newer { found: 3, .. })),
         "{newer:?}"
     );
 }

@@ -3,6 +3,7 @@
 //! | room | what is asked |
 //! |---|---|
 //! | `engine` | does it answer as the model of all stores does, opened again, too? |
+//! | `checkpoint` | are digests those of the records, wherever it was killed? |
 //! | `directory` | whose is a directory, and may the last life have lost something? |
 //! | `damage` | are flipped bits and cut files noticed? |
 //! | `full` | what if the disk is full? |
@@ -14,6 +15,7 @@
 )]
 
 mod behind;
+mod checkpoint;
 mod damage;
 mod directory;
 mod engine;
