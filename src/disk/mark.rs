@@ -98,6 +98,12 @@ impl Mark {
         self.written(commits);
     }
 
+    /// So many are, and more were written meanwhile.
+    pub(super) fn synced_up_to(&mut self, commits: u64) {
+        self.synced = self.synced.max(commits);
+        self.put();
+    }
+
     /// So many commits are with the operating system.
     pub(super) fn written(&mut self, commits: u64) {
         self.written = commits;
@@ -164,5 +170,18 @@ mod tests {
         assert!(found(7).is_ok());
         let why = found(6).expect_err("a group is missing").to_string();
         assert!(why.contains("of 7 groups of writes only 6"), "{why}");
+    }
+
+    #[test]
+    fn what_is_synced_later_takes_nothing_back() {
+        let folder = tempfile::tempdir().expect("a folder for a test");
+        let mut mark = Mark::open(folder.path()).expect("a new mark");
+        mark.check(0, folder.path()).expect("nothing was written");
+        mark.written(7);
+        mark.synced_up_to(5);
+        mark.synced_up_to(4);
+        let text = std::fs::read_to_string(folder.path().join(NAME)).expect("it is there");
+        let (synced, written, _) = parse(&text).expect("a mark");
+        assert_eq!((synced, written), (5, 7));
     }
 }

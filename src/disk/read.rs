@@ -1,16 +1,15 @@
 //! What is read from a store on disk: heads one by one or in stretches, values a piece at a time.
 
-use std::ops::Bound;
-
 use bytes::Bytes;
 use fjall::Keyspace;
 
 use super::engine::DiskStore;
-use super::layout::{Head, Place, Stored, head_name, piece_name};
+use super::layout::{Head, Place, head_name, piece_name};
+use super::look::{Heads, Look, cells};
 use super::runs::{RUN_RECORDS, Run};
 use super::tables::Tables;
 use crate::keyspace::{Id, Span};
-use crate::record::{Body, Cells, Key, Record, Stamp, Version};
+use crate::record::{Cells, Key, Stamp, Version};
 use crate::store::{Digest, Done, Garbage, Page, Room, StoreError, absent, cut, stretches};
 
 /// Why something could not be read.
@@ -27,8 +26,6 @@ impl From<fjall::Error> for Bad {
     }
 }
 
-type Heads<'a> = Box<dyn Iterator<Item = Result<Head, Bad>> + 'a>;
-
 impl Tables {
     /// The head under that name.
     pub(super) fn head(&self, name: &[u8]) -> Result<Option<Head>, Bad> {
@@ -42,53 +39,14 @@ impl Tables {
         Head::decode(name, &value).map(Some).ok_or(Bad::Head)
     }
 
-    /// The heads with ids from `first` to `last`, or those behind a name.
-    fn stretch(table: &Keyspace, first: Bound<Vec<u8>>, last: Id) -> Heads<'_> {
-        let end = match last {
-            Id::MAX => Bound::Unbounded,
-            last => Bound::Excluded(last.wrapping_add(Id::from_u64(1)).to_bytes().to_vec()),
-        };
-        let entries = table.range::<Vec<u8>, _>((first, end));
-        Box::new(entries.map(|entry| {
-            let (name, value) = entry.into_inner()?;
-            Head::decode(&name, &value).ok_or(Bad::Head)
-        }))
-    }
-
     /// The heads with ids from `first` to `last`.
-    fn between(&self, first: Id, last: Id) -> Heads<'_> {
-        Tables::between_in(&self.heads, first, last)
-    }
-
-    fn between_in(table: &Keyspace, first: Id, last: Id) -> Heads<'_> {
-        Tables::stretch(table, Bound::Included(first.to_bytes().to_vec()), last)
+    fn between(&self, first: Id, last: Id) -> Heads {
+        self.look(&self.heads).between(first, last)
     }
 
     /// The heads of a span in clockwise order from its beginning; with `after`, only those behind it.
-    pub(super) fn walk<'a>(&'a self, span: Span, after: Option<&Key>) -> Heads<'a> {
-        Tables::walk_in(&self.heads, span, after)
-    }
-
-    /// The same in that table.
-    pub(super) fn walk_in<'a>(table: &'a Keyspace, span: Span, after: Option<&Key>) -> Heads<'a> {
-        let parts = stretches(span).into_iter().flatten();
-        let Some(after) = after else {
-            return Box::new(
-                parts.flat_map(|(first, last)| Tables::between_in(table, first, last)),
-            );
-        };
-        // Whatever lies outside the span lies behind all of it.
-        if !span.contains(after.id()) {
-            return Box::new(std::iter::empty());
-        }
-        let holds = |(first, last): &(Id, Id)| *first <= after.id() && after.id() <= *last;
-        let mut parts: Vec<(Id, Id)> = parts.collect();
-        let begin = parts.iter().position(holds).unwrap_or(0);
-        let rest = parts.split_off(begin + 1);
-        let end = parts.last().map_or(span.to, |(_, last)| *last);
-        let first = Tables::stretch(table, Bound::Excluded(head_name(after)), end);
-        let rest = rest.into_iter();
-        Box::new(first.chain(rest.flat_map(|(first, last)| Tables::between_in(table, first, last))))
+    pub(super) fn walk(&self, span: Span, after: Option<&Key>) -> Heads {
+        self.look(&self.heads).walk(span, after)
     }
 
     /// The sum over the heads with ids from `first` to `last`.
@@ -106,21 +64,8 @@ impl Tables {
         Ok(piece.map(Bytes::from_owner))
     }
 
-    /// A value as it travels: whole if it has one piece, otherwise bare.
-    fn body(&self, stored: &Stored) -> Result<Body, Bad> {
-        let mut body = stored.bare();
-        if body.piece_count() == 1 {
-            body.pieces.push(match &stored.place {
-                Place::Inline(bytes) => bytes.clone(),
-                Place::Apart(number) => self.piece(*number, 0)?.ok_or(Bad::Head)?,
-            });
-        }
-        Ok(body)
-    }
-
     fn cells(&self, head: &Head) -> Result<Cells, Bad> {
-        let body = head.body.as_ref().map(|body| self.body(body)).transpose()?;
-        Ok(head.cells(body))
+        cells(head, |number| self.piece(number, 0))
     }
 }
 
@@ -185,8 +130,14 @@ impl DiskStore {
     }
 
     pub(super) fn scan(&mut self, page: &Page) -> Result<Done, StoreError> {
-        let read = self.tables()?.scan(page);
+        let read = self.look()?.scan(page);
         read.map_err(|bad| self.bad(bad))
+    }
+
+    /// How the records are now, but for what the present group has changed.
+    pub(super) fn look(&self) -> Result<Look, StoreError> {
+        let tables = self.tables()?;
+        Ok(tables.look(&tables.heads))
     }
 
     pub(super) fn list(&mut self, page: &Page) -> Result<Done, StoreError> {
@@ -278,27 +229,6 @@ impl DiskStore {
 }
 
 impl Tables {
-    fn scan(&self, page: &Page) -> Result<Done, Bad> {
-        self.scan_in(&self.heads, page)
-    }
-
-    pub(super) fn scan_in(&self, table: &Keyspace, page: &Page) -> Result<Done, Bad> {
-        let mut records = Vec::new();
-        let mut room = Room::of(page);
-        let mut heads = Tables::walk_in(table, page.span, page.after.as_ref());
-        while room.is_left() {
-            let Some(head) = heads.next().transpose()? else {
-                return Ok(Done::Page(records, false));
-            };
-            let cells = self.cells(&head)?;
-            room.use_up(head.key.bytes().len() as u64 + cells.value_bytes());
-            let key = head.key;
-            records.push(Record { key, cells });
-        }
-        let more = heads.next().transpose()?.is_some();
-        Ok(Done::Page(records, more))
-    }
-
     fn list(&self, page: &Page) -> Result<Done, Bad> {
         let mut keys = Vec::new();
         let mut room = Room::of(page);

@@ -90,13 +90,13 @@ impl DiskStore {
 
     pub(super) fn aside(&mut self, page: &Page) -> Result<Done, StoreError> {
         let tables = self.tables()?;
-        let read = tables.scan_in(&tables.shelf, page);
+        let read = tables.look(&tables.shelf).scan(page);
         read.map_err(|bad| self.bad(bad))
     }
 
     fn on_shelf(&mut self, span: Span, most: usize) -> Result<Vec<Head>, StoreError> {
         let tables = self.tables()?;
-        let heads = Tables::walk_in(&tables.shelf, span, None).take(most);
+        let heads = tables.look(&tables.shelf).walk(span, None).take(most);
         let heads: Result<Vec<Head>, Bad> = heads.collect();
         heads.map_err(|bad| self.bad(bad))
     }
@@ -104,7 +104,7 @@ impl DiskStore {
     fn shelf_digest(&mut self, span: Span) -> Result<Digest, StoreError> {
         let sum = |tables: &Tables| {
             let mut sum = Digest::default();
-            for head in Tables::walk_in(&tables.shelf, span, None) {
+            for head in tables.look(&tables.shelf).walk(span, None) {
                 let head = head?;
                 sum.add(Digest::of(head.key.id(), &head.summary));
             }

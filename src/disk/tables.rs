@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::io::ErrorKind;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, LsmError};
 
+use super::patient::be_patient;
 use crate::store::StoreError;
 
 /// All journals together take at most so many bytes; beyond it, older ones are made superfluous first.
@@ -107,6 +107,10 @@ impl OpenError {
 /// New records in memory may take so many times what becomes a file: with more, writes wait until some is in one.
 const MOST_MEMTABLES: u64 = 6;
 
+/// Of large values, so many halves of that become a file: each file costs some syncs, for which whoever writes waits, and
+/// one that is full and one that is being written are less than what may be in memory.
+const HALVES_OF_LARGE: u64 = 5;
+
 /// A write waits for that no longer than this.
 const MOST_WAIT: Duration = Duration::from_millis(500);
 
@@ -138,9 +142,17 @@ pub(super) struct Tables {
 impl Tables {
     /// Opens what is there, or makes it.
     pub(super) fn open(path: &Path, cache_bytes: u64) -> Result<Tables, OpenError> {
+        // The engine's threads are as patient as the one that starts them.
+        let opened = std::thread::scope(|scope| {
+            let open = || {
+                be_patient();
+                Tables::try_open(path, cache_bytes)
+            };
+            let opening = std::thread::Builder::new().spawn_scoped(scope, open);
+            opening.map(|opening| opening.join())
+        });
         // A damaged file may end in a panic instead of an error: either way it is damaged.
-        let opened = catch_unwind(AssertUnwindSafe(|| Tables::try_open(path, cache_bytes)));
-        match opened {
+        match opened.unwrap_or_else(|error| Ok(Err(error.into()))) {
             Ok(Ok(tables)) => Ok(tables),
             Ok(Err(error)) => Err(why_not(path, &error)),
             Err(panic) => Err(OpenError::damaged(path, panicked(&panic))),
@@ -160,7 +172,11 @@ impl Tables {
                 .manual_journal_persist(true)
                 .max_memtable_size(memtable)
         };
-        let large = || small().with_kv_separation(Some(KvSeparationOptions::default()));
+        let large = || {
+            small()
+                .max_memtable_size(HALVES_OF_LARGE * memtable / 2)
+                .with_kv_separation(Some(KvSeparationOptions::default()))
+        };
         Ok(Tables {
             most_buffered: MOST_MEMTABLES * memtable,
             heads: db.keyspace("heads", small)?,

@@ -8,19 +8,25 @@
 //!
 //! What waits when the thread comes back from a sync is the next group: the slower the disk, the larger the
 //! groups, and nobody waits for company when nobody else writes.
+//!
+//! Two threads beside it do what takes long and can be done beside: reading pages ([`pages`](super::pages)), and syncing
+//! what need not be synced before it is told ([`sync`](super::sync)). What must be done here and takes long, digests for
+//! instance, begins when all before it is told.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::engine::DiskStore;
 use super::group::now;
+use super::pages::Pages;
 use super::recent::Known;
+use super::sync::Syncer;
 use super::tables::panicked;
-use crate::store::{Done, Op, Store, StoreError, SyncPolicy, Usage};
+use crate::store::{Done, Op, Page, Store, StoreError, SyncPolicy, Usage};
 
 /// How much may wait for a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,19 +76,28 @@ pub struct Worker<T> {
 
 impl<T: Send + 'static> Worker<T> {
     /// Starts the thread. Results are handed to `deliver` there, in the order of the operations, a group at a
-    /// time.
+    /// time; pages by a thread of their own, when they are read.
     ///
     /// # Errors
-    /// If the system gives no thread.
+    /// If the system gives no threads.
     pub fn start(
         store: DiskStore,
         config: WorkerConfig,
-        deliver: impl FnMut(Vec<(Done, T)>) + Send + 'static,
+        deliver: impl FnMut(Vec<(Done, T)>) + Clone + Send + 'static,
     ) -> std::io::Result<Worker<T>> {
         let (jobs, queue) = channel();
         let waiting = Arc::new(Waiting::default());
         *waiting.usage.lock().expect("nobody else has it yet") = store.usage();
+        let pages = Pages::start(deliver.clone(), {
+            let waiting = Arc::clone(&waiting);
+            move |why| {
+                log::error!("the store is damaged: {why}");
+                waiting.damage.get_or_init(|| why);
+            }
+        })?;
         let desk = Desk {
+            syncer: Syncer::start(&store)?,
+            pages,
             store,
             group_ops: config.group_ops,
             waiting: Arc::clone(&waiting),
@@ -191,9 +206,22 @@ fn weight(op: &Op) -> u64 {
     }
 }
 
+/// Whether an operation reads or writes so much here that nobody's result shall wait for it.
+const fn is_long(op: &Op) -> bool {
+    match op {
+        Op::Scan(_) | Op::List(_) | Op::Digests { .. } | Op::Aside(_) => true,
+        Op::Discard(_) | Op::Garbage(..) | Op::Collect { .. } => true,
+        Op::Shelve(_) | Op::Confirm { .. } | Op::Review(..) => true,
+        Op::Get(_) | Op::Versions(_) | Op::Piece { .. } | Op::Merge(_) | Op::Guarded(..) => false,
+        Op::Stage { .. } | Op::Unstage(..) | Op::Set(..) => false,
+    }
+}
+
 /// The thread's side.
 struct Desk<T, D> {
     store: DiskStore,
+    pages: Pages<T>,
+    syncer: Syncer,
     group_ops: usize,
     waiting: Arc<Waiting>,
     /// Results of the present group, and whether they hold only if it is committed.
@@ -201,10 +229,9 @@ struct Desk<T, D> {
     deliver: D,
 }
 
-impl<T, D: FnMut(Vec<(Done, T)>)> Desk<T, D> {
+impl<T: Send + 'static, D: FnMut(Vec<(Done, T)>)> Desk<T, D> {
     fn work(mut self, queue: &Receiver<Job<T>>) -> DiskStore {
         let mut synced_at = now();
-        let every_second = self.store.config.sync == SyncPolicy::EverySecond;
         loop {
             let ended = match queue.recv_timeout(SYNC_EVERY) {
                 Ok(Some(job)) => {
@@ -222,15 +249,25 @@ impl<T, D: FnMut(Vec<(Done, T)>)> Desk<T, D> {
                 }
                 self.finish();
             }
-            if ended || (every_second && now().duration_since(synced_at) >= SYNC_EVERY) {
-                synced_at = now();
+            self.sync_beside(&mut synced_at);
+            if ended {
                 if let Err(error) = self.store.sync() {
                     log::error!("the store could not be synced: {error}");
                 }
-            }
-            if ended {
                 return self.store;
             }
+        }
+    }
+
+    /// Begins a sync once a second, or earlier if much was written, if that is the policy.
+    fn sync_beside(&mut self, synced_at: &mut Instant) {
+        self.syncer.take_up(&mut self.store);
+        if self.store.config.sync != SyncPolicy::EverySecond {
+            return;
+        }
+        let due = self.syncer.has_much() || now().duration_since(*synced_at) >= SYNC_EVERY;
+        if due && self.syncer.begin(&self.store) {
+            *synced_at = now();
         }
     }
 
@@ -250,14 +287,32 @@ impl<T, D: FnMut(Vec<(Done, T)>)> Desk<T, D> {
         self.waiting.ops.fetch_sub(1, Ordering::Relaxed);
         let bytes = weight(&op);
         self.waiting.bytes.fetch_sub(bytes, Ordering::Relaxed);
-        if self.store.must_commit_before(&op) {
+        self.syncer.wrote(bytes);
+        if is_long(&op) || self.store.must_commit_before(&op) {
             self.finish();
         }
+        let (op, then) = if let Op::Scan(page) = op {
+            match self.read_beside(page, then) {
+                Some((page, then)) => (Op::Scan(page), then),
+                None => return,
+            }
+        } else {
+            (op, then)
+        };
         // A damaged table may end in a panic instead of an error.
         let done = catch_unwind(AssertUnwindSafe(|| self.store.enter_knowing(op, known)));
         let done = done.unwrap_or_else(|panic| Done::Failed(self.store.damaged(&panicked(&panic))));
         let depends = !self.store.group.is_empty();
         self.group.push((done, then, depends));
+    }
+
+    /// Hands a page over to be read beside; given back if that cannot be.
+    fn read_beside(&self, page: Page, then: T) -> Option<(Page, T)> {
+        let Ok(look) = self.store.look() else {
+            return Some((page, then));
+        };
+        let left = self.pages.ask(look, page.clone(), then).err();
+        left.map(|then| (page, then))
     }
 
     fn tell_state(&self) {

@@ -212,6 +212,8 @@ impl Entering {
         match self.dht.ask(request).await {
             Ok(_) => {
                 self.ground.away.set(Away::No);
+                // Should it leave before the next round, it has been in.
+                seen.was_in = true;
                 log::info!("{} is in, and holds its share", self.ground.me);
             }
             Err(error) => log::warn!("{} is not in yet: {error}", self.ground.me),

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
 use tokio::net::UdpSocket;
 
@@ -21,6 +22,13 @@ use crate::remote::{Address, Config, Limits, Links, MAGIC, TcpDial, os_seed};
 
 /// About so many hosts a ring will have: its detectors are set for that.
 const DETECT_HOSTS: std::num::NonZeroU32 = std::num::NonZeroU32::MIN.saturating_add(15);
+
+/// How often whoever drives a move asks how far it is: a move that is done is over so much later.
+const DRIVE: Duration = Duration::from_millis(100);
+
+/// So many chunks of a move are under way from one source: while one is read from its disk, another one is on its way,
+/// and no request waits for either.
+const MOVE_FROM_ONE: usize = 4;
 
 /// A host, its actor, and what they share.
 pub(super) struct Body {
@@ -67,6 +75,8 @@ pub(super) fn host_config(settings: &Settings, me: HostId) -> HostConfig {
             max_value_bytes: settings.max_value_bytes,
             consistency: settings.consistency,
             remove_after: settings.remove_after,
+            drive: DRIVE,
+            move_from_one: MOVE_FROM_ONE,
             ..KeepConfig::default()
         },
         detect: Some(DetectConfig::new(DETECT_HOSTS)),

@@ -181,6 +181,12 @@ impl Ground {
                 }
             }
             Said::Where(hosts) => {
+                // Who names none wants to come in, and will have to speak to all of the ring at once.
+                let hosts = if hosts.is_empty() {
+                    self.roster().map_or(Vec::new(), |roster| roster.hosts())
+                } else {
+                    hosts
+                };
                 let found = self.found_of(&hosts);
                 self.send(from, Said::Here(found)).await;
             }
@@ -191,7 +197,8 @@ impl Ground {
     fn found_of(&self, hosts: &[HostId]) -> Vec<Found> {
         let known = self.known.borrow();
         let found = hosts.iter().filter_map(|host| known.get(host));
-        found.map(|known| known.found.clone()).collect()
+        let found = found.map(|known| known.found.clone());
+        found.take(MAX_HOSTS).collect()
     }
 
     /// Whether the hosts of its ring have not been heard for long.

@@ -2,14 +2,16 @@
 
 use std::process::Command;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
 
 use super::checkpoint::digests_are_those_of_the_records;
 use super::*;
-use crate::record::Key;
+use crate::keyspace::{Id, Span};
+use crate::record::{Key, Record};
 use crate::store::model::{Model, op, put};
-use crate::store::{Done, Op, Setting, Store, StoreError};
+use crate::store::{Done, Op, Page, Setting, Store, StoreError};
 
 #[test]
 fn results_come_in_order_and_what_was_written_is_seen_by_what_comes_after() {
@@ -46,6 +48,47 @@ fn results_come_in_order_and_what_was_written_is_seen_by_what_comes_after() {
 }
 
 #[test]
+fn a_page_shows_what_was_there_when_it_was_asked_for_and_nobody_waits_for_it() {
+    let (_dir, store) = fresh();
+    let (tell, told) = channel();
+    let (go, wait) = channel::<()>();
+    let wait = Arc::new(Mutex::new(wait));
+    let deliver = move |results: Vec<(Done, u8)>| {
+        if matches!(results.first(), Some((Done::Page(..), _))) {
+            wait.lock().unwrap().recv().unwrap();
+        }
+        tell.send(results).unwrap();
+    };
+    let worker = Worker::start(store, WorkerConfig::default(), deliver).unwrap();
+    let span = Span::whole(Id::ZERO);
+    let all = Page {
+        span,
+        after: None,
+        max_records: 100,
+        max_bytes: 1 << 20,
+    };
+    let mut asked = (0..3).map(|n| Op::Merge(put(n, 5_000))).collect::<Vec<_>>();
+    asked.extend([Op::Scan(all), Op::Discard(vec![span])]);
+    asked.push(Op::Merge(put(7, 5_000)));
+    for (op, tag) in asked.into_iter().zip(0..) {
+        worker.ask(op, tag).unwrap();
+    }
+    let mut tags = Vec::new();
+    while tags.len() < 5 {
+        tags.extend(told.recv().unwrap().into_iter().map(|(_, tag)| tag));
+    }
+    assert_eq!(tags, [0, 1, 2, 4, 5], "all but the page");
+    go.send(()).unwrap();
+    let Some((Done::Page(records, false), 3)) = told.recv().unwrap().pop() else {
+        panic!("it is the page");
+    };
+    let mut there: Vec<Record> = (0..3).map(|n| put(n, 5_000)).collect();
+    there.sort_by_key(|record| record.key.id());
+    assert_eq!(records, there, "what was dropped since is in it, and whole");
+    assert_eq!(worker.end().unwrap().usage().records, 1);
+}
+
+#[test]
 fn too_much_that_waits_is_refused_but_settings_are_not() {
     let (_dir, store) = fresh();
     let (go, wait) = channel::<()>();
@@ -54,7 +97,8 @@ fn too_much_that_waits_is_refused_but_settings_are_not() {
         ..WorkerConfig::default()
     };
     // The first delivery holds the thread up until it is told to go on.
-    let deliver = move |_: Vec<(Done, u8)>| wait.iter().next().unwrap_or_default();
+    let wait = Arc::new(Mutex::new(wait));
+    let deliver = move |_: Vec<(Done, u8)>| wait.lock().unwrap().iter().next().unwrap_or_default();
     let worker = Worker::start(store, config, deliver).unwrap();
     let mut refused = 0;
     for n in 0..20 {

@@ -1,6 +1,10 @@
 //! Hosts that are started at once, too early, too late or apart: how many rings are there?
 
+use tokio::net::UdpSocket;
+
 use super::*;
+use crate::placement::HostId;
+use crate::server::packet::{Found, MAX_PACKET_BYTES, Packet, Said, Seal};
 use crate::store::SyncPolicy;
 
 async fn start(settings: Settings) -> Server {
@@ -37,6 +41,48 @@ fn hosts_started_before_their_seed_wait_for_it() {
         let first = start(at(&a, &[&a, &b])).await;
         are_one_ring(&[&first, &second, &third]).await;
         close([first, second, third]).await;
+    });
+}
+
+/// Otherwise the first that it says to them would be lost: it is in the roster before it knows where they are.
+#[test]
+fn whoever_asks_who_lives_there_is_told_of_all_in_the_ring() {
+    live(async {
+        let [a, b] = addresses();
+        let one = start(at(&a, &[])).await;
+        let other = start(at(&b, &[&a])).await;
+        are_one_ring(&[&one, &other]).await;
+        let settings = Settings::default();
+        let seal = Seal::new(&settings.cluster, settings.secret.bytes());
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let from = Found {
+            host: HostId(7),
+            life: 1,
+            address: socket.local_addr().unwrap().into(),
+        };
+        let packet = Packet {
+            from,
+            ring: None,
+            empty: true,
+            bare: false,
+            said: Said::Where(Vec::new()),
+        };
+        let mut buffer = vec![0; MAX_PACKET_BYTES];
+        let asked = seal.encode(&packet);
+        socket.send_to(&asked, a.as_str()).await.unwrap();
+        // It may say where strangers are as well, before it answers.
+        let found = loop {
+            let len = socket.recv(&mut buffer).await.unwrap();
+            let told = seal.decode(&buffer[..len]).unwrap().said;
+            if let Said::Here(found) = told
+                && !found.is_empty()
+            {
+                break found;
+            }
+        };
+        let found: Vec<_> = found.iter().map(|one| (one.host, &one.address)).collect();
+        assert_eq!(found, [(other.dht.host(), &b)]);
+        close([one, other]).await;
     });
 }
 
