@@ -143,13 +143,33 @@ pub struct Asks {
 }
 
 impl Asks {
-    /// Each request with where its answer goes, in order.
+    /// Each request with where its answer goes, in order. Those that are left when this is dropped, by a panic for
+    /// instance, are told that there will be no answer.
     pub fn each(mut self) -> impl Iterator<Item = (ReplyTo, Request, Options)> {
-        let asks = std::mem::take(&mut self.asks);
+        let left = std::mem::take(&mut self.asks).into_iter();
         let line = self.line.clone();
-        let to = move |number| ReplyTo::line(number, line.clone());
-        asks.into_iter()
-            .map(move |(number, request, options)| (to(number), request, options))
+        Each { left, line }
+    }
+}
+
+/// The requests of an [`Asks`] that are not taken up yet.
+struct Each {
+    left: std::vec::IntoIter<(u64, Request, Options)>,
+    line: mpsc::UnboundedSender<Told>,
+}
+
+impl Iterator for Each {
+    type Item = (ReplyTo, Request, Options);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (number, request, options) = self.left.next()?;
+        Some((ReplyTo::line(number, self.line.clone()), request, options))
+    }
+}
+
+impl Drop for Each {
+    fn drop(&mut self) {
+        self.for_each(drop);
     }
 }
 
@@ -197,7 +217,8 @@ pub struct Ask {
 
 /// The effects of one call, to be carried out after it: notes, then store operations, answers and at
 /// last messages. Every driver keeps that order, so that all make the same trace. With a store beside it,
-/// operations may be carried out at once ([`Beside`]).
+/// operations may be carried out at once, before all of these ([`Beside`]); and of many requests that a real host takes
+/// together, the first may be answered before the last is begun.
 #[derive(Default)]
 pub struct Collected {
     /// What is worth a line.
@@ -260,9 +281,9 @@ impl<F: FnMut(&mut Option<Op>) -> Option<Done>> Effects<Then> for Beside<'_, F> 
         self.collected.store(op, then);
     }
 
-    /// Nothing overtakes what is collected already.
+    /// Nothing overtakes what is collected already; nor does anybody who looks on see it before what was noted.
     fn store_at_once(&mut self, op: &mut Option<Op>) -> Option<Done> {
-        match self.collected.stores.is_empty() {
+        match self.collected.stores.is_empty() && self.collected.notes.is_empty() {
             true => (self.store)(op),
             false => None,
         }
@@ -278,5 +299,30 @@ impl<F: FnMut(&mut Option<Op>) -> Option<Done>> Effects<Then> for Beside<'_, F> 
 
     fn stored(&self) -> Option<Stored> {
         self.collected.stored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_that_nobody_takes_up_are_told_that_there_is_no_answer() {
+        let (line, mut told) = mpsc::unbounded_channel();
+        let asks = (1..=3).map(|number| (number, Request::Status, Options::default()));
+        let asks = Asks {
+            host: HostId(1),
+            asks: asks.collect(),
+            line,
+        };
+        let mut each = asks.each();
+        let (first, ..) = each.next().unwrap();
+        drop(each);
+        first.send(Ok(crate::message::Outcome::Hosts(Vec::new())));
+        let mut all = Vec::new();
+        while let Ok(Told { number, reply }) = told.try_recv() {
+            all.push((number, reply.is_some()));
+        }
+        assert_eq!(all, [(2, false), (3, false), (1, true)]);
     }
 }

@@ -24,7 +24,7 @@ pub trait Surroundings {
     fn now(&self) -> Now;
 
     /// Carry out a store operation. A result that is there at once is given back; any other comes later, as
-    /// [`Results`](super::Results) or [`Input::Stored`], in order.
+    /// [`Results`](super::Results) or [`Input::Stored`], in order among themselves.
     fn store(&mut self, op: Op, then: Then) -> Option<(Done, Then)>;
 
     /// Take a store operation and carry it out before this returns, if that can be done without waiting; by default none

@@ -105,9 +105,13 @@ impl Connection {
             self.session.say();
         }
         match self.write(cx) {
-            Poll::Ready(Ok(wrote)) => some |= wrote,
+            Poll::Ready(Ok(false)) | Poll::Pending => {}
+            Poll::Ready(Ok(true)) => {
+                // What is written is held no more, however long this client is idle now.
+                self.session.account();
+                some = true;
+            }
             Poll::Ready(Err(())) => return Poll::Ready(Happened::Broken),
-            Poll::Pending => {}
         }
         let mut goes_on = some && self.session.goes_on();
         if self.session.is_hungry() {

@@ -367,7 +367,7 @@ impl Session {
     }
 
     /// Brings the door's sums up to date. Whoever brings it over its limit has to go.
-    fn account(&mut self) {
+    pub(super) fn account(&mut self) {
         let (unread, waits) = (self.unread(), self.waiting.bytes());
         let holds = self.buffer.len() + self.parser.held() + unread + self.flows.held() + waits;
         let fits = self.counted.set(holds, self.slots.open() > 0);

@@ -142,6 +142,10 @@ pub use life::reserved_until;
 pub use open::Caller;
 pub use then::Then;
 
+/// So many operations of a store are gone on with in the call that asked for them: a request, or the answer to one, needs
+/// one or two. Whoever asks for thousands, one after the other, leaves room for others.
+const AT_ONCE: usize = 8;
+
 /// The driver's effects, and the time of the call they belong to.
 pub struct Context<'a> {
     /// Both clocks, as the driver has them.
@@ -175,6 +179,8 @@ pub struct Keeper {
     stalled: VecDeque<ReqId>,
     /// Messages to ourselves: handled before the call returns.
     loopback: VecDeque<KeepMessage>,
+    /// How many operations the store has done at once in this call.
+    at_once: usize,
     /// Hosts reported down, and since when.
     down: BTreeMap<HostId, Time>,
     /// Whether the stores keep up, ours and others'.
@@ -275,6 +281,7 @@ impl Keeper {
             health: Health::default(),
             collect: Box::default(),
             loopback: VecDeque::new(),
+            at_once: 0,
             parked: Vec::new(),
         }
     }
@@ -407,6 +414,7 @@ impl Keeper {
         while let Some(message) = self.loopback.pop_front() {
             self.handle(cx, self.me, message);
         }
+        self.at_once = 0;
         self.unstage_uploads(cx);
     }
 
@@ -428,12 +436,16 @@ impl Keeper {
     }
 
     /// The same for what is small and the last thing its caller does: a store that need not be waited for has answered
-    /// when this returns, and that is gone on with.
+    /// when this returns, and that is gone on with. Not so after [`AT_ONCE`] in one call, for what goes on may ask again.
     fn store_soon(&mut self, cx: &mut Context<'_>, op: Op, next: Next) {
         let mut op = Some(op);
-        if let Some(done) = cx.fx.store_at_once(&mut op) {
-            self.stored_next(cx, done, next);
-        } else if let Some(op) = op {
+        if self.at_once >= AT_ONCE {
+            // As ever.
+        } else if let Some(done) = cx.fx.store_at_once(&mut op) {
+            self.at_once += 1;
+            return self.stored_next(cx, done, next);
+        }
+        if let Some(op) = op {
             self.store(cx, op, next);
         }
     }

@@ -61,7 +61,7 @@ pub fn frame_len(prefix: [u8; PREFIX_BYTES]) -> Result<usize, WireError> {
     Ok(len)
 }
 
-/// Writes a frame behind what `out` has, in one go: nothing is copied twice. A piece of a value of at least
+/// Writes a frame behind what `out` has, in one go: nothing is copied twice, but a long header by a byte. A piece of a value of at least
 /// `apart` bytes with which the frame ends is not copied at all, but returned.
 pub(super) fn seal(
     kind: Kind,

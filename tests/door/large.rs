@@ -211,6 +211,28 @@ fn a_client_that_does_not_read_holds_a_few_pieces_and_no_more() {
 }
 
 #[test]
+fn what_was_read_is_held_no_more_however_long_its_reader_is_idle() {
+    paused().block_on(async {
+        let door = door(usize::MAX).await;
+        let mut me = knock(&door);
+        let one = value(1, PIECE_BYTES);
+        ask(&mut me, &[b"SET", b"a", &one], "+OK\r\n").await;
+        ask(&mut me, &[b"GET", b"a"], bulk(&one)).await;
+        assert!(held(&door).await < 1_000);
+        // Answers for which there was no room at first.
+        me.write_all(b"GET a\r\nGET a\r\nPING\r\n").await.unwrap();
+        sleep(Duration::from_secs(1)).await;
+        assert!(held(&door).await > PIECE_BYTES);
+        for _ in 0..2 {
+            expect(&mut me, bulk(&one)).await;
+        }
+        expect(&mut me, "+PONG\r\n").await;
+        assert!(held(&door).await < 1_000);
+        ask(&mut me, &[b"GET", b"b"], "$-1\r\n").await;
+    });
+}
+
+#[test]
 fn a_value_that_is_overwritten_while_it_is_read_is_cut_off_and_never_mixed() {
     paused().block_on(async {
         let door = door(usize::MAX).await;

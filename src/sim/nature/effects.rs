@@ -1,6 +1,7 @@
 //! How are a host's effects carried out?
 //!
 //! ```text
+//!   (what a store does at once is done already)
 //!   effects of one call:  notes, then stores, then answers, then sends, then when to wake
 //!                                       │                   │                   │
 //!                             the disk says when     the network says     one alarm
