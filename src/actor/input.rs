@@ -217,7 +217,7 @@ pub struct Ask {
 
 /// The effects of one call, to be carried out after it: notes, then store operations, answers and at
 /// last messages. Every driver keeps that order, so that all make the same trace. With a store beside it,
-/// operations may be carried out at once, before all of these ([`Beside`]); and of many requests that a real host takes
+/// operations may be carried out at once, before all of these (`Beside`); and of many requests that a real host takes
 /// together, the first may be answered before the last is begun.
 #[derive(Default)]
 pub struct Collected {
