@@ -26,10 +26,6 @@ const DETECT_HOSTS: std::num::NonZeroU32 = std::num::NonZeroU32::MIN.saturating_
 /// How often whoever drives a move asks how far it is: a move that is done is over so much later.
 const DRIVE: Duration = Duration::from_millis(100);
 
-/// So many chunks of a move are under way from one source: while one is read from its disk, another one is on its way,
-/// and no request waits for either.
-const MOVE_FROM_ONE: usize = 4;
-
 /// A host, its actor, and what they share.
 pub(super) struct Body {
     pub(super) shell: Rc<RefCell<Shell>>,
@@ -76,7 +72,6 @@ pub(super) fn host_config(settings: &Settings, me: HostId) -> HostConfig {
             consistency: settings.consistency,
             remove_after: settings.remove_after,
             drive: DRIVE,
-            move_from_one: MOVE_FROM_ONE,
             ..KeepConfig::default()
         },
         detect: Some(DetectConfig::new(DETECT_HOSTS)),
