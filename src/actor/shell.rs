@@ -62,10 +62,7 @@ impl Shell {
         surroundings: Box<dyn Surroundings>,
         book: Rc<RefCell<Book>>,
     ) -> Rc<RefCell<Shell>> {
-        let effects = Collected {
-            stored: surroundings.stored(),
-            ..Collected::default()
-        };
+        let effects = no_effects(&*surroundings);
         Rc::new_cyclic(|me| {
             RefCell::new(Shell {
                 host,
@@ -263,10 +260,7 @@ impl Shell {
         self.close();
         self.life += 1;
         self.bound_at = None;
-        self.effects = Collected {
-            stored: self.surroundings.stored(),
-            ..Collected::default()
-        };
+        self.effects = no_effects(&*self.surroundings);
         self.ready.clear();
         self.goes_on = false;
         if let Some(actor) = self.actor.take().and_then(|actor| actor.upgrade()) {
@@ -344,5 +338,13 @@ impl Shell {
             Some(line) => line.do_send(envelope),
             None => log::debug!("no line to {}: message lost", envelope.to),
         }
+    }
+}
+
+/// None are collected yet.
+fn no_effects(surroundings: &dyn Surroundings) -> Collected {
+    Collected {
+        stored: surroundings.stored(),
+        ..Collected::default()
     }
 }

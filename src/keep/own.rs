@@ -29,23 +29,25 @@
 //! its key, the only one or one that will do, or its store is about to say whether its stamp counts; it has a deadline; a
 //! stamp that may be stored is never drawn again.
 
-use std::sync::Arc;
+mod went;
+
 use std::time::Duration;
 
-use crate::message::{Consistency, Failure, Found, KeyOp, Large, Outcome, Reply, ReqId};
+use crate::message::{Consistency, KeyOp, Reply, ReqId};
 use crate::placement::HostId;
-use crate::record::{Body, Cells, Guard, Key, Mark, PIECE_BYTES, Record, Summary, Time, WallMs};
+use crate::record::{Guard, Key, PIECE_BYTES, Record, Summary, Time};
 use crate::roster::{Groups, Phase as RosterPhase, RosterVersion};
 use crate::store::{Done, Op};
 
 use super::check::ensure;
 use super::doubt::Doubt;
 use super::open::{Caller, Open, Phase, Table};
-use super::outcome::outcome_of_write;
 use super::stamp::{above, cells_of};
 use super::then::Next;
 use super::timers::Wake;
 use super::{Context, Keeper};
+
+use went::Went;
 
 /// What a request is: who wants what of which key.
 type What = (Caller, Key, KeyOp);
@@ -347,96 +349,6 @@ impl Keeper {
         ensure(will_do || hosts == [self.me] || own.unasked, || {
             format!("{req:?} is asked of the own store only, and {hosts:?} hold its key")
         })
-    }
-}
-
-/// How such a request goes on when the store has answered.
-enum Went {
-    /// It is answered.
-    Over(Reply),
-    /// What is held is known: it is stamped now, and written.
-    Seen(Summary),
-    /// Like any other.
-    Otherwise,
-}
-
-impl Own {
-    /// What this request writes, now that the store has answered: a stamp that it has refused is not stored, and never will
-    /// be.
-    fn hears(&mut self, done: &Done, writes: Option<Summary>) -> Option<Summary> {
-        let unasked = std::mem::take(&mut self.unasked);
-        if unasked && matches!(done, Done::Below(_)) {
-            self.record = None;
-            return None;
-        }
-        writes
-    }
-
-    /// A stamp that was drawn for it, and that the store may have, stays.
-    fn keeps(&mut self, writes: Option<Summary>, wall: WallMs) {
-        self.record = writes
-            .and_then(|summary| summary.value)
-            .map(|version| Record {
-                key: self.key.clone(),
-                cells: cells_of(
-                    &self.op,
-                    &Summary::default(),
-                    (version.stamp, version.host, version.start),
-                    wall,
-                ),
-            });
-    }
-
-    fn goes_on(
-        &self,
-        me: HostId,
-        wall: WallMs,
-        mark: Mark,
-        writes: Option<Summary>,
-        done: Done,
-    ) -> Went {
-        match (writes, done) {
-            (None, Done::Versions(seen) | Done::Below(seen)) => Went::Seen(seen),
-            (None, Done::Cells(cells)) => self.found(me, wall, mark, cells.unwrap_or_default()),
-            (Some(summary), Done::Held(held)) => {
-                let held = held.covers(&summary);
-                outcome_of_write(&self.op, self.caller, &self.key, self.existed, summary)
-                    .filter(|_| held)
-                    .map_or(Went::Otherwise, Went::Over)
-            }
-            (Some(_), Done::Failed(error)) => {
-                Went::Over(Err(Failure::Limit(format!("{me}: {error}"))))
-            }
-            (Some(_) | None, _) => Went::Otherwise,
-        }
-    }
-
-    /// What is held is here: it is on the only store there is.
-    fn found(&self, me: HostId, wall: WallMs, mark: Mark, cells: Cells) -> Went {
-        let summary = cells.summary();
-        let live = match summary.collected(mark.floor) == summary {
-            true => summary.live(wall),
-            false => None, // deleted, or expired, at or below the floor
-        };
-        let body: Option<Body> = cells.value.and_then(|cell| cell.body);
-        let Some((version, body)) = live.zip(body) else {
-            return Went::Over(Ok(Outcome::Value(None)));
-        };
-        let found = Found {
-            version,
-            body,
-            deadline: summary.deadline(),
-        };
-        Went::Over(Ok(match (found.body.is_whole(), &self.op) {
-            (true, _) => Outcome::Value(Some(found)),
-            (false, KeyOp::Open) => Outcome::Large(Arc::new(Large {
-                key: self.key.clone(),
-                found,
-                holders: vec![me],
-            })),
-            // Its pieces are fetched one by one.
-            (false, _) => return Went::Otherwise,
-        }))
     }
 }
 

@@ -1,14 +1,17 @@
 //! A host alone in its ring: the rules of any other request, without a message.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::*;
 use crate::keep::config::KeepConfig;
 use crate::keep::wanted::Wanted;
 use crate::keyspace::{Id, Span};
-use crate::message::{Envelope, Expiry, KeepMessage, Message, Options, Ticket};
+use crate::message::{
+    Envelope, Expiry, Failure, Item, KeepMessage, Message, Options, Outcome, Ticket,
+};
 use crate::placement::Member;
-use crate::record::{Now, Stamp, ValueCell, Version, WallMs};
+use crate::record::{Body, Cells, Mark, Now, Stamp, ValueCell, Version, WallMs};
 use crate::roster::{RingId, Roster};
 use crate::store::{MemoryStore, Setting, Store, StoreError};
 
@@ -381,4 +384,42 @@ fn a_store_at_once_that_is_full_refuses_and_nothing_stays_open() {
     host.ask(put());
     assert!(matches!(host.answer(), Err(Failure::Limit(_))));
     assert_eq!(host.keeper.timers.len(), 0);
+}
+
+#[test]
+fn a_long_import_leaves_room_for_others_though_the_store_answers_at_once() {
+    let mut host = Alone::new();
+    let key = |n: u64| Key::new(format!("key {n}")).unwrap();
+    let mut store = MemoryStore::new();
+    let items: Vec<Item> = (0..1_000)
+        .map(|n| {
+            let version = Version {
+                stamp: Stamp(n + 1),
+                delete: false,
+                host: HostId(7),
+                start: 1,
+            };
+            let body = Body::new("there");
+            let value = Some(ValueCell {
+                version,
+                body: Some(body.clone()),
+            });
+            let cells = Cells {
+                value,
+                expiry: None,
+            };
+            store.apply(Op::Merge(Record { key: key(n), cells }));
+            Item {
+                key: key(n),
+                body,
+                deadline: None,
+            }
+        })
+        .collect();
+    host.wanted.at_once = Some(store);
+    let options = Options::default();
+    host.call(|keeper, cx| keeper.import(cx, Ticket(1), items, false, options));
+    assert!(host.wanted.answers.is_empty(), "not all of it in one call");
+    let waits = host.wanted.stores.len();
+    assert!((1..=16).contains(&waits), "{waits} are asked for as ever");
 }
